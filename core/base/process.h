@@ -1,0 +1,92 @@
+/*
+ * Processes: commands that are run, and children that do one job and answer over a pipe.
+ *
+ * Never a shell: argv goes to the program as it stands.  Every descriptor but 0, 1 and 2 is closed
+ * in the new process, signals are reset, standard input is empty unless given, the environment is
+ * fixed.  Each runs in a process group of its own that is killed when its time is over.
+ */
+#ifndef ECERT_BASE_PROCESS_H
+#define ECERT_BASE_PROCESS_H
+
+#include <sys/types.h>
+
+#include "core/base/bytes.h"
+
+struct ecert_run_spec {
+    const char *const *argv; /* argv[0] is an absolute path; ends with NULL */
+    unsigned timeout_ms;     /* then SIGTERM, and SIGKILL two seconds later; must not be 0 */
+    size_t max_output;       /* bytes kept of each stream; what is beyond is read and dropped */
+    /*
+     * Called in the new process before exec, if set.  Anything but 0 stops it; what it wrote to
+     * descriptor 2 becomes the error's text.
+     */
+    int (*enter)(void *context);
+    void *context;
+    /*
+     * The command leaves a daemon behind that keeps our pipes open: what it prints is read only
+     * until the command itself ends.
+     */
+    bool leaves_daemon;
+};
+
+struct ecert_run_result {
+    int exit_code; /* 128 + N when signal N ended it */
+    struct ecert_bytes out, err;
+};
+
+/* The minimal environment of every command: PATH, LANG=C, LC_ALL=C. */
+extern const char *const ecert_minimal_environment[];
+
+/*
+ * Run a command to its end.  A non-zero exit is not an error here.  ECERT_E_IO: it could not be
+ * started; ECERT_E_TIMEOUT: it was killed; ECERT_E_NOMEM.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_run(const struct ecert_run_spec *spec,
+                                             struct ecert_run_result *ret, struct ecert_error *err);
+void ecert_run_result_clear(struct ecert_run_result *result);
+
+/* One line for a person out of what a command printed: its last non-empty line, escaped, cut. */
+void ecert_run_last_words(const struct ecert_run_result *result, struct ecert_buffer *buffer);
+
+/* ---- children ---- */
+
+/* What a child may use. */
+struct ecert_child_limits {
+    unsigned timeout_ms;  /* wall clock; the group is killed then */
+    size_t max_output;    /* bytes it may answer; more is ECERT_E_REFUSED */
+    unsigned cpu_seconds; /* 0: no limit */
+    size_t address_space; /* bytes; 0: no limit */
+    bool may_fork;        /* false: RLIMIT_NPROC 0 and no descriptor but the pipe */
+    bool drop_root;       /* become nobody (65534) when we are root */
+};
+
+/*
+ * The child's job.  It answers by writing to `fd`; its return value is the exit code.
+ * It runs in a fork: it must leave by returning.
+ */
+typedef int ecert_child_fn(void *context, int fd);
+
+/*
+ * Fork, let the child run `job`, collect its answer.
+ *
+ * ECERT_E_TIMEOUT: it was killed; ECERT_E_REFUSED: it answered too much, crashed or left with a
+ * code other than 0 (the text says which: "crashed (signal 11, Segmentation fault)").
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
+                                                   const struct ecert_child_limits *limits,
+                                                   struct ecert_bytes *ret,
+                                                   struct ecert_error *err);
+
+/* ---- our own process ---- */
+
+/*
+ * First thing in main(): empty the environment (OPENSSL_CONF runs foreign code, http_proxy diverts
+ * connections, LD_* and TZ belong to whoever set them), set the minimal one, umask 077, no core
+ * dumps, descriptors 0 to 2 open.  ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_process_harden(struct ecert_error *err);
+
+/* Close every descriptor but 0, 1, 2 and `keep` (-1: none). */
+void ecert_process_close_others(int keep);
+
+#endif
