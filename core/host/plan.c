@@ -1,0 +1,359 @@
+#include "core/host/plan.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+
+#define CONTENT_MAX   ((size_t)64 << 20) /* of one file; a worker says no more than this in all */
+#define TEXT_MAX      4096               /* of a path, an argument, a note */
+#define HOST_NAME_LEN 253 /* of a host name: RFC 1035, 2.3.4, without the final dot */
+
+/* ---- lifetimes ---- */
+
+static void clear_test(struct ecert_plan_test *test)
+{
+    ecert_strings_clear(&test->argv);
+    ecert_strings_clear(&test->scratch);
+}
+
+static void clear_activation(struct ecert_plan_activation *activation)
+{
+    free(activation->service);
+    ecert_strings_clear(&activation->reload);
+    ecert_strings_clear(&activation->start);
+    free(activation->pid_file);
+    free(activation->executable);
+    *activation = (struct ecert_plan_activation){0};
+}
+
+static void clear_file(struct ecert_plan_file *file)
+{
+    free(file->path);
+    ecert_secret_clear(&file->content);
+    *file = (struct ecert_plan_file){0};
+}
+
+void ecert_probe_clear(struct ecert_probe *probe)
+{
+    free(probe->address);
+    free(probe->server_name);
+    free(probe->starttls);
+    *probe = (struct ecert_probe){0};
+}
+
+void ecert_plan_clear(struct ecert_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_files; i++)
+        clear_file(&plan->files[i]);
+    for (size_t i = 0; i < plan->n_tests; i++)
+        clear_test(&plan->tests[i]);
+    for (size_t i = 0; i < plan->n_probes; i++)
+        ecert_probe_clear(&plan->probes[i]);
+    free(plan->files);
+    free(plan->tests);
+    free(plan->probes);
+    clear_activation(&plan->activation);
+    ecert_strings_clear(&plan->notes);
+    *plan = (struct ecert_plan){0};
+}
+
+/* Room for one more element of an array that doubles whenever its length is a power of two. */
+static enum ecert_status grow(void **array, size_t n, size_t element, const char *what,
+                              struct ecert_error *err)
+{
+    if (n >= ECERT_PLAN_MAX)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "more than %d %s records", ECERT_PLAN_MAX,
+                               what);
+    if ((n & (n - 1)) != 0)
+        return ECERT_OK;
+    void *larger = realloc(*array, (n == 0 ? 1 : 2 * n) * element);
+    if (larger == NULL)
+        return ecert_error_nomem(err);
+    *array = larger;
+    return ECERT_OK;
+}
+
+/* ---- what a text may be ---- */
+
+static bool has_control(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
+        if (*p < 0x20 || *p == 0x7F)
+            return true;
+    return false;
+}
+
+/* Refuse a text with its name and, escaped, its value. */
+static enum ecert_status wrong(struct ecert_error *err, const char *record, const char *value,
+                               const char *why)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer shown = {0};
+
+    ecert_buffer_add_escaped(
+        &shown, (struct ecert_view){(const uint8_t *)value, strnlen(value, 200)}, false);
+    ecert_buffer_add(&shown, (struct ecert_view){(const uint8_t *)"", 1});
+    if (shown.failed)
+        return ecert_error_nomem(err);
+    return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: '%s' %s", record,
+                           (const char *)shown.ptr, why);
+}
+
+static enum ecert_status check_path(const char *record, const char *path, struct ecert_error *err)
+{
+    if (path == NULL)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: no path", record);
+    if (!ecert_path_is_plain(path))
+        return wrong(err, record, path,
+                     "is not an absolute path without '.', '..', empty parts and control bytes");
+    if (strlen(path) >= TEXT_MAX)
+        return wrong(err, record, path, "is too long for a path");
+    return ECERT_OK;
+}
+
+static enum ecert_status check_argv(const char *record, const char *const *argv,
+                                    struct ecert_error *err)
+{
+    if (argv == NULL || argv[0] == NULL)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: no command", record);
+    ECERT_TRY(check_path(record, argv[0], err));
+    for (size_t i = 1; argv[i] != NULL; i++) {
+        if (i >= ECERT_PLAN_MAX)
+            return ecert_error_set(err, ECERT_E_PLUGIN,
+                                   "%s record: a command of more than %d words", record,
+                                   ECERT_PLAN_MAX);
+        if (has_control(argv[i]) || strlen(argv[i]) >= TEXT_MAX)
+            return wrong(err, record, argv[i], "is too long, or holds control bytes");
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status check_size(const char *record, uint32_t size, size_t needed,
+                                    struct ecert_error *err)
+{
+    if (size < needed)
+        return ecert_error_set(err, ECERT_E_PLUGIN,
+                               "%s record: its size is %u, this core needs %zu", record,
+                               (unsigned)size, needed);
+    return ECERT_OK;
+}
+
+/* ---- files ---- */
+
+static enum ecert_status check_file(const struct ecert_plan *plan,
+                                    const struct ecert_file_record *file, struct ecert_error *err)
+{
+    ECERT_TRY(check_path("file", file->path, err));
+    for (size_t i = 0; i < plan->n_files; i++)
+        if (strcmp(plan->files[i].path, file->path) == 0)
+            return wrong(err, "file", file->path, "occurs twice");
+    if (file->content.len > CONTENT_MAX)
+        return wrong(err, "file", file->path, "shall hold more than 64 MiB");
+    if (file->uid < -1 || file->uid >= UINT32_MAX || file->gid < -1 || file->gid >= UINT32_MAX)
+        return wrong(err, "file", file->path, "shall belong to a user or group that cannot be");
+    if (file->mode < -1 || file->mode > 0777)
+        return wrong(err, "file", file->path, "shall have a mode other than 0 to 0777");
+    if (file->mode >= 0 && (file->mode & 0002) != 0)
+        return wrong(err, "file", file->path, "shall be writable by everybody");
+    if (file->secret && file->mode >= 0 && (file->mode & ~0640) != 0)
+        return wrong(err, "file", file->path, "is secret and its mode is wider than 0640");
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_plan_add_file_expecting(struct ecert_plan *plan,
+                                                const struct ecert_file_record *file, bool exists,
+                                                const uint8_t expected[ECERT_SHA256_LEN],
+                                                struct ecert_error *err)
+{
+    ECERT_AUTO(clear_file)
+    struct ecert_plan_file added = {.exists = exists,
+                                    .secret = file->secret,
+                                    .uid = file->uid,
+                                    .gid = file->gid,
+                                    .mode = file->mode};
+
+    ECERT_TRY(check_file(plan, file, err));
+    if (exists)
+        memcpy(added.expected, expected, ECERT_SHA256_LEN);
+    ECERT_TRY(ecert_text_copy(ecert_view_of(file->path), &added.path, err));
+    ECERT_TRY(ecert_secret_copy(file->content, &added.content, err));
+    void *array = plan->files;
+    ECERT_TRY(grow(&array, plan->n_files, sizeof added, "file", err));
+    plan->files = array;
+    plan->files[plan->n_files++] = added;
+    added = (struct ecert_plan_file){0};
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_plan_add_file(struct ecert_plan *plan,
+                                      const struct ecert_file_record *record,
+                                      struct ecert_error *err)
+{
+    uint8_t expected[ECERT_SHA256_LEN] = {0};
+
+    ECERT_TRY(check_size("file", record->size, sizeof *record, err));
+    if (record->content.ptr == NULL && record->content.len > 0)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "file record: no content");
+    if (record->expected.ptr != NULL)
+        ecert_sha256(record->expected, expected);
+    return ecert_plan_add_file_expecting(plan, record, record->expected.ptr != NULL, expected, err);
+}
+
+/* ---- tests, activation ---- */
+
+enum ecert_status ecert_plan_add_test(struct ecert_plan *plan, const char *const *argv,
+                                      const char *const *scratch, struct ecert_error *err)
+{
+    ECERT_AUTO(clear_test) struct ecert_plan_test added = {0};
+
+    ECERT_TRY(check_argv("test", argv, err));
+    for (size_t i = 0; scratch != NULL && scratch[i] != NULL; i++) {
+        if (i >= ECERT_PLAN_MAX)
+            return ecert_error_set(err, ECERT_E_PLUGIN, "test record: more than %d scratch files",
+                                   ECERT_PLAN_MAX);
+        ECERT_TRY(check_path("test", scratch[i], err));
+    }
+    ECERT_TRY(ecert_strings_add_all(&added.argv, argv, err));
+    ECERT_TRY(ecert_strings_add_all(&added.scratch, scratch, err));
+    void *array = plan->tests;
+    ECERT_TRY(grow(&array, plan->n_tests, sizeof added, "test", err));
+    plan->tests = array;
+    plan->tests[plan->n_tests++] = added;
+    added = (struct ecert_plan_test){0};
+    return ECERT_OK;
+}
+
+static enum ecert_status copy_optional(const char *text, char **ret, struct ecert_error *err)
+{
+    return text == NULL ? ECERT_OK : ecert_text_copy(ecert_view_of(text), ret, err);
+}
+
+/* What systemd allows in a unit's name: systemd.unit(5). */
+static bool is_unit_name(const char *text)
+{
+    const size_t n = strlen(text);
+
+    return n > 0 && n < 256 &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") ==
+               n;
+}
+
+enum ecert_status ecert_plan_set_activation(struct ecert_plan *plan,
+                                            const struct ecert_activate_record *record,
+                                            struct ecert_error *err)
+{
+    ECERT_AUTO(clear_activation) struct ecert_plan_activation added = {0};
+
+    ECERT_TRY(check_size("activate", record->size, sizeof *record, err));
+    if (record->service == NULL)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "activate record: no service");
+    if (plan->has_activation)
+        return wrong(err, "activate", record->service, "is the second one; a plan has at most one");
+    if (!is_unit_name(record->service))
+        return wrong(err, "activate", record->service, "is not a name of a service");
+    ECERT_TRY(check_argv("activate", record->reload, err));
+    if (record->start != NULL && record->start[0] != NULL)
+        ECERT_TRY(check_argv("activate", record->start, err));
+    if (record->pid_file != NULL)
+        ECERT_TRY(check_path("activate", record->pid_file, err));
+    if (record->executable != NULL)
+        ECERT_TRY(check_path("activate", record->executable, err));
+
+    ECERT_TRY(ecert_text_copy(ecert_view_of(record->service), &added.service, err));
+    ECERT_TRY(ecert_strings_add_all(&added.reload, record->reload, err));
+    ECERT_TRY(ecert_strings_add_all(&added.start, record->start, err));
+    ECERT_TRY(copy_optional(record->pid_file, &added.pid_file, err));
+    ECERT_TRY(copy_optional(record->executable, &added.executable, err));
+    plan->activation = added;
+    plan->has_activation = true;
+    added = (struct ecert_plan_activation){0};
+    return ECERT_OK;
+}
+
+/* ---- probes, notes ---- */
+
+static enum ecert_status check_address(const char *address, struct ecert_error *err)
+{
+    struct in_addr v4 = {0};
+    struct in6_addr v6 = {0};
+
+    if (address == NULL)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "probe record: no address");
+    if (inet_pton(AF_INET, address, &v4) == 1) {
+        if (v4.s_addr == htonl(INADDR_ANY))
+            return wrong(err, "probe", address, "is a wildcard address");
+        return ECERT_OK;
+    }
+    if (inet_pton(AF_INET6, address, &v6) != 1)
+        return wrong(err, "probe", address, "is not a numeric address");
+    const bool mapped_any =
+        IN6_IS_ADDR_V4MAPPED(&v6) && memcmp(v6.s6_addr + 12, "\0\0\0\0", 4) == 0;
+    if (IN6_IS_ADDR_UNSPECIFIED(&v6) || mapped_any)
+        return wrong(err, "probe", address, "is a wildcard address");
+    return ECERT_OK;
+}
+
+static bool is_server_name(const char *text)
+{
+    const size_t n = strlen(text);
+
+    return n > 0 && n <= HOST_NAME_LEN && text[0] != '.' && text[0] != '-' &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == n;
+}
+
+static bool is_starttls(const char *text)
+{
+    static const char *const kinds[] = {"smtp", "imap", "pop3", "ftp"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (strcmp(kinds[i], text) == 0)
+            return true;
+    return false;
+}
+
+enum ecert_status ecert_plan_add_probe(struct ecert_plan *plan,
+                                       const struct ecert_probe_record *record,
+                                       struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_probe_clear) struct ecert_probe added = {.port = record->port};
+
+    ECERT_TRY(check_size("probe", record->size, sizeof *record, err));
+    ECERT_TRY(check_address(record->address, err));
+    if (record->port == 0)
+        return wrong(err, "probe", record->address, "has port 0");
+    if (record->server_name != NULL && !is_server_name(record->server_name))
+        return wrong(err, "probe", record->server_name, "is not a host name");
+    if (record->starttls != NULL && !is_starttls(record->starttls))
+        return wrong(err, "probe", record->starttls, "is none of smtp, imap, pop3, ftp");
+
+    ECERT_TRY(ecert_text_copy(ecert_view_of(record->address), &added.address, err));
+    ECERT_TRY(copy_optional(record->server_name, &added.server_name, err));
+    ECERT_TRY(copy_optional(record->starttls, &added.starttls, err));
+    void *array = plan->probes;
+    ECERT_TRY(grow(&array, plan->n_probes, sizeof added, "probe", err));
+    plan->probes = array;
+    plan->probes[plan->n_probes++] = added;
+    added = (struct ecert_probe){0};
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_plan_add_note(struct ecert_plan *plan, const char *text,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
+
+    if (text == NULL || text[0] == '\0')
+        return ecert_error_set(err, ECERT_E_PLUGIN, "note record: no text");
+    if (plan->notes.len >= ECERT_PLAN_MAX)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "more than %d note records", ECERT_PLAN_MAX);
+    if (strlen(text) >= TEXT_MAX)
+        return wrong(err, "note", text, "is too long for a sentence");
+    /* one rule for what a terminal could obey: the one that escaping has */
+    ecert_buffer_add_escaped(&escaped, ecert_view_of(text), false);
+    if (escaped.failed)
+        return ecert_error_nomem(err);
+    if (!ecert_view_equal(ecert_buffer_view(&escaped), ecert_view_of(text)))
+        return wrong(err, "note", text, "holds control bytes or is not UTF-8");
+    return ecert_strings_add(&plan->notes, text, err);
+}

@@ -1,0 +1,310 @@
+#include "core/host/plan.h"
+
+#include <string.h>
+
+/* The records on the wire. */
+
+enum record {
+    RECORD_FILE = 1,
+    RECORD_TEST,
+    RECORD_ACTIVATE,
+    RECORD_PROBE,
+    RECORD_NOTE,
+    RECORD_END
+};
+
+/* A list is one field: each text with its NUL. */
+static void join(const struct ecert_strings *strings, struct ecert_buffer *ret)
+{
+    for (size_t i = 0; i < strings->len; i++)
+        ecert_buffer_add(ret, (struct ecert_view){(const uint8_t *)strings->items[i],
+                                                  strlen(strings->items[i]) + 1});
+}
+
+static void encode_file(const struct ecert_plan_file *file, struct ecert_buffer *buffer)
+{
+    struct ecert_message message = {.kind = RECORD_FILE};
+    uint8_t storage[5][8];
+
+    ecert_message_add_text(&message, file->path);
+    ecert_message_add(&message, ecert_secret_view(&file->content));
+    ecert_message_add_number(&message, file->exists, storage[0]);
+    ecert_message_add(&message, (struct ecert_view){file->expected, ECERT_SHA256_LEN});
+    ecert_message_add_number(&message, file->secret, storage[1]);
+    ecert_message_add_number(&message, file->uid, storage[2]);
+    ecert_message_add_number(&message, file->gid, storage[3]);
+    ecert_message_add_number(&message, file->mode, storage[4]);
+    ecert_message_encode(&message, buffer);
+}
+
+static void encode_lists(struct ecert_message *message, const struct ecert_strings *first,
+                         const struct ecert_strings *second, struct ecert_buffer *buffer,
+                         const char *const more[2])
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer a = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer b = {0};
+
+    join(first, &a);
+    join(second, &b);
+    ecert_message_add(message, ecert_buffer_view(&a));
+    ecert_message_add(message, ecert_buffer_view(&b));
+    for (size_t i = 0; more != NULL && i < 2; i++)
+        ecert_message_add_text(message, more[i]);
+    ecert_message_encode(message, buffer);
+    buffer->failed = buffer->failed || a.failed || b.failed;
+}
+
+static void encode_activation(const struct ecert_plan_activation *activation,
+                              struct ecert_buffer *buffer)
+{
+    struct ecert_message message = {.kind = RECORD_ACTIVATE};
+
+    ecert_message_add_text(&message, activation->service);
+    encode_lists(&message, &activation->reload, &activation->start, buffer,
+                 (const char *const[2]){activation->pid_file, activation->executable});
+}
+
+static void encode_probe(const struct ecert_probe *probe, struct ecert_buffer *buffer)
+{
+    struct ecert_message message = {.kind = RECORD_PROBE};
+    uint8_t storage[8];
+
+    ecert_message_add_text(&message, probe->address);
+    ecert_message_add_number(&message, probe->port, storage);
+    ecert_message_add_text(&message, probe->server_name);
+    ecert_message_add_text(&message, probe->starttls);
+    ecert_message_encode(&message, buffer);
+}
+
+static int64_t count(const struct ecert_plan *plan)
+{
+    return (int64_t)(plan->n_files + plan->n_tests + plan->has_activation + plan->n_probes +
+                     plan->notes.len);
+}
+
+void ecert_plan_encode(const struct ecert_plan *plan, struct ecert_buffer *buffer)
+{
+    struct ecert_message end = {.kind = RECORD_END};
+    uint8_t storage[8];
+
+    for (size_t i = 0; i < plan->n_files; i++)
+        encode_file(&plan->files[i], buffer);
+    for (size_t i = 0; i < plan->n_tests; i++)
+        encode_lists(&(struct ecert_message){.kind = RECORD_TEST}, &plan->tests[i].argv,
+                     &plan->tests[i].scratch, buffer, NULL);
+    if (plan->has_activation)
+        encode_activation(&plan->activation, buffer);
+    for (size_t i = 0; i < plan->n_probes; i++)
+        encode_probe(&plan->probes[i], buffer);
+    for (size_t i = 0; i < plan->notes.len; i++) {
+        struct ecert_message message = {.kind = RECORD_NOTE};
+
+        ecert_message_add_text(&message, plan->notes.items[i]);
+        ecert_message_encode(&message, buffer);
+    }
+    ecert_message_add_number(&end, count(plan), storage);
+    ecert_message_encode(&end, buffer);
+}
+
+/* ---- and back ---- */
+
+static enum ecert_status number(const struct ecert_message *message, size_t i, int64_t min,
+                                int64_t max, int64_t *ret, struct ecert_error *err)
+{
+    int64_t value = 0;
+
+    ECERT_TRY(ecert_message_number(message, i, &value, err));
+    if (value < min || value > max)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu: %lld is out of its range", i,
+                               (long long)value);
+    *ret = value;
+    return ECERT_OK;
+}
+
+/* An empty field is no text. */
+static enum ecert_status optional(const struct ecert_message *message, size_t i, char **ret,
+                                  struct ecert_error *err)
+{
+    if (i < message->n && message->fields[i].len == 0)
+        return ECERT_OK;
+    return ecert_message_text(message, i, ret, err);
+}
+
+static enum ecert_status split(const struct ecert_message *message, size_t i,
+                               struct ecert_strings *ret, struct ecert_error *err)
+{
+    if (i >= message->n)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu is missing", i);
+    struct ecert_view left = message->fields[i];
+    while (left.len > 0) {
+        const char *text = (const char *)left.ptr;
+        const size_t n = strnlen(text, left.len);
+
+        if (n == left.len)
+            return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu: a list without its end", i);
+        if (ret->len >= ECERT_PLAN_MAX)
+            return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu: more than %d texts", i,
+                                   ECERT_PLAN_MAX);
+        ECERT_TRY(ecert_strings_add(ret, text, err));
+        left.ptr += n + 1;
+        left.len -= n + 1;
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status decode_file(const struct ecert_message *message, struct ecert_plan *plan,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    int64_t exists = 0, secret = 0, mode = 0;
+    struct ecert_file_record record = {.size = sizeof record};
+
+    ECERT_TRY(ecert_message_text(message, 0, &path, err));
+    ECERT_TRY(number(message, 2, 0, 1, &exists, err));
+    ECERT_TRY(number(message, 4, 0, 1, &secret, err));
+    ECERT_TRY(number(message, 5, INT64_MIN, INT64_MAX, &record.uid, err));
+    ECERT_TRY(number(message, 6, INT64_MIN, INT64_MAX, &record.gid, err));
+    ECERT_TRY(number(message, 7, INT32_MIN, INT32_MAX, &mode, err));
+    if (message->fields[3].len != ECERT_SHA256_LEN)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "field 3 is not a SHA-256");
+    record.path = path;
+    record.content = message->fields[1];
+    record.secret = secret != 0;
+    record.mode = (int32_t)mode;
+    return ecert_plan_add_file_expecting(plan, &record, exists != 0, message->fields[3].ptr, err);
+}
+
+static enum ecert_status decode_test(const struct ecert_message *message, struct ecert_plan *plan,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings argv = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings scratch = {0};
+
+    ECERT_TRY(split(message, 0, &argv, err));
+    ECERT_TRY(split(message, 1, &scratch, err));
+    return ecert_plan_add_test(plan, ecert_strings_array(&argv), ecert_strings_array(&scratch),
+                               err);
+}
+
+static enum ecert_status decode_activation(const struct ecert_message *message,
+                                           struct ecert_plan *plan, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *service = NULL;
+    ECERT_AUTO(ecert_auto_free) char *pid_file = NULL;
+    ECERT_AUTO(ecert_auto_free) char *executable = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings reload = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings start = {0};
+
+    ECERT_TRY(ecert_message_text(message, 0, &service, err));
+    ECERT_TRY(split(message, 1, &reload, err));
+    ECERT_TRY(split(message, 2, &start, err));
+    ECERT_TRY(optional(message, 3, &pid_file, err));
+    ECERT_TRY(optional(message, 4, &executable, err));
+    const struct ecert_activate_record record = {
+        .size = sizeof record,
+        .service = service,
+        .reload = ecert_strings_array(&reload),
+        .start = ecert_strings_array(&start),
+        .pid_file = pid_file,
+        .executable = executable,
+    };
+    return ecert_plan_set_activation(plan, &record, err);
+}
+
+static enum ecert_status decode_probe(const struct ecert_message *message, struct ecert_plan *plan,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *address = NULL;
+    ECERT_AUTO(ecert_auto_free) char *server_name = NULL;
+    ECERT_AUTO(ecert_auto_free) char *starttls = NULL;
+    int64_t port = 0;
+
+    ECERT_TRY(ecert_message_text(message, 0, &address, err));
+    ECERT_TRY(number(message, 1, 0, UINT16_MAX, &port, err));
+    ECERT_TRY(optional(message, 2, &server_name, err));
+    ECERT_TRY(optional(message, 3, &starttls, err));
+    const struct ecert_probe_record record = {
+        .size = sizeof record,
+        .address = address,
+        .port = (uint16_t)port,
+        .server_name = server_name,
+        .starttls = starttls,
+    };
+    return ecert_plan_add_probe(plan, &record, err);
+}
+
+static enum ecert_status decode_note(const struct ecert_message *message, struct ecert_plan *plan,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+
+    ECERT_TRY(ecert_message_text(message, 0, &text, err));
+    return ecert_plan_add_note(plan, text, err);
+}
+
+static enum ecert_status decode_end(const struct ecert_message *message, struct ecert_plan *plan,
+                                    struct ecert_error *err)
+{
+    int64_t said = 0;
+
+    ECERT_TRY(ecert_message_number(message, 0, &said, err));
+    if (said != count(plan))
+        return ecert_error_set(err, ECERT_E_PLUGIN, "it counts %lld records, %lld arrived",
+                               (long long)said, (long long)count(plan));
+    return ECERT_OK;
+}
+
+static const struct kind {
+    const char *name;
+    size_t fields;
+    enum ecert_status (*decode)(const struct ecert_message *message, struct ecert_plan *plan,
+                                struct ecert_error *err);
+} kinds[] = {
+    [RECORD_FILE] = {"file", 8, decode_file},
+    [RECORD_TEST] = {"test", 2, decode_test},
+    [RECORD_ACTIVATE] = {"activate", 5, decode_activation},
+    [RECORD_PROBE] = {"probe", 4, decode_probe},
+    [RECORD_NOTE] = {"note", 1, decode_note},
+    [RECORD_END] = {"end", 1, decode_end},
+};
+
+static enum ecert_status decode_record(const struct ecert_message *message, struct ecert_plan *plan,
+                                       struct ecert_error *err)
+{
+    if (message->kind == 0 || message->kind >= ARRAY_SIZE(kinds))
+        return ecert_error_set(err, ECERT_E_PLUGIN, "a record of unknown kind %u",
+                               (unsigned)message->kind);
+    const struct kind *kind = &kinds[message->kind];
+    if (message->n != kind->fields)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: %zu fields instead of %zu",
+                               kind->name, message->n, kind->fields);
+    const enum ecert_status status = kind->decode(message, plan, err);
+    if (status == ECERT_OK || status == ECERT_E_NOMEM)
+        return status;
+    err->status = ECERT_E_PLUGIN; /* whatever is wrong with a field, the plugin said it */
+    if (strstr(err->text, " record:") == NULL)
+        (void)ecert_error_wrap(err, "%s record", kind->name);
+    return ECERT_E_PLUGIN;
+}
+
+enum ecert_status ecert_plan_decode(struct ecert_view stream, struct ecert_plan *ret,
+                                    struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
+    struct ecert_message message = {0};
+
+    while (message.kind != RECORD_END) {
+        const enum ecert_status status = ecert_message_decode(&stream, stream.len, &message, err);
+
+        if (status == ECERT_E_NOT_FOUND || status == ECERT_E_REFUSED)
+            return ecert_error_set(err, ECERT_E_PLUGIN,
+                                   "the records are damaged or end before their end record");
+        ECERT_TRY(status);
+        ECERT_TRY(decode_record(&message, &plan, err));
+    }
+    if (stream.len != 0)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "%zu bytes follow the end record", stream.len);
+    *ret = plan;
+    plan = (struct ecert_plan){0};
+    return ECERT_OK;
+}

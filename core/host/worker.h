@@ -1,0 +1,36 @@
+/*
+ * A worker: a forked process that does one thing with one plugin and answers over a pipe.
+ *
+ * The answer is one message with the status, the text and the length of what follows, then that
+ * many bytes, then the end.  Whatever else arrives (a plugin that writes to every descriptor, a
+ * crash half way, an exit before the answer) is no answer.
+ */
+#ifndef ECERT_HOST_WORKER_H
+#define ECERT_HOST_WORKER_H
+
+#include "core/base/bytes.h"
+
+/*
+ * The worker's own half, kept between the job and the core: a job that must leave at once (it runs
+ * deep inside a plugin) calls ecert_worker_leave() and never comes back.
+ */
+struct ecert_worker;
+
+_Noreturn void ecert_worker_leave(struct ecert_worker *worker, const struct ecert_error *why);
+
+/* Runs in the worker; appends what is to be handed to the parent to `answer`. */
+typedef enum ecert_status ecert_worker_fn(struct ecert_worker *worker, void *context,
+                                          struct ecert_buffer *answer, struct ecert_error *err);
+
+/*
+ * Do the job in a worker and hand out what it appended, as a secret because plans may hold keys.
+ * A status other than ECERT_OK that the job returned comes back with its text, control bytes
+ * escaped.  ECERT_E_PLUGIN: it crashed, left early, left a process behind, said more than
+ * ECERT_WORKER_MAX_OUTPUT, or what it said is no answer.  ECERT_E_TIMEOUT.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_worker_run(const char *plugin, ecert_worker_fn *job,
+                                                    void *context, unsigned timeout_ms,
+                                                    struct ecert_secret *ret,
+                                                    struct ecert_error *err);
+
+#endif
