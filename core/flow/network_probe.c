@@ -1,0 +1,260 @@
+/* The probing half of network.h. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/process.h"
+#include "core/flow/certificate.h"
+#include "core/flow/network_internal.h"
+#include "core/net/protocol.h"
+
+void ecert_seen_clear(struct ecert_seen *seen)
+{
+    free(seen->why_not);
+    ecert_auto_x509_stack(&seen->certificates);
+    *seen = (struct ecert_seen){0};
+}
+
+/* The answers as bytes: nothing has looked into the certificates yet. */
+struct sighting {
+    bool told;
+    char *why_not;
+    struct ecert_bytes certificates[ECERT_NET_MAX_CERTIFICATES];
+    size_t n;
+};
+
+struct sightings {
+    struct sighting *all;
+    size_t n;
+};
+
+static void sightings_clear(struct sightings *sightings)
+{
+    for (size_t i = 0; i < sightings->n; i++) {
+        free(sightings->all[i].why_not);
+        for (size_t k = 0; k < sightings->all[i].n; k++)
+            ecert_bytes_clear(&sightings->all[i].certificates[k]);
+    }
+    free(sightings->all);
+    *sightings = (struct sightings){0};
+}
+
+static void encode_endpoint(const struct ecert_probe *probe, struct ecert_buffer *out)
+{
+    struct ecert_message message = {.kind = ECERT_NET_ENDPOINT};
+    uint8_t port[8];
+
+    ecert_message_add_text(&message, probe->address);
+    ecert_message_add_number(&message, probe->port, port);
+    ecert_message_add_text(&message, probe->server_name);
+    ecert_message_add_text(&message, probe->starttls);
+    ecert_message_encode(&message, out);
+}
+
+static enum ecert_status send_probes(struct ecert_talk *talk, const struct ecert_probe *probes,
+                                     size_t n, const char *key_type, unsigned timeout_ms,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
+    struct ecert_message message = {.kind = ECERT_NET_PROBE};
+    uint8_t timeout[8], count[8];
+
+    ecert_message_add_text(&message, key_type);
+    ecert_message_add_number(&message, timeout_ms, timeout);
+    ecert_message_add_number(&message, (int64_t)n, count);
+    ecert_message_encode(&message, &out);
+    for (size_t i = 0; i < n; i++)
+        encode_endpoint(&probes[i], &out);
+    if (out.failed)
+        return ecert_error_nomem(err);
+    return ecert_talk_send(talk, ecert_buffer_view(&out), err);
+}
+
+static enum ecert_status read_why(struct ecert_view words, struct sighting *sighting,
+                                  struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer shown = {0};
+
+    ecert_buffer_add_escaped(&shown, words, false);
+    if (shown.failed)
+        return ecert_error_nomem(err);
+    return ecert_text_copy(ecert_buffer_view(&shown), &sighting->why_not, err);
+}
+
+static enum ecert_status read_seen(const struct ecert_message *message, struct sightings *sightings,
+                                   struct ecert_error *err)
+{
+    int64_t index;
+
+    ECERT_TRY(ecert_message_number(message, 0, &index, err));
+    if (index < 0 || (size_t)index >= sightings->n || message->n < 2 ||
+        message->n > 2 + ECERT_NET_MAX_CERTIFICATES ||
+        (message->fields[1].len == 0) != (message->n > 2))
+        return ecert_error_set(err, ECERT_E_NETWORK, "an answer that does not fit the question");
+    struct sighting *sighting = &sightings->all[index];
+    if (sighting->told)
+        return ecert_error_set(err, ECERT_E_NETWORK, "two answers for one endpoint");
+    sighting->told = true;
+    if (message->n == 2)
+        return read_why(message->fields[1], sighting, err);
+    for (size_t i = 2; i < message->n; i++) {
+        ECERT_TRY(ecert_bytes_copy(message->fields[i], &sighting->certificates[sighting->n], err));
+        sighting->n++;
+    }
+    return ECERT_OK;
+}
+
+/* ---- certificates of strangers ---- */
+
+/* AddressSanitizer reserves terabytes of addresses: a limit on them would stop any child. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CHILD_MEMORY 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHILD_MEMORY 0
+#endif
+#endif
+#ifndef CHILD_MEMORY
+#define CHILD_MEMORY ((size_t)512 << 20)
+#endif
+
+/*
+ * In a limited child (as decode.h does with files): parse each certificate whole, its key
+ * included.  The answer is one byte per certificate, in order: 1 if it can be parsed.
+ */
+static int try_certificates(void *context, int fd)
+{
+    const struct sightings *sightings = context;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer answer = {0};
+    struct ecert_error err = {0};
+
+    for (size_t i = 0; i < sightings->n; i++)
+        for (size_t k = 0; k < sightings->all[i].n; k++) {
+            ECERT_AUTO(ecert_auto_x509) X509 *certificate = NULL;
+            const struct ecert_view der = ecert_bytes_view(&sightings->all[i].certificates[k]);
+            const uint8_t good = ecert_certificate_parse(der, &certificate, &err) == ECERT_OK &&
+                                 X509_get0_pubkey(certificate) != NULL;
+
+            ecert_buffer_add(&answer, (struct ecert_view){&good, 1});
+        }
+    return !answer.failed && ecert_write_all(fd, ecert_buffer_view(&answer), &err) == ECERT_OK ? 0
+                                                                                               : 1;
+}
+
+static size_t count_certificates(const struct sightings *sightings)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sightings->n; i++)
+        n += sightings->all[i].n;
+    return n;
+}
+
+/* `good`: the child's verdict on the certificates of this one. */
+static enum ecert_status parse_one(struct sighting *sighting, const uint8_t *good,
+                                   struct ecert_seen *ret, struct ecert_error *err)
+{
+    if (sighting->n == 0) {
+        ret->why_not = sighting->why_not;
+        sighting->why_not = NULL;
+        return ECERT_OK;
+    }
+    for (size_t k = 0; k < sighting->n; k++)
+        if (good[k] != 1)
+            return ecert_text_format(&ret->why_not, err,
+                                     "certificate %zu that the server sent cannot be decoded",
+                                     k + 1);
+    ret->certificates = sk_X509_new_reserve(NULL, (int)sighting->n);
+    if (ret->certificates == NULL)
+        return ecert_error_nomem(err);
+    for (size_t k = 0; k < sighting->n; k++) {
+        X509 *certificate = NULL;
+
+        ECERT_TRY(ecert_certificate_parse(ecert_bytes_view(&sighting->certificates[k]),
+                                          &certificate, err));
+        (void)sk_X509_push(ret->certificates, certificate); /* reserved: cannot fail */
+    }
+    ret->answered = true;
+    return ECERT_OK;
+}
+
+static enum ecert_status parse_all(struct sightings *sightings, struct ecert_seen *seen,
+                                   struct ecert_error *err)
+{
+    const struct ecert_child_limits limits = {.timeout_ms = 10000,
+                                              .max_output = count_certificates(sightings),
+                                              .cpu_seconds = 5,
+                                              .address_space = CHILD_MEMORY,
+                                              .drop_root = true};
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes good = {0};
+
+    if (limits.max_output > 0 &&
+        ecert_child_run(try_certificates, sightings, &limits, &good, err) != ECERT_OK)
+        return ecert_error_wrap(err, "decode the certificates that servers sent");
+    if (good.len != limits.max_output)
+        return ecert_error_set(err, ECERT_E_REFUSED, "certificates were not decoded");
+    const uint8_t *next = good.ptr;
+    for (size_t i = 0; i < sightings->n; i++) {
+        ECERT_TRY(parse_one(&sightings->all[i], next, &seen[i], err));
+        next += sightings->all[i].n;
+    }
+    return ECERT_OK;
+}
+
+/* ---- the whole probe ---- */
+
+static enum ecert_status talk_probe(struct ecert_talk *talk, const struct ecert_probe *probes,
+                                    size_t n, const char *key_type, unsigned timeout_ms,
+                                    struct sightings *sightings, struct ecert_error *err)
+{
+    sightings->all = calloc(n, sizeof *sightings->all);
+    if (sightings->all == NULL)
+        return ecert_error_nomem(err);
+    sightings->n = n;
+    ECERT_TRY(send_probes(talk, probes, n, key_type, timeout_ms, err));
+    for (size_t i = 0; i < n; i++) {
+        struct ecert_message message = {0};
+
+        ECERT_TRY(ecert_talk_receive(talk, ECERT_NET_SEEN, &message, err));
+        ECERT_TRY(read_seen(&message, sightings, err));
+    }
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_network_probe(struct ecert_network *network,
+                                      const struct ecert_probe *probes, size_t n,
+                                      const char *key_type, unsigned timeout_ms,
+                                      struct ecert_seen *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(sightings_clear) struct sightings sightings = {0};
+    const int64_t rounds = (int64_t)(n / ECERT_NET_AT_ONCE) + 1;
+
+    if (n == 0)
+        return ECERT_OK;
+    if (n > ECERT_NET_MAX_ENDPOINTS)
+        return ecert_error_set(err, ECERT_E_REFUSED, "%zu endpoints are more than %d", n,
+                               ECERT_NET_MAX_ENDPOINTS);
+    ECERT_TRY(ecert_network_start(network, err));
+    ECERT_AUTO(ecert_talk_clear)
+    struct ecert_talk talk = {.network = network,
+                              .until = ecert_clock_monotonic_ms() + rounds * timeout_ms +
+                                       ECERT_TALK_GRACE_MS,
+                              .max_len = ECERT_NET_MAX_SEEN};
+    enum ecert_status status = talk_probe(&talk, probes, n, key_type, timeout_ms, &sightings, err);
+    if (status != ECERT_OK) {
+        (void)ecert_network_stop(network);
+        return status;
+    }
+
+    struct ecert_seen *seen = calloc(n, sizeof *seen);
+    if (seen == NULL)
+        return ecert_error_nomem(err);
+    status = parse_all(&sightings, seen, err);
+    if (status == ECERT_OK)
+        memcpy(ret, seen, n * sizeof *seen);
+    for (size_t i = 0; status != ECERT_OK && i < n; i++)
+        ecert_seen_clear(&seen[i]);
+    free(seen);
+    return status;
+}

@@ -1,0 +1,37 @@
+/*
+ * What the root side (core/flow/network.c) and ecert-net say to each other: messages of
+ * core/base/message.h over a stream socket that ecert-net gets as descriptor 0.
+ *
+ * One request at a time.  A request is one FETCH, or one PROBE followed by as many ENDPOINTs as it
+ * announces.  The answer is FETCHED, or one SEEN per endpoint in any order (each as soon as it is
+ * known); or FAILED, which ends the answer.  ecert-net reads nothing while it works: anything that
+ * arrives on the socket then, its end above all, makes it leave.
+ *
+ * Neither side believes the other: every field is checked by whoever reads it.
+ */
+#ifndef ECERT_NET_PROTOCOL_H
+#define ECERT_NET_PROTOCOL_H
+
+#define ECERT_NET_SOCKET 0
+
+/* Fields are texts unless said otherwise; an empty text is "none". */
+enum ecert_net_kind {
+    ECERT_NET_FETCH = 1, /* url, max_len (number), timeout_ms (number), ca_file, etag, modified,
+                            public_only (number 0 or 1), proxy */
+    ECERT_NET_FETCHED,   /* unchanged (number 0 or 1), body (bytes), etag, modified */
+    ECERT_NET_PROBE,     /* key_type ("", "rsa", "ec"), timeout_ms (number), count (number) */
+    ECERT_NET_ENDPOINT,  /* address, port (number), server_name, starttls */
+    ECERT_NET_SEEN,      /* index (number), why_not, then each certificate as DER, leaf first;
+                            why_not is empty exactly if there are certificates */
+    ECERT_NET_FAILED,    /* enum ecert_status (number), the sentence */
+};
+
+#define ECERT_NET_MAX_REQUEST      ((size_t)64 << 10)
+#define ECERT_NET_MAX_ENDPOINTS    65536
+#define ECERT_NET_MAX_BODY         ((size_t)64 << 20)
+#define ECERT_NET_MAX_VALIDATOR    512 /* bytes of an ETag or Last-Modified value */
+#define ECERT_NET_MAX_CERTIFICATES 32  /* of one handshake; Hongkong Post's chains have three */
+#define ECERT_NET_MAX_SEEN         ((size_t)1 << 20)
+#define ECERT_NET_AT_ONCE          200 /* connections open at the same time */
+
+#endif

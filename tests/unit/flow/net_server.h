@@ -1,0 +1,51 @@
+/*
+ * Servers of test_network.c: a real nginx of our own on 127.0.0.1 (free ports, own prefix and
+ * configuration) for http and TLS, and a few lines of dialogue in a forked process for STARTTLS,
+ * which that nginx cannot do.
+ */
+#ifndef ECERT_TESTS_UNIT_FLOW_NET_SERVER_H
+#define ECERT_TESTS_UNIT_FLOW_NET_SERVER_H
+
+#include <openssl/x509.h>
+#include <sys/types.h>
+
+#include "core/flow/network.h"
+
+struct net_site {
+    char folder[256]; /* www/ is what nginx serves, readable by everybody */
+    char ca_file[300];
+    unsigned http, https, proxy; /* ports */
+    unsigned closed, silent;     /* refuses; accepts and says nothing */
+    int closed_fd, silent_fd;
+    pid_t nginx;
+    X509 *root, *sub;
+    EVP_PKEY *root_key, *sub_key;
+    X509 *a, *b, *dual_rsa, *dual_ec; /* leaves of a.example, b.example, dual.example */
+};
+
+/* Everything, or the test ends with a message. */
+void net_site_start(struct net_site *site);
+void net_site_end(struct net_site *site);
+
+/* Write a file below the folder; returns its full name, valid until the next call. */
+const char *net_site_write(const struct net_site *site, const char *name, const void *bytes,
+                           size_t len, mode_t mode);
+
+/* What the tests fetch: www/file ("content\n"), www/empty, www/slow, and a pipe beside them. */
+void net_site_publish(const struct net_site *site);
+
+/* Fetch http://127.0.0.1:PORT/path with these validators (NULL: none). */
+enum ecert_status net_site_fetch(const struct net_site *site, struct ecert_network *by,
+                                 const char *path, const char *etag, const char *modified,
+                                 struct ecert_fetched *ret, struct ecert_error *err);
+
+/* A server that talks plain text as that protocol does, then TLS with the leaf of a.example. */
+struct net_starttls {
+    pid_t pid;
+    unsigned port;
+};
+void net_starttls_start(struct net_starttls *server, const struct net_site *site,
+                        const char *protocol);
+void net_starttls_end(struct net_starttls *server);
+
+#endif
