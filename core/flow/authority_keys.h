@@ -1,0 +1,68 @@
+/*
+ * The keys of an authority profile: one table per kind of group.  The reader (authority.c) and the
+ * reference (`ecert config --reference`) both work from it, so that neither can know a key that
+ * the other does not.
+ */
+#ifndef ECERT_FLOW_AUTHORITY_KEYS_H
+#define ECERT_FLOW_AUTHORITY_KEYS_H
+
+#include "core/flow/authority.h"
+
+enum ecert_authority_key_type {
+    ECERT_PROFILE_TEXT,       /* char *: not empty, no control bytes */
+    ECERT_PROFILE_URL,        /* char *: http, https or file */
+    ECERT_PROFILE_SHA256,     /* char *: kept as 64 upper-case digits, colons are dropped */
+    ECERT_PROFILE_SERIAL,     /* char *: kept upper case, colons are dropped */
+    ECERT_PROFILE_PATH,       /* char *: absolute and plain */
+    ECERT_PROFILE_VALIDATION, /* char *: "ov" or "ev" */
+    ECERT_PROFILE_URLS,       /* struct ecert_strings from here on */
+    ECERT_PROFILE_SHA256S,
+    ECERT_PROFILE_HOSTS, /* kept lower case */
+    ECERT_PROFILE_OIDS,  /* dotted numbers */
+    ECERT_PROFILE_GROUPS /* a list of groups with keys of their own */
+};
+
+struct ecert_authority_group;
+
+struct ecert_authority_key {
+    const char *name;
+    enum ecert_authority_key_type type;
+    bool required;
+    size_t offset;                              /* of the member; of GROUPS not used */
+    const struct ecert_authority_group *groups; /* of GROUPS only */
+    const char *help;                           /* one sentence, no full stop */
+};
+
+enum ecert_authority_group_kind {
+    ECERT_PROFILE_TOP,
+    ECERT_PROFILE_ANCHOR,
+    ECERT_PROFILE_INTERMEDIATE,
+    ECERT_PROFILE_CROSS_CERTIFICATE
+};
+
+struct ecert_authority_group {
+    enum ecert_authority_group_kind kind;
+    const struct ecert_authority_key *keys;
+    size_t n_keys;
+};
+
+/* An anchor as it is written; it lives only while the profile is read. */
+struct ecert_authority_anchor {
+    char *sha256;
+    char *file;
+};
+
+extern const struct ecert_authority_group ecert_authority_top;
+
+/* "a list of addresses", for sentences. */
+const char *ecert_authority_key_type_words(enum ecert_authority_key_type type);
+
+/*
+ * Is this a value of the (scalar) type, and how is it kept?  *ret is a copy that the caller frees.
+ * ECERT_E_CONFIG: it is not; the text says what was expected.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_authority_value(enum ecert_authority_key_type type,
+                                                         const char *text, char **ret,
+                                                         struct ecert_error *err);
+
+#endif

@@ -1,0 +1,142 @@
+#include "core/flow/key.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/base/process.h"
+#include "core/flow/decode.h"
+
+#define PASSWORD_FILE_MAX  65536
+#define PASSPHRASE_WAIT_MS 30000
+#define PASSPHRASE_MAX     65536
+
+/* The first line without its end (LF or CR LF). */
+static struct ecert_view first_line(struct ecert_view text)
+{
+    const uint8_t *end = text.len == 0 ? NULL : memchr(text.ptr, '\n', text.len);
+
+    if (end != NULL)
+        text.len = (size_t)(end - text.ptr);
+    if (text.len > 0 && text.ptr[text.len - 1] == '\r')
+        text.len--;
+    return text;
+}
+
+enum ecert_status ecert_password_read(const char *path, struct ecert_secret *ret,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret content = {0};
+    struct stat st;
+
+    ECERT_TRY(ecert_fs_check_trusted(path, err));
+    if (stat(path, &st) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "stat '%s'", path);
+    if ((st.st_mode & S_IROTH) != 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "'%s' holds a password and everybody can read it (mode %04o); "
+                               "chmod o-r '%s'",
+                               path, (unsigned)(st.st_mode & 07777), path);
+    ECERT_TRY(ecert_fs_read_secret(path, PASSWORD_FILE_MAX, &content, err));
+    const struct ecert_view line = first_line(ecert_secret_view(&content));
+    if (line.len == 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "'%s' must hold the password in its first line, which is empty",
+                               path);
+    return ecert_secret_copy(line, ret, err);
+}
+
+static void wipe_result(struct ecert_run_result *result)
+{
+    if (result->out.ptr != NULL)
+        OPENSSL_cleanse(result->out.ptr, result->out.len);
+    ecert_run_result_clear(result);
+}
+
+/* Why the command failed, from its standard error only: standard output may be the passphrase. */
+static enum ecert_status command_failed(const struct ecert_run_result *result, const char *command,
+                                        struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
+    const struct ecert_run_result quiet = {.exit_code = result->exit_code, .err = result->err};
+
+    ecert_run_last_words(&quiet, &words);
+    return ecert_error_set(err, ECERT_E_COMMAND, "passphrase_command '%s' failed: %s", command,
+                           words.len > 0 ? (const char *)words.ptr : "it said nothing");
+}
+
+static enum ecert_status run_passphrase_command(const char *const *argv, struct ecert_secret *ret,
+                                                struct ecert_error *err)
+{
+    ECERT_AUTO(wipe_result) struct ecert_run_result result = {0};
+    const struct ecert_run_spec spec = {
+        .argv = argv, .timeout_ms = PASSPHRASE_WAIT_MS, .max_output = PASSPHRASE_MAX};
+
+    if (ecert_fs_check_trusted(argv[0], err) != ECERT_OK ||
+        ecert_run(&spec, &result, err) != ECERT_OK)
+        return ecert_error_wrap(err, "passphrase_command");
+    if (result.exit_code != 0)
+        return command_failed(&result, argv[0], err);
+    const struct ecert_view line = first_line(ecert_bytes_view(&result.out));
+    if (line.len == 0)
+        return ecert_error_set(err, ECERT_E_COMMAND,
+                               "passphrase_command '%s' must print the passphrase as its first "
+                               "line, and printed none",
+                               argv[0]);
+    return ecert_secret_copy(line, ret, err);
+}
+
+static enum ecert_status find_passphrase(const struct ecert_key_config *config,
+                                         struct ecert_secret *ret, struct ecert_error *err)
+{
+    if (config->passphrase_file != NULL)
+        return ecert_password_read(config->passphrase_file, ret, err);
+    if (config->passphrase_command.len > 0)
+        return run_passphrase_command(ecert_strings_array(&config->passphrase_command), ret, err);
+    return ECERT_OK; /* none: the key may need none */
+}
+
+/* Who else may touch the key: writing is refused, reading is reported. */
+static enum ecert_status check_mode(const char *path, struct ecert_strings *notes,
+                                    struct ecert_error *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        const bool absent = errno == ENOENT || errno == ENOTDIR;
+        return ecert_error_errno(err, absent ? ECERT_E_NOT_FOUND : ECERT_E_IO, "open '%s'", path);
+    }
+    if (!S_ISREG(st.st_mode))
+        return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is not a regular file", path);
+    if ((st.st_mode & 022) != 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "the private key '%s' can be written by others (mode %04o); chmod "
+                               "go-w '%s'",
+                               path, (unsigned)(st.st_mode & 07777), path);
+    if ((st.st_mode & S_IROTH) != 0)
+        return ecert_strings_printf(notes, err,
+                                    "the private key '%s' can be read by everybody (mode %04o); "
+                                    "chmod o-r '%s'",
+                                    path, (unsigned)(st.st_mode & 07777), path);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_key_load(const struct ecert_key_config *config,
+                                 struct ecert_secret *ret_pem, uint8_t ret_key_id[ECERT_SHA256_LEN],
+                                 struct ecert_strings *ret_notes, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret file = {0};
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+
+    if (config->place != ECERT_KEY_FILE || config->file == NULL)
+        return ecert_error_set(err, ECERT_E_NOT_FOUND, "the key has no file on this host");
+    ECERT_TRY(check_mode(config->file, ret_notes, err));
+    ECERT_TRY(ecert_fs_read_secret(config->file, ECERT_DECODE_MAX_INPUT, &file, err));
+    if (find_passphrase(config, &passphrase, err) != ECERT_OK ||
+        ecert_decode_key(ecert_secret_view(&file), ecert_secret_view(&passphrase), ret_pem,
+                         ret_key_id, err) != ECERT_OK)
+        return ecert_error_wrap(err, "private key '%s'", config->file);
+    return ECERT_OK;
+}
