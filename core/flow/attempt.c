@@ -1,0 +1,496 @@
+/* The steps for one group, and the way back.  See transaction_internal.h for who does what. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/flow/look.h"
+#include "core/flow/preload.h"
+#include "core/flow/prove.h"
+#include "core/flow/service.h"
+#include "core/flow/staging.h"
+#include "core/flow/transaction_internal.h"
+
+struct attempt {
+    const struct ecert_transaction_env *env;
+    struct ecert_member *members;
+    size_t n;
+    const struct ecert_plan_activation *activation; /* NULL: the files alone are the deployment */
+    struct ecert_items items;
+    struct ecert_journal journal;
+    struct ecert_service service;
+    struct ecert_buffer reload_words;
+    bool proved;   /* the test said yes in the private view */
+    bool unproved; /* there is no private view: test after the commit */
+    bool unclear;  /* that test said no to several members: each must be tried alone */
+    bool activated;
+    bool died;
+    bool broken_machine; /* the state directory, not a target, is the trouble */
+};
+
+static void attempt_clear(struct attempt *attempt)
+{
+    ecert_items_clear(&attempt->items);
+    ecert_journal_clear(&attempt->journal);
+    ecert_buffer_clear(&attempt->reload_words);
+}
+
+static bool owns_items(const struct attempt *attempt, size_t member)
+{
+    for (size_t i = 0; i < attempt->items.n; i++)
+        if (ecert_item_is_of(&attempt->items.list[i], member))
+            return true;
+    return false;
+}
+
+/* ---- the steps ---- */
+
+/* Each distinct pair once; a bad pair refuses its members. */
+static enum ecert_status preload_pairs(struct attempt *attempt, struct ecert_error *err)
+{
+    struct ecert_pair *pairs = calloc(attempt->n + 1, sizeof *pairs);
+    struct ecert_error *results = calloc(attempt->n + 1, sizeof *results);
+    size_t *of = calloc(attempt->n + 1, sizeof *of), n = 0;
+    enum ecert_status status = ECERT_E_NOMEM;
+
+    if (pairs == NULL || results == NULL || of == NULL) {
+        (void)ecert_error_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < attempt->n; i++) {
+        const struct ecert_change *change = attempt->members[i].change;
+
+        of[i] = SIZE_MAX;
+        if (!attempt->members[i].waiting || change->fullchain_file == NULL)
+            continue;
+        for (of[i] = 0; of[i] < n; of[i]++)
+            if (strcmp(pairs[of[i]].fullchain_file, change->fullchain_file) == 0 &&
+                (pairs[of[i]].key_file == NULL) == (change->key_file == NULL))
+                break;
+        if (of[i] == n)
+            pairs[n++] =
+                (struct ecert_pair){change->key_file, change->fullchain_file, change->leaf};
+    }
+    status = ecert_preload(pairs, n, results, err);
+    for (size_t i = 0; status == ECERT_OK && i < attempt->n; i++)
+        if (of[i] != SIZE_MAX && results[of[i]].status != ECERT_OK)
+            ecert_member_verdict(&attempt->members[i], ECERT_OUTCOME_REFUSED, &results[of[i]]);
+out:
+    free(pairs);
+    free(results);
+    free(of);
+    return status;
+}
+
+static enum ecert_status find_items(struct attempt *attempt, struct ecert_error *err)
+{
+    return ecert_items_collect(attempt->members, attempt->n, true, &attempt->items, err);
+}
+
+/* The service and what is served now; also where there is nothing to change. */
+static enum ecert_status look_before(struct attempt *attempt, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
+
+    if (attempt->activation != NULL) {
+        ECERT_TRY(ecert_service_find(attempt->activation, &attempt->service, &notes, err));
+        for (size_t i = 0; i < notes.len; i++)
+            ecert_members_note(attempt->members, attempt->n, notes.items[i]);
+        if (!attempt->service.running)
+            return ECERT_OK;
+    }
+    return ecert_look_before(attempt->env, attempt->members, attempt->n, err);
+}
+
+static enum ecert_status stage_files(struct attempt *attempt, struct ecert_error *err)
+{
+    size_t failed = 0;
+
+    if (attempt->items.n == 0)
+        return ECERT_OK;
+    if (ecert_journal_begin(attempt->env->state_dir, &attempt->items, attempt->activation,
+                            &attempt->journal, err) != ECERT_OK) {
+        attempt->broken_machine = true;
+        return err->status;
+    }
+    ecert_transaction_at(attempt->env, "journal");
+    if (ecert_staging_write(&attempt->items, &attempt->journal, &failed, err) != ECERT_OK) {
+        for (size_t i = 0; i < attempt->n; i++)
+            if (attempt->members[i].waiting && ecert_item_is_of(&attempt->items.list[failed], i))
+                ecert_member_verdict(&attempt->members[i], ECERT_OUTCOME_REFUSED, err);
+        return err->status;
+    }
+    ecert_transaction_at(attempt->env, "stage");
+    return ECERT_OK;
+}
+
+static enum ecert_status run_tests(struct attempt *attempt, struct ecert_error *err)
+{
+    if (attempt->items.n == 0)
+        return ECERT_OK;
+    const enum ecert_status status =
+        ecert_prove(attempt->env, attempt->members, attempt->n, &attempt->items,
+                    attempt->journal.folder, ECERT_PROVE_IN_VIEW, &attempt->proved, err);
+    if (status == ECERT_E_COMMAND) {
+        const struct ecert_error words = *err;
+
+        ECERT_TRY(ecert_staging_clean(&attempt->items, &attempt->journal, err));
+        ecert_prove_blame(attempt->env, attempt->members, attempt->n, attempt->journal.folder,
+                          &words);
+        *err = words;
+        return words.status;
+    }
+    if (status == ECERT_E_UNSUPPORTED) {
+        struct ecert_error note = *err;
+
+        (void)ecert_error_wrap(&note, "the new configuration could not be tested before the "
+                                      "change, so the live files were tested after it (no private "
+                                      "view of the file system here");
+        for (size_t i = 0; i < attempt->n; i++)
+            if (attempt->members[i].waiting)
+                ecert_member_note(&attempt->members[i], "%s)", note.text);
+        attempt->unproved = true;
+    } else {
+        ECERT_TRY(status);
+    }
+    ecert_transaction_at(attempt->env, "prove");
+    return ECERT_OK;
+}
+
+static enum ecert_status mark_commit(struct attempt *attempt, struct ecert_error *err)
+{
+    return attempt->items.n == 0
+               ? ECERT_OK
+               : ecert_journal_add_mark(&attempt->journal, ECERT_MARK_COMMIT, err);
+}
+
+static enum ecert_status rename_all(struct attempt *attempt, struct ecert_error *err)
+{
+    bool durable = true, tested = false;
+
+    if (attempt->items.n == 0)
+        return ECERT_OK;
+    ecert_transaction_at(attempt->env, "commit");
+    ECERT_TRY(ecert_staging_commit(attempt->env, &attempt->items, &durable, err));
+    if (!durable)
+        ecert_members_note(attempt->members, attempt->n,
+                           "the files are in place, but a directory could not be synced: whether "
+                           "they survive a power cut is not known");
+    if (attempt->unproved && ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL,
+                                         ECERT_PROVE_LIVE, &tested, err) != ECERT_OK)
+        return ecert_error_wrap(err, "the server refuses the new configuration");
+    return ECERT_OK;
+}
+
+/* Reload, where there is something to reload for. */
+static enum ecert_status activate(struct attempt *attempt, struct ecert_error *err)
+{
+    struct ecert_error ignored = {0};
+    bool wanted = attempt->items.n > 0;
+
+    for (size_t i = 0; i < attempt->n; i++)
+        wanted =
+            wanted || (attempt->members[i].waiting && !ecert_look_is_good(&attempt->members[i]));
+    if (attempt->activation == NULL || !attempt->service.running || !wanted)
+        return ECERT_OK;
+    /* the mark helps a later run, which can do without: its failure stops nothing */
+    if (attempt->items.n > 0)
+        (void)!ecert_journal_add_mark(&attempt->journal, ECERT_MARK_ACTIVATE, &ignored);
+    attempt->activated = true;
+    ECERT_TRY(ecert_service_reload(&attempt->service, attempt->env->command_timeout_ms,
+                                   &attempt->reload_words, err));
+    ecert_transaction_at(attempt->env, "activate");
+    return ECERT_OK;
+}
+
+/* Say what the reload said, because the problem by itself sounds as if nobody had reloaded. */
+static enum ecert_status add_reload_words(const struct attempt *attempt, struct ecert_error *err)
+{
+    const struct ecert_error inner = *err;
+
+    if (!attempt->activated)
+        return inner.status;
+    if (attempt->reload_words.len > 0)
+        return ecert_error_set(
+            err, inner.status, "%s, although the reload had reported success (it said: %.*s)",
+            inner.text, (int)attempt->reload_words.len, (const char *)attempt->reload_words.ptr);
+    return ecert_error_set(err, inner.status, "%s, although the reload had reported success",
+                           inner.text);
+}
+
+static enum ecert_status look_after(struct attempt *attempt, struct ecert_error *err)
+{
+    const bool watched = attempt->activation != NULL && attempt->service.running;
+
+    if ((attempt->activation != NULL && !watched) || (attempt->items.n == 0 && !attempt->activated))
+        return ECERT_OK;
+    ECERT_TRY(ecert_look_after(attempt->env, attempt->members, attempt->n,
+                               watched ? &attempt->service : NULL, attempt->env->look_timeout_ms,
+                               &attempt->died, err));
+    if (attempt->died)
+        return ecert_error_set(err, ECERT_E_COMMAND, "'%s' died after its reload",
+                               attempt->activation->service);
+    for (size_t i = 0; i < attempt->n; i++)
+        if (attempt->members[i].waiting && !ecert_look_is_good(&attempt->members[i])) {
+            (void)ecert_look_problem(&attempt->members[i], err);
+            return add_reload_words(attempt, err);
+        }
+    ecert_transaction_at(attempt->env, "look");
+    return ECERT_OK;
+}
+
+static const struct step {
+    const char *name;
+    enum ecert_status (*run)(struct attempt *attempt, struct ecert_error *err);
+    bool live; /* from the first live row on, any failure leads to undo */
+} steps[] = {
+    {"pre-load", preload_pairs, false},  {"compare", find_items, false},
+    {"stage", stage_files, false},       {"prove", run_tests, false},
+    {"look before", look_before, false}, {"commit", mark_commit, false},
+    {"commit", rename_all, true},        {"activate", activate, true},
+    {"look", look_after, true},
+};
+
+/* ---- the good end ---- */
+
+static void tell_files(const struct attempt *attempt, size_t member)
+{
+    struct ecert_outcome *outcome = attempt->members[member].outcome;
+    struct ecert_error ignored = {0};
+    size_t own = 0;
+
+    for (size_t i = 0; i < attempt->items.n; i++)
+        own += ecert_item_is_of(&attempt->items.list[i], member);
+    outcome->files = calloc(own + 1, sizeof *outcome->files);
+    for (size_t i = 0; outcome->files != NULL && i < attempt->items.n; i++) {
+        const struct ecert_item *item = &attempt->items.list[i];
+        struct ecert_changed_file *file = &outcome->files[outcome->n_files];
+
+        if (!ecert_item_is_of(item, member) ||
+            ecert_text_copy(ecert_view_of(item->path), &file->path, &ignored) != ECERT_OK)
+            continue;
+        if (item->existed)
+            ecert_hex((struct ecert_view){item->before_sha256, ECERT_SHA256_LEN}, file->before);
+        ecert_hex((struct ecert_view){item->after_sha256, ECERT_SHA256_LEN}, file->after);
+        outcome->n_files++;
+    }
+}
+
+static enum ecert_outcome_kind good_kind(const struct attempt *attempt, size_t member)
+{
+    const struct ecert_member *who = &attempt->members[member];
+    const bool own = owns_items(attempt, member);
+
+    if (attempt->activation != NULL && !attempt->service.running)
+        return ECERT_OUTCOME_NOT_RUNNING;
+    if (!ecert_look_is_wanted(who))
+        return own ? ECERT_OUTCOME_PLACED : ECERT_OUTCOME_UNCHANGED;
+    return own || !ecert_look_was_good(who) ? ECERT_OUTCOME_DEPLOYED : ECERT_OUTCOME_UNCHANGED;
+}
+
+/* Done is done: what cannot be tidied up is a note. */
+static void finish(struct attempt *attempt)
+{
+    struct ecert_error err = {0};
+
+    if (attempt->items.n > 0 &&
+        (ecert_journal_add_mark(&attempt->journal, ECERT_MARK_DONE, &err) != ECERT_OK ||
+         (ecert_transaction_at(attempt->env, "record"),
+          ecert_staging_clean(&attempt->items, &attempt->journal, &err)) != ECERT_OK ||
+         ecert_journal_end(&attempt->journal, &err) != ECERT_OK))
+        ecert_members_note(attempt->members, attempt->n, err.text);
+    for (size_t i = 0; i < attempt->n; i++) {
+        if (!attempt->members[i].waiting)
+            continue;
+        attempt->members[i].outcome->proved = attempt->proved;
+        attempt->members[i].outcome->activated = attempt->activated;
+        tell_files(attempt, i);
+        ecert_member_verdict(&attempt->members[i], good_kind(attempt, i), NULL);
+    }
+}
+
+/* ---- the way back ---- */
+
+/* Make the server serve again what it served before. */
+static enum ecert_status reactivate(struct attempt *attempt, struct ecert_error *err)
+{
+    const unsigned timeout = attempt->env->command_timeout_ms;
+
+    if (!attempt->activated)
+        return ECERT_OK;
+    if (attempt->died || !ecert_service_is_alive(&attempt->service))
+        ECERT_TRY(ecert_service_start(&attempt->service, timeout, err));
+    else
+        ECERT_TRY(ecert_service_reload(&attempt->service, timeout, NULL, err));
+    return ecert_look_restored(attempt->env, attempt->members, attempt->n,
+                               attempt->env->look_timeout_ms, err);
+}
+
+/* Put everything back; *why, the reason, gets the words about how that went. */
+static enum ecert_outcome_kind undo(struct attempt *attempt, struct ecert_error *why)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
+    struct ecert_error files = {0}, service = {0};
+    const struct ecert_error reason = *why;
+    size_t restored = 0;
+
+    const enum ecert_status back =
+        ecert_staging_undo(&attempt->items, &attempt->journal, &restored, &notes, &files);
+    for (size_t i = 0; i < notes.len; i++)
+        ecert_members_note(attempt->members, attempt->n, notes.items[i]);
+    ecert_transaction_at(attempt->env, "undo");
+    const enum ecert_status running = reactivate(attempt, &service);
+    if (back == ECERT_OK && running == ECERT_OK) {
+        (void)ecert_error_set(why, reason.status, "%s; everything was put back%s", reason.text,
+                              !attempt->activated ? ""
+                              : attempt->died     ? ", and the server was started again"
+                                                  : ", and the server was reloaded");
+        return ECERT_OUTCOME_UNDONE;
+    }
+    (void)ecert_error_set(why, reason.status, "%s; putting it back failed too: %s%s%s", reason.text,
+                          files.text, back != ECERT_OK && running != ECERT_OK ? "; " : "",
+                          service.text);
+    return ECERT_OUTCOME_UNDO_FAILED;
+}
+
+/*
+ * Whose fault?  Those whose own look failed, when others' did not; else everybody's.  After an
+ * undo that failed nobody is tried again.
+ */
+static void give_undone(struct attempt *attempt, enum ecert_outcome_kind kind,
+                        const struct ecert_error *why, bool looked)
+{
+    bool some_good = false;
+
+    for (size_t i = 0; looked && i < attempt->n; i++)
+        some_good =
+            some_good || (attempt->members[i].waiting && ecert_look_is_good(&attempt->members[i]));
+    for (size_t i = 0; i < attempt->n; i++) {
+        struct ecert_member *member = &attempt->members[i];
+
+        if (member->waiting &&
+            (kind == ECERT_OUTCOME_UNDO_FAILED || !some_good || !ecert_look_is_good(member))) {
+            member->outcome->activated = attempt->activated;
+            member->outcome->proved = attempt->proved;
+            ecert_member_verdict(member, kind, why);
+        }
+    }
+}
+
+/* Nothing had to change, but it is not served: there is nothing to put back. */
+static void give_not_served(struct attempt *attempt, struct ecert_error *why)
+{
+    struct ecert_error again = {0};
+
+    if (attempt->died && reactivate(attempt, &again) != ECERT_OK)
+        (void)ecert_error_wrap(why, "%s, and", again.text);
+    (void)ecert_error_wrap(why, "everything is in place, but the server does not serve it");
+    for (size_t i = 0; i < attempt->n; i++) {
+        struct ecert_member *member = &attempt->members[i];
+
+        if (!member->waiting)
+            continue;
+        member->outcome->activated = attempt->activated;
+        if (!attempt->died && ecert_look_is_good(member))
+            ecert_member_verdict(member, good_kind(attempt, i), NULL);
+        else
+            ecert_member_verdict(member, ECERT_OUTCOME_REFUSED, why);
+    }
+}
+
+/* The live files are back as they were: was the server's test content with them? */
+static void tell_broken_before(struct attempt *attempt, struct ecert_error *why)
+{
+    struct ecert_error before = {0};
+    bool tested = false;
+
+    if (ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL, ECERT_PROVE_LIVE,
+                    &tested, &before) == ECERT_E_COMMAND)
+        (void)ecert_error_set(why, ECERT_E_COMMAND,
+                              "the configuration was already broken before: %s", before.text);
+}
+
+/* Undo, and say whose fault it was. */
+static void fail_live(struct attempt *attempt, const struct step *step, struct ecert_error *why)
+{
+    const bool tested =
+        step->run == rename_all && attempt->unproved && why->status == ECERT_E_COMMAND;
+    const enum ecert_outcome_kind kind = undo(attempt, why);
+
+    if (tested && kind == ECERT_OUTCOME_UNDONE) {
+        attempt->unclear = ecert_members_waiting(attempt->members, attempt->n) > 1;
+        if (attempt->unclear)
+            return;
+        tell_broken_before(attempt, why);
+    }
+    give_undone(attempt, kind, why, step->run == look_after && !attempt->died);
+}
+
+/*
+ * A step failed.  Everything is as before afterwards, and somebody has a verdict, unless `unclear`
+ * or the machine is to blame.  (Staging and proving have told the guilty already.)
+ */
+static void fail(struct attempt *attempt, const struct step *step, struct ecert_error *why)
+{
+    const bool told =
+        step->run == stage_files || (step->run == run_tests && why->status == ECERT_E_COMMAND);
+    struct ecert_error err = {0};
+
+    if (attempt->items.n == 0 && step->live) {
+        give_not_served(attempt, why);
+        return;
+    }
+    if (step->live)
+        fail_live(attempt, step, why);
+    else if (!told)
+        ecert_members_verdict(attempt->members, attempt->n, ECERT_OUTCOME_REFUSED, why);
+    if (attempt->journal.folder != NULL &&
+        (ecert_staging_clean(&attempt->items, &attempt->journal, &err) != ECERT_OK ||
+         ecert_journal_end(&attempt->journal, &err) != ECERT_OK))
+        ecert_members_note(attempt->members, attempt->n, err.text);
+}
+
+/* ---- one attempt, and all that it takes ---- */
+
+static enum ecert_status attempt_once(const struct ecert_transaction_env *env,
+                                      struct ecert_member *members, size_t n, bool *ret_unclear,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(attempt_clear)
+    struct attempt attempt = {.env = env, .members = members, .n = n};
+
+    *ret_unclear = false;
+    if (members[0].change->plan->has_activation) /* a group shares it */
+        attempt.activation = &members[0].change->plan->activation;
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        struct ecert_error why = {0};
+
+        if (ecert_members_waiting(members, n) == 0)
+            break;
+        if (steps[i].run(&attempt, &why) == ECERT_OK)
+            continue;
+        fail(&attempt, &steps[i], &why);
+        *ret_unclear = attempt.unclear;
+        if (!attempt.broken_machine)
+            return ECERT_OK;
+        *err = why;
+        return err->status;
+    }
+    finish(&attempt);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_attempt_group(const struct ecert_transaction_env *env,
+                                      struct ecert_member *members, size_t n,
+                                      struct ecert_error *err)
+{
+    bool unclear = false;
+
+    while (ecert_members_waiting(members, n) > 0) {
+        ECERT_TRY(attempt_once(env, members, n, &unclear, err));
+        for (size_t i = 0; unclear && i < n; i++)
+            if (members[i].waiting)
+                ECERT_TRY(ecert_attempt_group(env, &members[i], 1, err));
+    }
+    return ECERT_OK;
+}

@@ -1,0 +1,301 @@
+#include "core/flow/config.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/flow/config_read.h"
+
+#define STATE_DIR "/var/lib/ecert"
+
+/* ---- lifetimes and lookups ---- */
+
+void ecert_config_clear(struct ecert_config *config)
+{
+    for (size_t i = 0; i < config->n_certificates; i++)
+        ecert_config_certificate_clear(&config->certificates[i]);
+    for (size_t i = 0; i < config->n_plugins; i++)
+        ecert_plugin_description_clear(&config->plugins[i]);
+    free(config->certificates);
+    free(config->plugins);
+    free(config->file);
+    free(config->state_dir);
+    free(config->plugin_dir);
+    free(config->authorities_dir);
+    free(config->proxy);
+    *config = (struct ecert_config){0};
+}
+
+const struct ecert_certificate_config *ecert_config_certificate(const struct ecert_config *config,
+                                                                const char *name)
+{
+    for (size_t i = 0; i < config->n_certificates; i++)
+        if (config->certificates[i].name != NULL && strcmp(config->certificates[i].name, name) == 0)
+            return &config->certificates[i];
+    return NULL;
+}
+
+const struct ecert_plugin_description *ecert_config_plugin(const struct ecert_config *config,
+                                                           const char *plugin)
+{
+    for (size_t i = 0; i < config->n_plugins; i++)
+        if (strcmp(config->plugins[i].name, plugin) == 0)
+            return &config->plugins[i];
+    return NULL;
+}
+
+/* ---- defaults ---- */
+
+/*
+ * The one place that decides it: a program that runs from its build tree (CMakeCache.txt beside
+ * it) uses what was built with it, every other one what was installed.
+ */
+static char *beside_or_installed(const char *name, const char *installed)
+{
+    ECERT_AUTO(ecert_auto_free) char *beside = NULL;
+    ECERT_AUTO(ecert_auto_free) char *cache = NULL;
+    char program[PATH_MAX];
+    struct ecert_error err = {0};
+    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+
+    if (n > 0) {
+        program[n] = '\0';
+        *strrchr(program, '/') = '\0'; /* the kernel's answer is absolute */
+        if (ecert_text_format(&beside, &err, "%s/%s", program, name) != ECERT_OK ||
+            ecert_text_format(&cache, &err, "%s/CMakeCache.txt", program) != ECERT_OK)
+            return NULL;
+        if (ecert_fs_exists(cache) && ecert_fs_exists(beside)) {
+            char *taken = beside;
+
+            beside = NULL;
+            return taken;
+        }
+    }
+    return strdup(installed);
+}
+
+char *ecert_config_default_plugin_dir(void)
+{
+    return beside_or_installed("plugins", ECERT_PLUGIN_DIR);
+}
+
+static void set_defaults(struct ecert_config_reader *reader)
+{
+    struct ecert_config *config = &reader->config;
+
+    if (config->state_dir == NULL)
+        config->state_dir = strdup(STATE_DIR);
+    if (config->authorities_dir == NULL)
+        config->authorities_dir = beside_or_installed("authorities", ECERT_AUTHORITIES_DIR);
+    if (config->plugin_dir == NULL)
+        config->plugin_dir = ecert_config_default_plugin_dir();
+    if (config->file == NULL)
+        config->file = strdup(reader->path);
+    if (config->state_dir == NULL || config->authorities_dir == NULL ||
+        config->plugin_dir == NULL || config->file == NULL)
+        reader->nomem = true;
+}
+
+/* ---- one file ---- */
+
+/* libconfig keeps the name as the directive has it: relative to the file's directory, or absolute.
+ */
+static void check_include(struct ecert_config_reader *reader, const config_setting_t *setting,
+                          const char *directory, const char *source)
+{
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    struct ecert_error err = {0};
+
+    if (ecert_text_format(&path, &err, "%s%s", source[0] == '/' ? "" : directory, source) !=
+        ECERT_OK)
+        reader->nomem = true;
+    else if (ecert_fs_check_trusted(path, &err) != ECERT_OK)
+        ecert_config_mistake(reader, setting, "this file is included and not trusted: %s",
+                             err.text);
+}
+
+/* Files that @include brought in must be trusted as the one that names them. */
+static void check_included(struct ecert_config_reader *reader, const config_setting_t *setting,
+                           const char *file, const char *directory, struct ecert_strings *seen)
+{
+    const char *source = config_setting_source_file(setting);
+    struct ecert_error err = {0};
+
+    if (source != NULL && strcmp(source, file) != 0 && !ecert_strings_contain(seen, source)) {
+        if (ecert_strings_add(seen, source, &err) != ECERT_OK)
+            reader->nomem = true;
+        else
+            check_include(reader, setting, directory, source);
+    }
+    if (!config_setting_is_aggregate(setting))
+        return;
+    for (int i = 0; i < config_setting_length(setting); i++)
+        check_included(reader, config_setting_get_elem(setting, (unsigned)i), file, directory,
+                       seen);
+}
+
+static enum ecert_status parse(struct ecert_config_reader *reader, const char *path,
+                               config_t *parsed, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *directory = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings seen = {0};
+    const char *base = ecert_path_base(path);
+
+    ECERT_TRY(ecert_fs_check_trusted(path, err));
+    ECERT_TRY(ecert_text_copy((struct ecert_view){(const uint8_t *)path, (size_t)(base - path)},
+                              &directory, err));
+    config_set_include_dir(parsed, directory[0] == '\0' ? "." : directory);
+    if (config_read_file(parsed, path) != CONFIG_TRUE) {
+        const char *file = config_error_file(parsed);
+
+        if (config_error_type(parsed) != CONFIG_ERR_PARSE)
+            return ecert_error_set(err, ECERT_E_IO, "'%s' cannot be read", path);
+        ecert_config_mistake_at(reader, file == NULL ? path : file,
+                                (unsigned)config_error_line(parsed), "%s",
+                                config_error_text(parsed));
+        return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a configuration", path);
+    }
+    check_included(reader, config_root_setting(parsed), path, directory, &seen);
+    return ECERT_OK;
+}
+
+static void read_list(struct ecert_config_reader *reader, const config_setting_t *list)
+{
+    for (int i = 0; list != NULL && i < config_setting_length(list); i++)
+        ecert_config_read_certificate(reader, config_setting_get_elem(list, (unsigned)i));
+}
+
+/* ---- include_dir ---- */
+
+static const struct ecert_config_key list_only[] = {
+    {.name = "certificates", .type = ECERT_CONFIG_GROUPS},
+};
+static const struct ecert_config_table list_table = {
+    .title = "file of certificates", .keys = list_only, .n = ARRAY_SIZE(list_only)};
+
+static void read_included(struct ecert_config_reader *reader, const char *path)
+{
+    ECERT_AUTO(config_destroy) config_t parsed;
+    struct ecert_error err = {0};
+
+    config_init(&parsed);
+    const enum ecert_status status = parse(reader, path, &parsed, &err);
+    if (status == ECERT_E_NOMEM)
+        reader->nomem = true;
+    else if (status != ECERT_OK && status != ECERT_E_CONFIG) /* a syntax error is noted already */
+        ecert_config_mistake_at(reader, path, 1, "%s", err.text);
+    if (status != ECERT_OK)
+        return;
+    const config_setting_t *root = config_root_setting(&parsed);
+    if (config_setting_get_member(root, "certificates") == NULL) {
+        ecert_config_read_certificate(reader, root);
+        return;
+    }
+    ecert_config_read_group(reader, root, &list_table, reader);
+    ecert_config_check_unknown(reader, root, &list_table, NULL);
+    read_list(reader, ecert_config_member(root, "certificates", CONFIG_TYPE_LIST));
+}
+
+static void read_include_dir(struct ecert_config_reader *reader, const config_setting_t *root)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    struct ecert_error err = {0};
+
+    if (reader->include_dir == NULL)
+        return;
+    if (ecert_fs_list(reader->include_dir, &names, &err) != ECERT_OK)
+        ecert_config_mistake(reader, config_setting_get_member(root, "include_dir"),
+                             "'include_dir': %s", err.text);
+    for (size_t i = 0; i < names.len; i++) {
+        ECERT_AUTO(ecert_auto_free) char *path = NULL;
+        const char *suffix = strrchr(names.items[i], '.');
+
+        if (names.items[i][0] == '.' || suffix == NULL || strcmp(suffix, ".conf") != 0)
+            continue;
+        if (ecert_text_format(&path, &err, "%s/%s", reader->include_dir, names.items[i]) !=
+            ECERT_OK)
+            reader->nomem = true;
+        else
+            read_included(reader, path);
+    }
+}
+
+/* ---- all of it ---- */
+
+/* In the order of the lines; the main file first, then the others by name. */
+static int by_place(const void *a, const void *b)
+{
+    const struct ecert_config_mistake *x = a, *y = b;
+    const int file = strcmp(x->file, y->file);
+
+    if (file != 0)
+        return file;
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+static enum ecert_status add_mistakes(const struct ecert_config_reader *reader, bool of_main,
+                                      struct ecert_strings *ret, struct ecert_error *err)
+{
+    for (size_t i = 0; i < reader->n_mistakes; i++) {
+        const struct ecert_config_mistake *mistake = &reader->mistakes[i];
+        ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer shown = {0};
+
+        if ((strcmp(mistake->file, reader->path) == 0) != of_main)
+            continue;
+        ecert_buffer_add_escaped(&shown, ecert_view_of(mistake->text), false);
+        ecert_buffer_add(&shown, (struct ecert_view){(const uint8_t *)"", 1});
+        if (shown.failed)
+            return ecert_error_nomem(err);
+        ECERT_TRY(ecert_strings_printf(ret, err, "%s:%u: %s", mistake->file, mistake->line,
+                                       (const char *)shown.ptr));
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status say_mistakes(struct ecert_config_reader *reader,
+                                      struct ecert_strings *ret_mistakes, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings sentences = {0};
+
+    qsort(reader->mistakes, reader->n_mistakes, sizeof *reader->mistakes, by_place);
+    ECERT_TRY(add_mistakes(reader, true, &sentences, err));
+    ECERT_TRY(add_mistakes(reader, false, &sentences, err));
+    *ret_mistakes = sentences;
+    sentences = (struct ecert_strings){0};
+    return ecert_error_set(err, ECERT_E_CONFIG, "'%s' has %zu mistake%s", reader->path,
+                           reader->n_mistakes, reader->n_mistakes == 1 ? "" : "s");
+}
+
+enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
+                                    struct ecert_strings *ret_mistakes, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_config_reader_clear) struct ecert_config_reader reader = {.path = path};
+    ECERT_AUTO(config_destroy) config_t parsed;
+
+    config_init(&parsed);
+    const enum ecert_status status = parse(&reader, path, &parsed, err);
+    if (status != ECERT_OK && status != ECERT_E_CONFIG)
+        return status;
+    if (status == ECERT_OK) {
+        const config_setting_t *root = config_root_setting(&parsed);
+
+        ecert_config_read_group(&reader, root, &ecert_config_top_table, &reader);
+        ecert_config_check_unknown(&reader, root, &ecert_config_top_table, NULL);
+        set_defaults(&reader);
+        if (!reader.nomem) {
+            read_list(&reader, ecert_config_member(root, "certificates", CONFIG_TYPE_LIST));
+            read_include_dir(&reader, root);
+        }
+    }
+    if (reader.nomem)
+        return ecert_error_nomem(err);
+    if (reader.n_mistakes > 0)
+        return say_mistakes(&reader, ret_mistakes, err);
+    *ret = reader.config;
+    reader.config = (struct ecert_config){0};
+    return ECERT_OK;
+}

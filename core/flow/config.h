@@ -1,0 +1,111 @@
+/*
+ * The configuration: what the operator wrote, checked against the tables of keys.
+ *
+ * Every key comes from one table (name, type, required, default, help) that also prints the
+ * reference (`ecert config --reference`), the example file and the manual page.  All mistakes are
+ * reported at once, each "FILE:LINE: sentence" with the nearest known key; nothing of a
+ * configuration with mistakes is used.  The file, what it includes and every file or command it
+ * names must be trusted (ecert_fs_check_trusted).
+ *
+ * Strings are UTF-8; host names are kept lower case.  Everything is owned by the struct.
+ */
+#ifndef ECERT_FLOW_CONFIG_H
+#define ECERT_FLOW_CONFIG_H
+
+#include "core/host/plugin.h"
+
+enum ecert_key_place {
+    ECERT_KEY_FILE,        /* key.file */
+    ECERT_KEY_WITH_ISSUED, /* no `key`: the issued file brings it (PKCS#12, PEM with a key) */
+    ECERT_KEY_IIS,         /* key.where = "iis": it never leaves the Windows host */
+};
+
+struct ecert_key_config {
+    enum ecert_key_place place;
+    char *file;
+    char *passphrase_file;                   /* NULL: none */
+    struct ecert_strings passphrase_command; /* empty: none */
+};
+
+enum ecert_source_type { ECERT_SOURCE_INBOX, ECERT_SOURCE_URL };
+
+struct ecert_source_config {
+    enum ecert_source_type type;
+    char *url;           /* http, https or file */
+    char *ca_file;       /* anchors for an https server; NULL: the system's */
+    char *password_file; /* of a PKCS#12; NULL: none */
+};
+
+struct ecert_target_config {
+    char *plugin;
+    char *id;                          /* names the live link */
+    struct ecert_strings server_names; /* empty: the leaf's names */
+    char *files[ECERT_MATERIAL_COUNT]; /* NULL: not placed; all NULL: live links */
+    bool has_files;
+    bool probe;                 /* false: do not look at the live server */
+    struct ecert_probe *probes; /* addresses to look at instead of those found */
+    size_t n_probes;
+    struct ecert_strings may_write;
+    struct ecert_setting_value *settings;
+    size_t n_settings;
+    char *plugin_problem; /* why its plugin cannot be loaded; NULL: it can.  Then the settings are
+                             not known, and the target fails by itself (docs/decisions/0006) */
+    unsigned line;
+};
+
+struct ecert_certificate_config {
+    char *name;                 /* server name as applied for; also the folder's name */
+    struct ecert_strings names; /* further names that the leaf must cover */
+    char *authority;
+    struct ecert_key_config key;
+    struct ecert_source_config source;
+    char *chain_file;           /* NULL: none */
+    bool cross_certificate;     /* default true */
+    struct ecert_strings allow; /* ids of checks that may fail */
+    char *subscription_ends;    /* "2027-06-30"; NULL: not given */
+    struct ecert_target_config *targets;
+    size_t n_targets;
+    char *file; /* where it stands */
+    unsigned line;
+};
+
+struct ecert_config {
+    char *file;
+    char *state_dir;
+    char *plugin_dir;
+    char *authorities_dir;
+    char *proxy; /* for http and https; NULL: none, whatever the environment says */
+    struct ecert_certificate_config *certificates;
+    size_t n_certificates;
+    struct ecert_plugin_description *plugins; /* of every plugin that a target names */
+    size_t n_plugins;
+};
+
+#define ECERT_CONFIG_DEFAULT "/etc/ecert/ecert.conf"
+
+/*
+ * Read, check, and hand out.  On ECERT_E_CONFIG `ret_mistakes` holds every mistake as one sentence
+ * each, "FILE:LINE: ...", in the order of the file, those of other files (include_dir) behind it
+ * by name; `err` says how many.  Other failures: ECERT_E_NOT_FOUND,
+ * ECERT_E_REFUSED (the file itself is not trusted), ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
+                                                     struct ecert_strings *ret_mistakes,
+                                                     struct ecert_error *err);
+void ecert_config_clear(struct ecert_config *config);
+
+/* The entry with this name, or NULL. */
+const struct ecert_certificate_config *ecert_config_certificate(const struct ecert_config *config,
+                                                                const char *name);
+
+/* The description of a target's plugin; NULL only where the target has a plugin_problem. */
+const struct ecert_plugin_description *ecert_config_plugin(const struct ecert_config *config,
+                                                           const char *plugin);
+
+/*
+ * Every key with type, default and help, as text for people; with the settings of every plugin
+ * that is installed (NULL: in the default directory).
+ */
+void ecert_config_reference(const struct ecert_config *config_or_null, struct ecert_buffer *out);
+
+#endif

@@ -1,0 +1,241 @@
+/* The tables of keys, and the reference printed from them. */
+#include "core/flow/config_read.h"
+
+#include <assert.h>
+
+/* The type comes from the member itself, so a row cannot disagree with the struct. */
+/* clang-format off */
+#define TYPE_OF(type, member)                      \
+    _Generic(((type *)NULL)->member,               \
+        char *: ECERT_CONFIG_TEXT,                 \
+        bool: ECERT_CONFIG_BOOLEAN,                \
+        struct ecert_strings: ECERT_CONFIG_LIST)
+
+#define KEY(of, member, is_required, standard, checked_by, words)                             \
+    KEY_AS(#member, of, member, is_required, standard, checked_by, words)
+
+#define KEY_AS(key, of, member, is_required, standard, checked_by, words)                     \
+    {.name = key, .type = TYPE_OF(of, member), .offset = offsetof(of, member),            \
+     .required = is_required, .default_text = standard, .check = checked_by, .help = words}
+
+#define CHOICE(key, of, member, standard, from, words)                                        \
+    {.name = key, .type = ECERT_CONFIG_CHOICE, .offset = offsetof(of, member),                \
+     .default_text = standard, .choices = from, .help = words}
+
+#define TABLE(words, rows) {.title = words, .keys = rows, .n = ARRAY_SIZE(rows)}
+
+/* In the order of the enums; "" cannot be chosen by a word. */
+static const char *const places[] = {"", "", "iis", NULL};
+static const char *const source_types[] = {"inbox", "url", NULL};
+
+static_assert(ECERT_KEY_IIS == 2, "the list above is in the order of the enum");
+static_assert(ECERT_SOURCE_URL == 1, "the list above is in the order of the enum");
+static_assert(sizeof(enum ecert_key_place) == sizeof(unsigned), "choices are written as unsigned");
+
+#define OF struct ecert_key_config
+static const struct ecert_config_key key_keys[] = {
+    KEY(OF, file, false, NULL, ecert_config_is_file,
+        "the private key, PEM; without it the issued file must bring the key"),
+    KEY(OF, passphrase_file, false, NULL, ecert_config_is_trusted_file,
+        "file with the key's passphrase on its first line"),
+    KEY(OF, passphrase_command, false, NULL, NULL,
+        "command that prints the key's passphrase; [program, arguments ...]"),
+    CHOICE("where", OF, place, NULL, places,
+           "\"iis\": the key was made in IIS and never leaves the Windows host"),
+};
+#undef OF
+
+#define OF struct ecert_source_config
+static const struct ecert_config_key source_keys[] = {
+    CHOICE("type", OF, type, "inbox", source_types,
+           "\"inbox\": files are dropped into STATE_DIR/inbox; \"url\": fetched from 'url'"),
+    KEY(OF, url, false, NULL, ecert_config_is_source_url,
+        "address of the issued certificate: http, https or file"),
+    KEY(OF, ca_file, false, NULL, ecert_config_is_file,
+        "anchors for an https server, PEM; by default the system's"),
+    KEY(OF, password_file, false, NULL, ecert_config_is_trusted_file,
+        "file with the password of an issued PKCS#12 on its first line"),
+};
+#undef OF
+
+#define FILE_ROW(key, material, words)                                                        \
+    {.name = key, .type = ECERT_CONFIG_TEXT, .check = ecert_config_is_path, .help = words,    \
+     .offset = offsetof(struct ecert_target_config, files) + (material) * sizeof(char *)}
+static const struct ecert_config_key files_keys[] = {
+    FILE_ROW("key", ECERT_MATERIAL_KEY, "where the server reads the private key"),
+    FILE_ROW("certificate", ECERT_MATERIAL_CERTIFICATE, "the leaf alone"),
+    FILE_ROW("chain", ECERT_MATERIAL_CHAIN, "the issuers, without the root"),
+    FILE_ROW("fullchain", ECERT_MATERIAL_FULLCHAIN, "the leaf, then the chain"),
+};
+
+#define OF struct ecert_target_config
+static const struct ecert_config_key target_keys[] = {
+    KEY(OF, plugin, true, NULL, NULL, "kind of server: a plugin that is installed"),
+    KEY(OF, id, false, "the plugin's name, with -2, -3 ... where it repeats",
+        ecert_config_is_target_id, "names the target in reports and its folder of links"),
+    KEY(OF, server_names, false, "the names of the certificate", ecert_config_is_host_name,
+        "the sites that this target is for; each must be found"),
+    {.name = "files", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_files_table,
+     .help = "where the server has its files; by default it is pointed at links below STATE_DIR"},
+    {.name = "probe", .type = ECERT_CONFIG_OTHER, .default_text = "true",
+     .help = "false: do not look at the live server; or the addresses to look at, "
+             "[ \"127.0.0.1:443/www.example.com\" ]"},
+    KEY(OF, may_write, false, NULL, ecert_config_is_place,
+        "directories that the plan may write below, beside the plugin's own"),
+};
+#undef OF
+
+#define OF struct ecert_certificate_config
+static const struct ecert_config_key certificate_keys[] = {
+    KEY(OF, name, true, NULL, ecert_config_is_host_name,
+        "the server name as applied for: a host name or \"*.host\""),
+    KEY(OF, names, false, NULL, ecert_config_is_host_name,
+        "further names that the certificate must cover"),
+    KEY(OF, authority, true, NULL, ecert_config_is_authority_id,
+        "profile of the CA, a file of authorities_dir; \"system\": any CA the system trusts"),
+    {.name = "key", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_key_table,
+     .help = "the private key"},
+    {.name = "source", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_source_table,
+     .help = "where the issued certificate comes from"},
+    KEY(OF, chain_file, false, NULL, ecert_config_is_file,
+        "issuers' certificates of your own, checked like all others"),
+    KEY(OF, cross_certificate, false, "true", NULL,
+        "serve the authority's cross-certificate while it is valid"),
+    KEY(OF, allow, false, NULL, ecert_config_is_check_id,
+        "ids of checks that may fail for this certificate"),
+    KEY(OF, subscription_ends, false, NULL, ecert_config_is_date,
+        "last day of the subscription, \"2027-06-30\""),
+    {.name = "targets", .type = ECERT_CONFIG_GROUPS, .group = &ecert_config_target_table,
+     .help = "the servers that use the certificate"},
+};
+#undef OF
+
+#define OF struct ecert_config_reader
+static const struct ecert_config_key top_keys[] = {
+    KEY_AS("state_dir", OF, config.state_dir, false, "/var/lib/ecert", ecert_config_is_place,
+           "generations, links, inbox, journal, records"),
+    KEY_AS("plugin_dir", OF, config.plugin_dir, false, "where the plugins were installed",
+           ecert_config_is_path, "directory of the plugins"),
+    KEY_AS("authorities_dir", OF, config.authorities_dir, false, "/etc/ecert/authorities",
+           ecert_config_is_path, "directory of the authorities' profiles, ID.conf"),
+    KEY(OF, include_dir, false, NULL, ecert_config_is_path,
+        "each *.conf in it holds the keys of one certificate, or a 'certificates' list"),
+    KEY_AS("proxy", OF, config.proxy, false, NULL, ecert_config_is_proxy_url,
+           "proxy for http and https; the environment is not asked"),
+    {.name = "certificates", .type = ECERT_CONFIG_GROUPS,
+     .group = &ecert_config_certificate_table, .help = "the managed certificates"},
+};
+#undef OF
+
+const struct ecert_config_table ecert_config_top_table = TABLE("configuration", top_keys);
+const struct ecert_config_table ecert_config_certificate_table =
+    TABLE("certificate", certificate_keys);
+const struct ecert_config_table ecert_config_key_table = TABLE("key", key_keys);
+const struct ecert_config_table ecert_config_source_table = TABLE("source", source_keys);
+const struct ecert_config_table ecert_config_target_table = TABLE("target", target_keys);
+const struct ecert_config_table ecert_config_files_table = TABLE("group of files", files_keys);
+/* clang-format on */
+
+/* ---- the reference ---- */
+
+static const char *type_words(const struct ecert_config_key *key)
+{
+    switch (key->type) {
+    case ECERT_CONFIG_TEXT:
+    case ECERT_CONFIG_CHOICE:
+        return "string";
+    case ECERT_CONFIG_BOOLEAN:
+        return "boolean";
+    case ECERT_CONFIG_LIST:
+        return "array of strings";
+    case ECERT_CONFIG_GROUP:
+        return "group";
+    case ECERT_CONFIG_GROUPS:
+        return "list of groups";
+    case ECERT_CONFIG_OTHER:
+        return "false or array of strings";
+    }
+    return "";
+}
+
+static const char *setting_words(enum ecert_setting_type type)
+{
+    switch (type) {
+    case ECERT_SETTING_STRING:
+        return "string";
+    case ECERT_SETTING_INTEGER:
+        return "integer";
+    case ECERT_SETTING_BOOLEAN:
+        return "boolean";
+    case ECERT_SETTING_PATH:
+        return "path";
+    case ECERT_SETTING_LIST:
+        return "array of strings";
+    case ECERT_SETTING_COMMAND:
+        return "command: array of strings";
+    case ECERT_SETTING_OUTPUT_DIRECTORY:
+        return "directory to write to";
+    }
+    return "";
+}
+
+static void print_row(struct ecert_buffer *out, unsigned depth, const char *name, const char *type,
+                      bool required, const char *standard, const char *help)
+{
+    ecert_buffer_printf(out, "%*s%s (%s", (int)(2 * depth), "", name, type);
+    if (required)
+        ecert_buffer_add_text(out, ", required");
+    if (standard != NULL)
+        ecert_buffer_printf(out, ", default: %s", standard);
+    ecert_buffer_printf(out, ")\n%*s%s\n", (int)(2 * depth + 6), "", help);
+}
+
+/* The tables nest three deep, and never in a circle. */
+static void print_table(struct ecert_buffer *out, unsigned depth,
+                        const struct ecert_config_table *table)
+{
+    for (size_t i = 0; i < table->n; i++) {
+        const struct ecert_config_key *key = &table->keys[i];
+
+        print_row(out, depth, key->name, type_words(key), key->required, key->default_text,
+                  key->help);
+        if (key->group != NULL)
+            print_table(out, depth + 1, key->group);
+    }
+}
+
+static void print_plugin(struct ecert_buffer *out, const char *plugin_dir, const char *name)
+{
+    ECERT_AUTO(ecert_plugin_description_clear) struct ecert_plugin_description plugin = {0};
+    struct ecert_error err = {0};
+
+    if (ecert_plugin_describe(plugin_dir, name, &plugin, &err) != ECERT_OK) {
+        ecert_buffer_printf(out, "\nsettings of a target with plugin = \"%s\": not known: %s\n",
+                            name, err.text);
+        return;
+    }
+    ecert_buffer_printf(out, "\nsettings of a target with plugin = \"%s\" (%s)\n\n", name,
+                        plugin.summary);
+    for (size_t i = 0; i < plugin.n_settings; i++)
+        print_row(out, 1, plugin.settings[i].name, setting_words(plugin.settings[i].type),
+                  plugin.settings[i].required, plugin.settings[i].default_value,
+                  plugin.settings[i].help);
+}
+
+void ecert_config_reference(const struct ecert_config *config_or_null, struct ecert_buffer *out)
+{
+    ECERT_AUTO(ecert_auto_free) char *standard = ecert_config_default_plugin_dir();
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings plugins = {0};
+    const char *plugin_dir = config_or_null == NULL ? standard : config_or_null->plugin_dir;
+    struct ecert_error err = {0};
+
+    print_table(out, 0, &ecert_config_top_table);
+    if (plugin_dir == NULL) {
+        out->failed = true;
+        return;
+    }
+    if (ecert_plugin_list(plugin_dir, &plugins, &err) != ECERT_OK)
+        ecert_buffer_printf(out, "\nplugins: not known: %s\n", err.text);
+    for (size_t i = 0; i < plugins.len; i++)
+        print_plugin(out, plugin_dir, plugins.items[i]);
+}

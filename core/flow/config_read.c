@@ -1,0 +1,312 @@
+#include "core/flow/config_read.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/flow/nearest.h"
+
+#define KEYS_MAX 320 /* of one group: a table's and a plugin's */
+
+/* ---- mistakes ---- */
+
+static void add_mistake(struct ecert_config_reader *reader, const char *file, unsigned line,
+                        const char *text)
+{
+    struct ecert_config_mistake *mistakes =
+        reallocarray(reader->mistakes, reader->n_mistakes + 1, sizeof *mistakes);
+    char *file_copy = strdup(file), *text_copy = text == NULL ? NULL : strdup(text);
+
+    if (mistakes != NULL)
+        reader->mistakes = mistakes;
+    if (mistakes == NULL || file_copy == NULL || text_copy == NULL) {
+        free(file_copy);
+        free(text_copy);
+        reader->nomem = true;
+        return;
+    }
+    mistakes[reader->n_mistakes] = (struct ecert_config_mistake){
+        .file = file_copy, .line = line, .order = reader->n_mistakes, .text = text_copy};
+    reader->n_mistakes++;
+}
+
+void ecert_config_mistake_at(struct ecert_config_reader *reader, const char *file, unsigned line,
+                             const char *fmt, ...)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        text = NULL;
+    va_end(args);
+    add_mistake(reader, file, line, text);
+}
+
+void ecert_config_mistake(struct ecert_config_reader *reader, const config_setting_t *at,
+                          const char *fmt, ...)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        text = NULL;
+    va_end(args);
+    add_mistake(reader, ecert_config_file_of(reader, at), config_setting_source_line(at), text);
+}
+
+const char *ecert_config_file_of(const struct ecert_config_reader *reader,
+                                 const config_setting_t *setting)
+{
+    const char *file = config_setting_source_file(setting);
+
+    return file == NULL ? reader->path : file;
+}
+
+void ecert_config_reader_clear(struct ecert_config_reader *reader)
+{
+    for (size_t i = 0; i < reader->n_mistakes; i++) {
+        free(reader->mistakes[i].file);
+        free(reader->mistakes[i].text);
+    }
+    for (size_t i = 0; i < reader->n_bad_plugins; i++) {
+        free(reader->bad_plugins[i].name);
+        free(reader->bad_plugins[i].why);
+    }
+    free(reader->mistakes);
+    free(reader->bad_plugins);
+    free(reader->include_dir);
+    ecert_config_clear(&reader->config);
+    *reader = (struct ecert_config_reader){0};
+}
+
+/* ---- values ---- */
+
+const char *ecert_config_type_words(const config_setting_t *setting)
+{
+    switch (config_setting_type(setting)) {
+    case CONFIG_TYPE_GROUP:
+        return "a group { ... }";
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+    case CONFIG_TYPE_FLOAT:
+        return "a number";
+    case CONFIG_TYPE_STRING:
+        return "a string";
+    case CONFIG_TYPE_BOOL:
+        return "true or false";
+    case CONFIG_TYPE_ARRAY:
+        return "an array [ ... ]";
+    case CONFIG_TYPE_LIST:
+        return "a list ( ... )";
+    default:
+        return "something else";
+    }
+}
+
+/* The key that a value belongs to: an element of an array has no name of its own. */
+static const char *name_of(const config_setting_t *setting)
+{
+    while (setting != NULL && config_setting_name(setting) == NULL)
+        setting = config_setting_parent(setting);
+    return setting == NULL ? "" : config_setting_name(setting);
+}
+
+bool ecert_config_read_text(struct ecert_config_reader *reader, const config_setting_t *setting,
+                            ecert_config_check *check, char **ret)
+{
+    const char *value = config_setting_get_string(setting);
+    struct ecert_error err = {0};
+
+    if (config_setting_type(setting) != CONFIG_TYPE_STRING || value == NULL) {
+        ecert_config_mistake(reader, setting, "'%s' must be a string, not %s", name_of(setting),
+                             ecert_config_type_words(setting));
+        return false;
+    }
+    for (const char *p = value; *p != '\0'; p++) {
+        if ((unsigned char)*p >= 0x20 && *p != 0x7F)
+            continue;
+        ecert_config_mistake(reader, setting, "'%s': '%s' holds a control character",
+                             name_of(setting), value);
+        return false;
+    }
+    if (value[0] == '\0') {
+        ecert_config_mistake(reader, setting, "'%s' is empty", name_of(setting));
+        return false;
+    }
+    if (check != NULL && check(value, &err) != ECERT_OK) {
+        ecert_config_mistake(reader, setting, "'%s': %s", name_of(setting), err.text);
+        return false;
+    }
+    char *copy = strdup(value);
+    if (copy == NULL) {
+        reader->nomem = true;
+        return false;
+    }
+    free(*ret);
+    *ret = copy;
+    return true;
+}
+
+bool ecert_config_read_list(struct ecert_config_reader *reader, const config_setting_t *setting,
+                            ecert_config_check *check, struct ecert_strings *ret)
+{
+    const int type = config_setting_type(setting);
+    bool good = true;
+
+    if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) {
+        ecert_config_mistake(reader, setting,
+                             "'%s' must be an array of strings [ \"...\" ], not %s",
+                             name_of(setting), ecert_config_type_words(setting));
+        return false;
+    }
+    for (int i = 0; i < config_setting_length(setting); i++) {
+        const config_setting_t *item = config_setting_get_elem(setting, (unsigned)i);
+        ECERT_AUTO(ecert_auto_free) char *text = NULL;
+        struct ecert_error err = {0};
+
+        if (!ecert_config_read_text(reader, item, check, &text))
+            good = false;
+        else if (ecert_strings_add(ret, text, &err) != ECERT_OK)
+            reader->nomem = true;
+    }
+    return good;
+}
+
+static void read_boolean(struct ecert_config_reader *reader, const config_setting_t *setting,
+                         bool *ret)
+{
+    if (config_setting_type(setting) != CONFIG_TYPE_BOOL) {
+        ecert_config_mistake(reader, setting, "'%s' must be true or false, not %s",
+                             name_of(setting), ecert_config_type_words(setting));
+        return;
+    }
+    *ret = config_setting_get_bool(setting) != 0;
+}
+
+static void read_choice(struct ecert_config_reader *reader, const config_setting_t *setting,
+                        const char *const *choices, unsigned *ret)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
+    bool first = true;
+
+    if (!ecert_config_read_text(reader, setting, NULL, &text))
+        return;
+    for (unsigned i = 0; choices[i] != NULL; i++) {
+        if (strcmp(choices[i], text) == 0) {
+            *ret = i;
+            return;
+        }
+        if (choices[i][0] != '\0') {
+            ecert_buffer_printf(&words, "%s\"%s\"", first ? "" : " or ", choices[i]);
+            first = false;
+        }
+    }
+    ecert_config_mistake(reader, setting, "'%s' must be %s, not \"%s\"", name_of(setting),
+                         words.ptr == NULL ? "" : (const char *)words.ptr, text);
+}
+
+/* ---- groups ---- */
+
+const config_setting_t *ecert_config_member(const config_setting_t *group, const char *name,
+                                            int type)
+{
+    const config_setting_t *member = group == NULL ? NULL : config_setting_get_member(group, name);
+
+    return member != NULL && config_setting_type(member) == type ? member : NULL;
+}
+
+static void expect_type(struct ecert_config_reader *reader, const config_setting_t *setting,
+                        int type, const char *words)
+{
+    if (config_setting_type(setting) != type)
+        ecert_config_mistake(reader, setting, "'%s' must be %s, not %s", name_of(setting), words,
+                             ecert_config_type_words(setting));
+}
+
+static void read_key(struct ecert_config_reader *reader, const config_setting_t *setting,
+                     const struct ecert_config_key *key, void *member)
+{
+    switch (key->type) {
+    case ECERT_CONFIG_TEXT:
+        (void)ecert_config_read_text(reader, setting, key->check, member);
+        return;
+    case ECERT_CONFIG_BOOLEAN:
+        read_boolean(reader, setting, member);
+        return;
+    case ECERT_CONFIG_LIST:
+        (void)ecert_config_read_list(reader, setting, key->check, member);
+        return;
+    case ECERT_CONFIG_CHOICE:
+        read_choice(reader, setting, key->choices, member);
+        return;
+    case ECERT_CONFIG_GROUP:
+        expect_type(reader, setting, CONFIG_TYPE_GROUP, "a group { ... }");
+        return;
+    case ECERT_CONFIG_GROUPS:
+        expect_type(reader, setting, CONFIG_TYPE_LIST, "a list of groups ( { ... } )");
+        return;
+    case ECERT_CONFIG_OTHER:
+        return;
+    }
+}
+
+void ecert_config_read_group(struct ecert_config_reader *reader, const config_setting_t *group,
+                             const struct ecert_config_table *table, void *object)
+{
+    for (size_t i = 0; i < table->n; i++) {
+        const struct ecert_config_key *key = &table->keys[i];
+        const config_setting_t *setting =
+            group == NULL ? NULL : config_setting_get_member(group, key->name);
+
+        if (setting != NULL)
+            read_key(reader, setting, key, (char *)object + key->offset);
+        else if (key->required && group != NULL)
+            ecert_config_mistake(reader, group, "this %s lacks the key '%s'", table->title,
+                                 key->name);
+    }
+}
+
+void ecert_config_check_unknown(struct ecert_config_reader *reader, const config_setting_t *group,
+                                const struct ecert_config_table *table, const char *const *more)
+{
+    const char *known[KEYS_MAX + 1] = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < table->n && n < KEYS_MAX; i++)
+        known[n++] = table->keys[i].name;
+    for (size_t i = 0; more != NULL && more[i] != NULL && n < KEYS_MAX; i++)
+        known[n++] = more[i];
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+        const char *name = name_of(setting);
+        bool is_known = false;
+
+        for (size_t k = 0; k < n; k++)
+            is_known = is_known || strcmp(known[k], name) == 0;
+        if (is_known)
+            continue;
+        const char *near = ecert_nearest_word(name, known);
+        if (near != NULL)
+            ecert_config_mistake(reader, setting, "unknown key '%s' (did you mean '%s'?)", name,
+                                 near);
+        else
+            ecert_config_mistake(reader, setting, "unknown key '%s' in this %s", name,
+                                 table->title);
+    }
+}
+
+void ecert_config_check_command(struct ecert_config_reader *reader, const config_setting_t *at,
+                                const struct ecert_strings *command)
+{
+    struct ecert_error err = {0};
+
+    if (command->len == 0)
+        ecert_config_mistake(reader, at, "'%s' is empty", name_of(at));
+    else if (ecert_config_is_trusted_file(command->items[0], &err) != ECERT_OK)
+        ecert_config_mistake(reader, at, "'%s': %s", name_of(at), err.text);
+}

@@ -1,0 +1,143 @@
+/*
+ * Reading one group of a configuration by a table of keys: what config.c and its parts share.
+ *
+ * A row takes its type from the struct's member, so that the table cannot disagree with it.
+ * Nothing stops at the first mistake: each is noted with its place, and reading goes on.
+ */
+#ifndef ECERT_FLOW_CONFIG_READ_H
+#define ECERT_FLOW_CONFIG_READ_H
+
+#include <libconfig.h>
+
+#include "core/flow/config.h"
+
+enum ecert_config_type {
+    ECERT_CONFIG_TEXT,
+    ECERT_CONFIG_BOOLEAN,
+    ECERT_CONFIG_LIST,   /* an array of strings */
+    ECERT_CONFIG_CHOICE, /* a string that stands for an enum's value */
+    ECERT_CONFIG_GROUP,  /* { ... }: read by its own table */
+    ECERT_CONFIG_GROUPS, /* ( { ... }, ... ) */
+    ECERT_CONFIG_OTHER,  /* read by hand */
+};
+
+/* Is the value acceptable?  Else `err` says why, without the key's name. */
+typedef enum ecert_status ecert_config_check(const char *value, struct ecert_error *err);
+
+struct ecert_config_key {
+    const char *name;
+    enum ecert_config_type type;
+    size_t offset;
+    bool required;
+    const char *default_text;   /* NULL: none; for the reference, and for texts the value */
+    ecert_config_check *check;  /* of a text or of each text of a list; NULL: any */
+    const char *const *choices; /* NULL-ended; the place in it is the enum's value */
+    const struct ecert_config_table *group;
+    const char *help;
+};
+
+struct ecert_config_table {
+    const char *title; /* "certificate" */
+    const struct ecert_config_key *keys;
+    size_t n;
+};
+
+/* The tables: config_keys.c. */
+extern const struct ecert_config_table ecert_config_top_table, ecert_config_certificate_table,
+    ecert_config_key_table, ecert_config_source_table, ecert_config_target_table,
+    ecert_config_files_table;
+
+struct ecert_config_mistake {
+    char *file;
+    unsigned line;
+    size_t order; /* in which it was found */
+    char *text;
+};
+
+/* A plugin that could not be described: why, said at each target that names it. */
+struct ecert_config_bad_plugin {
+    bool absent; /* a mistake of the configuration; otherwise its targets fail by themselves */
+    char *name;
+    char *why;
+};
+
+struct ecert_config_reader {
+    const char *path; /* of the main file */
+    char *include_dir;
+    struct ecert_config config;
+    struct ecert_config_mistake *mistakes;
+    size_t n_mistakes;
+    struct ecert_config_bad_plugin *bad_plugins;
+    size_t n_bad_plugins;
+    bool nomem; /* latched: reading goes on, loading fails */
+};
+
+void ecert_config_reader_clear(struct ecert_config_reader *reader);
+
+/* Note a mistake at a setting's place. */
+void ecert_config_mistake(struct ecert_config_reader *reader, const config_setting_t *at,
+                          const char *fmt, ...) ECERT_PRINTF(3, 4);
+void ecert_config_mistake_at(struct ecert_config_reader *reader, const char *file, unsigned line,
+                             const char *fmt, ...) ECERT_PRINTF(4, 5);
+
+const char *ecert_config_file_of(const struct ecert_config_reader *reader,
+                                 const config_setting_t *setting);
+
+/*
+ * Fill in the members of `object` from a group (NULL: only defaults are set).  Wrong types, wrong
+ * values and missing keys are noted; `unknown` keys are noted with the nearest known one unless the
+ * caller knows more keys (`more`, NULL-ended; NULL: none).  GROUP, GROUPS and OTHER rows are only
+ * checked for their type (OTHER: not at all): the caller reads them.
+ */
+void ecert_config_read_group(struct ecert_config_reader *reader, const config_setting_t *group,
+                             const struct ecert_config_table *table, void *object);
+void ecert_config_check_unknown(struct ecert_config_reader *reader, const config_setting_t *group,
+                                const struct ecert_config_table *table, const char *const *more);
+
+/* One string, or an array of strings; false, and a mistake, if it is none. */
+bool ecert_config_read_text(struct ecert_config_reader *reader, const config_setting_t *setting,
+                            ecert_config_check *check, char **ret);
+bool ecert_config_read_list(struct ecert_config_reader *reader, const config_setting_t *setting,
+                            ecert_config_check *check, struct ecert_strings *ret);
+
+/* The member if it is there and of this type (wrong types were noted before), or NULL. */
+const config_setting_t *ecert_config_member(const config_setting_t *group, const char *name,
+                                            int type);
+
+/* "a string", "a number": what stands there. */
+const char *ecert_config_type_words(const config_setting_t *setting);
+
+/* A command: not empty, its program absolute and trusted.  Notes a mistake. */
+void ecert_config_check_command(struct ecert_config_reader *reader, const config_setting_t *at,
+                                const struct ecert_strings *command);
+
+/* ---- values: config_check.c ---- */
+
+enum ecert_status ecert_config_is_path(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_place(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_file(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_trusted_file(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_target_id(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_authority_id(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_check_id(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_date(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_source_url(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_proxy_url(const char *value, struct ecert_error *err);
+
+/* ---- parts ---- */
+
+/* Read a certificate's group and append it: config_certificate.c. */
+void ecert_config_read_certificate(struct ecert_config_reader *reader,
+                                   const config_setting_t *group);
+void ecert_config_certificate_clear(struct ecert_certificate_config *certificate);
+
+/* Read the targets of a certificate, whose other members are read: config_target.c. */
+void ecert_config_read_targets(struct ecert_config_reader *reader, const config_setting_t *list,
+                               struct ecert_certificate_config *certificate);
+void ecert_config_target_clear(struct ecert_target_config *target);
+
+/* Where plugins are unless the configuration says: config.c.  NULL: out of memory. */
+char *ecert_config_default_plugin_dir(void);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * What the steps of one run share: the configuration, the network half, and what was loaded once
+ * (authorities with their CRLs, the identities of the configured keys).
+ *
+ * One owner, one thread.  Private keys are never kept here: a key is read when it is needed and
+ * wiped at once; only the SHA-256 of its public key stays.
+ */
+#ifndef ECERT_FLOW_CONTEXT_H
+#define ECERT_FLOW_CONTEXT_H
+
+#include "core/flow/chain.h"
+#include "core/flow/config.h"
+
+struct ecert_context_authority {
+    struct ecert_authority authority;
+    struct ecert_crls crls;
+    bool has_crls;
+};
+
+struct ecert_context_key {
+    bool known;
+    uint8_t id[ECERT_SHA256_LEN];
+};
+
+struct ecert_context {
+    const struct ecert_config *config; /* borrowed */
+    struct ecert_network network;
+    struct ecert_context_authority *authorities;
+    size_t n_authorities;
+    struct ecert_context_key *keys; /* one per certificate of the configuration */
+};
+
+ECERT_MUST_CHECK enum ecert_status ecert_context_init(struct ecert_context *context,
+                                                      const struct ecert_config *config,
+                                                      struct ecert_error *err);
+void ecert_context_clear(struct ecert_context *context);
+
+/*
+ * The authority of a certificate, loaded on first use.  *ret is borrowed and stays valid until the
+ * next call.  Mistakes of the profile are joined into the error's text.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_context_authority(struct ecert_context *context,
+                                                           const char *id,
+                                                           const struct ecert_authority **ret,
+                                                           struct ecert_error *err);
+
+/* Its CRLs, fetched or taken from the cache on first use; borrowed likewise. */
+ECERT_MUST_CHECK enum ecert_status ecert_context_crls(struct ecert_context *context, const char *id,
+                                                      const struct ecert_crls **ret,
+                                                      struct ecert_error *err);
+
+/*
+ * The SHA-256 of the public key of a certificate's configured key file, read on first use.
+ * Notes (a key that others can read) go to ret_notes on that occasion.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_context_key_id(
+    struct ecert_context *context, const struct ecert_certificate_config *certificate,
+    const uint8_t **ret, struct ecert_strings *ret_notes, struct ecert_error *err);
+
+#endif

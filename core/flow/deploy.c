@@ -1,0 +1,266 @@
+#include "core/flow/deploy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/flow/nearest.h"
+
+const char *ecert_standing_word(enum ecert_standing standing)
+{
+    switch (standing) {
+#define ECERT_STANDING_WORD(value, word) \
+    case value:                          \
+        return word;
+        ECERT_STANDING_LIST(ECERT_STANDING_WORD)
+#undef ECERT_STANDING_WORD
+    }
+    return "?";
+}
+
+static void deployment_clear(struct ecert_deployment *deployment)
+{
+    ecert_target_state_clear(&deployment->state);
+    ecert_bundle_clear(&deployment->bundle);
+    ecert_plan_clear(&deployment->plan);
+    ecert_strings_clear(&deployment->notes);
+    free(deployment->live_dir);
+    free(deployment->live_value);
+    free(deployment->key_file);
+    free(deployment->fullchain_file);
+    for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++)
+        free(deployment->copy_from[i]);
+    ecert_outcome_clear(&deployment->outcome);
+    *deployment = (struct ecert_deployment){0};
+}
+
+void ecert_deployments_clear(struct ecert_deployments *deployments)
+{
+    for (size_t i = 0; i < deployments->n; i++)
+        deployment_clear(&deployments->items[i]);
+    free(deployments->items);
+    *deployments = (struct ecert_deployments){0};
+}
+
+/* ---- selecting ---- */
+
+static enum ecert_status unknown_name(const struct ecert_config *config, const char *name,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings known = {0};
+
+    for (size_t i = 0; i < config->n_certificates; i++)
+        ECERT_TRY(ecert_strings_add(&known, config->certificates[i].name, err));
+    const char *nearest = ecert_nearest_word(name, ecert_strings_array(&known));
+    return ecert_error_set(err, ECERT_E_CONFIG,
+                           "'%s' has no certificate named '%s'%s%s%s; `ecert status` lists them",
+                           config->file, name, nearest == NULL ? "" : " (did you mean '",
+                           nearest == NULL ? "" : nearest, nearest == NULL ? "" : "'?)");
+}
+
+static bool is_named(const struct ecert_deploy_selection *how, const char *name)
+{
+    if (how->names == NULL || how->names[0] == NULL)
+        return true;
+    for (size_t i = 0; how->names[i] != NULL; i++)
+        if (strcmp(how->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What this target shall have: the newest, unless a rollback holds an older one. */
+static unsigned desired_generation(const struct ecert_target_state *state, unsigned newest)
+{
+    return state->desired > 0 && newest <= state->held_at ? state->desired : newest;
+}
+
+static enum ecert_status stand(struct ecert_context *context,
+                               const struct ecert_deploy_selection *how,
+                               struct ecert_deployment *deployment, struct ecert_error *err)
+{
+    const char *state_dir = context->config->state_dir;
+    const char *name = deployment->certificate->name;
+    struct ecert_target_state *state = &deployment->state;
+    unsigned newest = 0, live = 0;
+
+    ECERT_TRY(ecert_store_newest(state_dir, name, &newest, err));
+    ECERT_TRY(ecert_store_load_target(state_dir, name, deployment->target->id, state, err));
+    ECERT_TRY(ecert_store_live(state_dir, name, deployment->target->id, &live, err));
+    if (how->rollback) {
+        const unsigned now = state->actual > 0 ? state->actual : newest;
+
+        state->desired = how->to_generation > 0 ? how->to_generation : now > 0 ? now - 1 : 0;
+        state->held_at = newest;
+        if (state->desired == 0)
+            return ecert_error_set(err, ECERT_E_NOT_FOUND,
+                                   "'%s' has no generation before %u to go back to", name, now);
+    }
+    deployment->generation = desired_generation(state, newest);
+    if (deployment->generation == 0) {
+        deployment->standing = ECERT_STANDING_NOTHING;
+        return ECERT_OK;
+    }
+    /* the link is what the server reads: it must agree with what was written down */
+    const bool current =
+        state->actual == deployment->generation && state->last_error == NULL &&
+        (deployment->target->has_files || live == deployment->generation) &&
+        (state->outcome == NULL ||
+         strcmp(state->outcome, ecert_outcome_word(ECERT_OUTCOME_NOT_RUNNING)) != 0);
+    if (how->every || how->rollback)
+        deployment->standing = ECERT_STANDING_WANTED;
+    else if (current)
+        deployment->standing = ECERT_STANDING_CURRENT;
+    else if (state->next_try > ecert_clock_now() &&
+             state->tried_generation == deployment->generation)
+        deployment->standing = ECERT_STANDING_WAITING;
+    else
+        deployment->standing = ECERT_STANDING_WANTED;
+    return ECERT_OK;
+}
+
+static enum ecert_status add(struct ecert_context *context,
+                             const struct ecert_deploy_selection *how,
+                             const struct ecert_certificate_config *certificate,
+                             const struct ecert_target_config *target,
+                             struct ecert_deployments *deployments, struct ecert_error *err)
+{
+    struct ecert_deployment *more =
+        reallocarray(deployments->items, deployments->n + 1, sizeof *deployments->items);
+
+    if (more == NULL)
+        return ecert_error_nomem(err);
+    deployments->items = more;
+    struct ecert_deployment *deployment = &more[deployments->n++];
+    *deployment = (struct ecert_deployment){.certificate = certificate, .target = target};
+    if (stand(context, how, deployment, &deployment->error) == ECERT_OK)
+        return ECERT_OK;
+    if (how->rollback) { /* what was asked for cannot be done: no half of it is */
+        *err = deployment->error;
+        return err->status;
+    }
+    deployment->standing = ECERT_STANDING_UNFIT;
+    return ECERT_OK;
+}
+
+static enum ecert_status check_names(const struct ecert_config *config,
+                                     const struct ecert_deploy_selection *how,
+                                     struct ecert_error *err)
+{
+    for (size_t i = 0; how->names != NULL && how->names[i] != NULL; i++)
+        if (ecert_config_certificate(config, how->names[i]) == NULL)
+            return unknown_name(config, how->names[i], err);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_deploy_select(struct ecert_context *context,
+                                      const struct ecert_deploy_selection *how,
+                                      struct ecert_deployments *ret, struct ecert_error *err)
+{
+    const struct ecert_config *config = context->config;
+    ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
+
+    ECERT_TRY(check_names(config, how, err));
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        const struct ecert_certificate_config *certificate = &config->certificates[i];
+
+        for (size_t k = 0; k < certificate->n_targets; k++) {
+            const struct ecert_target_config *target = &certificate->targets[k];
+            if (is_named(how, certificate->name) &&
+                (how->target == NULL || strcmp(how->target, target->id) == 0))
+                ECERT_TRY(add(context, how, certificate, target, &deployments, err));
+        }
+    }
+    if (how->target != NULL && deployments.n == 0)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "no target has the id '%s'; `ecert status` lists them", how->target);
+    *ret = deployments;
+    deployments = (struct ecert_deployments){0};
+    return ECERT_OK;
+}
+
+/* ---- preparing and carrying out ---- */
+
+void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployments *deployments)
+{
+    for (size_t i = 0; i < deployments->n; i++) {
+        struct ecert_deployment *deployment = &deployments->items[i];
+
+        if (deployment->standing == ECERT_STANDING_WANTED &&
+            ecert_deploy_prepare_one(context, deployment, &deployment->error) != ECERT_OK)
+            deployment->standing = ECERT_STANDING_UNFIT;
+    }
+}
+
+/* The changes of those that are prepared, in one array as the transaction wants them. */
+static struct ecert_change *gather(const struct ecert_deployments *deployments, size_t *ret_n)
+{
+    struct ecert_change *changes = calloc(deployments->n + 1, sizeof *changes);
+    size_t n = 0;
+
+    for (size_t i = 0; changes != NULL && i < deployments->n; i++)
+        if (deployments->items[i].standing == ECERT_STANDING_WANTED)
+            changes[n++] = deployments->items[i].change;
+    *ret_n = n;
+    return changes;
+}
+
+enum ecert_status ecert_deploy_diff(const struct ecert_deployments *deployments,
+                                    struct ecert_buffer *out, size_t *ret_changes,
+                                    struct ecert_strings *ret_refused, struct ecert_error *err)
+{
+    size_t n = 0;
+    ECERT_AUTO(ecert_auto_free) struct ecert_change *changes = gather(deployments, &n);
+
+    if (changes == NULL)
+        return ecert_error_nomem(err);
+    return ecert_transaction_diff(changes, n, out, ret_changes, ret_refused, err);
+}
+
+enum ecert_status ecert_deploy_carry_out(struct ecert_context *context,
+                                         struct ecert_deployments *deployments,
+                                         struct ecert_error *err)
+{
+    const struct ecert_transaction_env env = {.state_dir = context->config->state_dir,
+                                              .network = &context->network};
+    size_t n = 0, at = 0;
+    ECERT_AUTO(ecert_auto_free) struct ecert_change *changes = gather(deployments, &n);
+    ECERT_AUTO(ecert_auto_free)
+    struct ecert_outcome *outcomes = calloc(n + 1, sizeof *outcomes);
+
+    if (changes == NULL || outcomes == NULL)
+        return ecert_error_nomem(err);
+    enum ecert_status status = ECERT_OK;
+    if (n > 0)
+        status = ecert_transaction_run(&env, changes, n, outcomes, err);
+    for (size_t i = 0; i < deployments->n; i++) {
+        struct ecert_deployment *deployment = &deployments->items[i];
+        struct ecert_error writing = {0};
+
+        if (deployment->standing == ECERT_STANDING_WANTED) {
+            deployment->outcome = outcomes[at++];
+            deployment->has_outcome = true;
+        } else if (deployment->standing != ECERT_STANDING_UNFIT) {
+            continue;
+        }
+        if (ecert_deploy_write_down(context->config, deployment, &writing) != ECERT_OK &&
+            status == ECERT_OK) {
+            *err = writing;
+            status = writing.status;
+        }
+    }
+    return status;
+}
+
+size_t ecert_deploy_failures(const struct ecert_deployments *deployments)
+{
+    size_t failures = 0;
+
+    for (size_t i = 0; i < deployments->n; i++) {
+        const struct ecert_deployment *deployment = &deployments->items[i];
+
+        if (deployment->standing == ECERT_STANDING_UNFIT ||
+            (deployment->has_outcome && deployment->outcome.error.status != ECERT_OK))
+            failures++;
+    }
+    return failures;
+}

@@ -1,0 +1,112 @@
+/*
+ * Deploying: which targets want what, what each plugin would change, and carrying it out.
+ *
+ * select → prepare → (diff | carry out).  A deployment is one target with everything that its
+ * change borrows; it is not copied or moved once it is prepared.  What a target shall have
+ * (`desired`) and what it was last seen to have (`actual`) are separate, persistent facts:
+ * a target that failed is selected again by every run, with back-off, until it has what it shall.
+ */
+#ifndef ECERT_FLOW_DEPLOY_H
+#define ECERT_FLOW_DEPLOY_H
+
+#include "core/flow/context.h"
+#include "core/flow/store.h"
+#include "core/flow/transaction.h"
+
+/* X(value, word) */
+#define ECERT_STANDING_LIST(X)                                                           \
+    X(ECERT_STANDING_WANTED, "wanted")      /* to be deployed */                         \
+    X(ECERT_STANDING_CURRENT, "current")    /* has what it shall have: nothing to do */  \
+    X(ECERT_STANDING_WAITING, "waiting")    /* failed lately: not before its next try */ \
+    X(ECERT_STANDING_NOTHING, "not-issued") /* no certificate has been taken yet */      \
+    X(ECERT_STANDING_UNFIT, "unfit")        /* could not be prepared: see error */
+
+enum ecert_standing {
+#define ECERT_STANDING_ENUM(value, word) value,
+    ECERT_STANDING_LIST(ECERT_STANDING_ENUM)
+#undef ECERT_STANDING_ENUM
+};
+const char *ecert_standing_word(enum ecert_standing standing);
+
+struct ecert_deployment {
+    const struct ecert_certificate_config *certificate; /* borrowed from the configuration */
+    const struct ecert_target_config *target;
+    enum ecert_standing standing;
+    struct ecert_error error; /* UNFIT: why */
+    struct ecert_target_state state;
+    unsigned generation; /* to be deployed; 0 if NOTHING */
+
+    /* prepared */
+    struct ecert_bundle bundle;
+    struct ecert_plan plan;
+    struct ecert_strings notes;
+    char *live_dir, *live_value, *key_file, *fullchain_file;
+    char *copy_from[ECERT_MATERIAL_COUNT];
+    struct ecert_change_copy copies[ECERT_MATERIAL_COUNT];
+    struct ecert_change change;
+
+    /* carried out */
+    bool has_outcome;
+    struct ecert_outcome outcome;
+};
+
+struct ecert_deployments {
+    struct ecert_deployment *items;
+    size_t n;
+};
+void ecert_deployments_clear(struct ecert_deployments *deployments);
+
+struct ecert_deploy_selection {
+    const char *const *names; /* certificates, NULL-ended; NULL or empty: all */
+    const char *target;       /* id; NULL: all */
+    bool every;               /* those that are current or waiting too */
+    bool rollback;            /* to_generation below is what they shall have from now on */
+    unsigned to_generation;   /* 0: the one before what is deployed */
+};
+
+/*
+ * Which targets there are and how they stand.  ECERT_E_CONFIG: a name or target that the
+ * configuration does not have (with the nearest); ECERT_E_NOT_FOUND: no generation to roll back to;
+ * ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_select(struct ecert_context *context,
+                                                       const struct ecert_deploy_selection *how,
+                                                       struct ecert_deployments *ret,
+                                                       struct ecert_error *err);
+
+/*
+ * Load, check again and plan every WANTED one.  Whatever goes wrong makes that one UNFIT and
+ * leaves the others alone.  Changes nothing on the system.
+ */
+void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployments *deployments);
+
+/* The unified diff of all that are prepared; see ecert_transaction_diff(). */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_diff(const struct ecert_deployments *deployments,
+                                                     struct ecert_buffer *out, size_t *ret_changes,
+                                                     struct ecert_strings *ret_refused,
+                                                     struct ecert_error *err);
+
+/*
+ * Carry out all that are prepared and write down state and record of each.  The caller holds the
+ * lock and has recovered.  A failed target is an outcome, not an error.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_carry_out(struct ecert_context *context,
+                                                          struct ecert_deployments *deployments,
+                                                          struct ecert_error *err);
+
+/* How many were UNFIT or ended in a failure. */
+size_t ecert_deploy_failures(const struct ecert_deployments *deployments);
+
+/* ---- parts, each in a file of its own ---- */
+
+/* deploy_prepare.c: load, check and plan one. */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_one(struct ecert_context *context,
+                                                            struct ecert_deployment *deployment,
+                                                            struct ecert_error *err);
+
+/* deploy_record.c: state and record of one, after its outcome or its being unfit. */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
+                                                           struct ecert_deployment *deployment,
+                                                           struct ecert_error *err);
+
+#endif

@@ -1,0 +1,207 @@
+#include "core/flow/inbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/flow/decode.h"
+#include "core/flow/key.h"
+#include "core/flow/store.h"
+
+/* A file that does not decode may still be being copied: it is looked at again when this old. */
+#define SETTLE_MS 2000
+
+/* Hidden names and folders are not ours to take: taken/ and rejected/, partial uploads. */
+static bool is_candidate(int dir_fd, const char *name)
+{
+    struct stat st;
+
+    return name[0] != '.' && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           !S_ISDIR(st.st_mode);
+}
+
+enum ecert_status ecert_source_waiting(const char *state_dir, struct ecert_strings *ret,
+                                       struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings waiting = {0};
+
+    ECERT_TRY(ecert_text_format(&path, err, "%s/inbox", state_dir));
+    ECERT_AUTO(ecert_auto_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ecert_error_errno(err, ECERT_E_IO, "open the inbox '%s'", path);
+    ECERT_TRY(ecert_fs_list(path, &names, err));
+    for (size_t i = 0; i < names.len; i++)
+        if (is_candidate(fd, names.items[i]))
+            ECERT_TRY(ecert_strings_add(&waiting, names.items[i], err));
+    *ret = waiting;
+    waiting = (struct ecert_strings){0};
+    return ECERT_OK;
+}
+
+/* A name in `folder` that is not taken yet: NAME, NAME.2, NAME.3, ... */
+static enum ecert_status free_name(int dir_fd, const char *folder, const char *name, char **ret,
+                                   struct ecert_error *err)
+{
+    for (unsigned i = 1; i < 10000; i++) {
+        ECERT_AUTO(ecert_auto_free) char *path = NULL;
+        struct stat st;
+
+        if (i == 1)
+            ECERT_TRY(ecert_text_format(&path, err, "%s/%s", folder, name));
+        else
+            ECERT_TRY(ecert_text_format(&path, err, "%s/%s.%u", folder, name, i));
+        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
+            *ret = path;
+            path = NULL;
+            return ECERT_OK;
+        }
+    }
+    return ecert_error_set(err, ECERT_E_IO, "'inbox/%s' holds too many files named '%s'", folder,
+                           name);
+}
+
+static enum ecert_status move(int dir_fd, const char *inbox, const char *name, const char *folder,
+                              const char *reason, char **ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *to = NULL;
+    ECERT_AUTO(ecert_auto_free) char *full = NULL;
+
+    ECERT_TRY(free_name(dir_fd, folder, name, &to, err));
+    ECERT_TRY(ecert_text_format(&full, err, "%s/%s", inbox, to));
+    if (reason != NULL) { /* first the reason: a rejected file never lies there without it */
+        ECERT_AUTO(ecert_auto_free) char *beside = NULL;
+        ECERT_AUTO(ecert_auto_free) char *text = NULL;
+        const struct ecert_fs_owner owner = ecert_fs_own(0600);
+
+        ECERT_TRY(ecert_text_format(&beside, err, "%s.reason.txt", full));
+        ECERT_TRY(ecert_text_format(&text, err, "%s: %s\n", name, reason));
+        ECERT_TRY(ecert_fs_replace(beside, ecert_view_of(text), &owner, err));
+    }
+    if (renameat(dir_fd, name, dir_fd, to) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "move '%s' to '%s'", name, full);
+    *ret = full;
+    full = NULL;
+    return ECERT_OK;
+}
+
+/*
+ * The passwords that may open a PKCS#12 of the inbox: one per certificate that names a
+ * password_file; which certificate a file is for is known only once it is open.
+ */
+static enum ecert_status try_with_passwords(struct ecert_context *context,
+                                            const struct ecert_intake_file *file,
+                                            struct ecert_intake_result *result,
+                                            struct ecert_error *err)
+{
+    const struct ecert_config *config = context->config;
+    enum ecert_status status = ecert_intake(context, file, result, err);
+
+    for (size_t i = 0; status == ECERT_E_CRYPTO && i < config->n_certificates; i++) {
+        const char *path = config->certificates[i].source.password_file;
+        ECERT_AUTO(ecert_secret_clear) struct ecert_secret password = {0};
+        struct ecert_error again = {0};
+
+        if (path == NULL)
+            continue;
+        if (ecert_password_read(path, &password, &again) != ECERT_OK) {
+            *err = again;
+            err->status = ECERT_E_CONFIG; /* the file may be fine: it stays */
+            return err->status;
+        }
+        struct ecert_intake_file opened = *file;
+        opened.passphrase = ecert_secret_view(&password);
+        status = ecert_intake(context, &opened, result, &again);
+        if (status != ECERT_E_CRYPTO)
+            *err = again;
+    }
+    return status;
+}
+
+/* Milliseconds since the file was last written; large when the clock of its host is off. */
+static int64_t age_ms(int dir_fd, const char *name)
+{
+    struct timespec now;
+    struct stat st;
+
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        clock_gettime(CLOCK_REALTIME, &now) != 0 || st.st_mtim.tv_sec > now.tv_sec)
+        return INT64_MAX;
+    return (int64_t)(now.tv_sec - st.st_mtim.tv_sec) * 1000 +
+           (now.tv_nsec - st.st_mtim.tv_nsec) / 1000000;
+}
+
+static enum ecert_status read_and_take(struct ecert_context *context, int dir_fd, const char *name,
+                                       const char *origin, struct ecert_intake_result *result,
+                                       struct ecert_error *err)
+{
+    for (;;) {
+        ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes bytes = {0};
+        ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes later = {0};
+        struct ecert_error ignored = {0};
+
+        ECERT_TRY(ecert_fs_read_at(dir_fd, name, ECERT_DECODE_MAX_INPUT, &bytes, err));
+        const struct ecert_intake_file file = {.bytes = ecert_bytes_view(&bytes), .origin = origin};
+        const enum ecert_status status = try_with_passwords(context, &file, result, err);
+        if (status != ECERT_E_CRYPTO)
+            return status;
+        const int64_t age = age_ms(dir_fd, name);
+        if (age < SETTLE_MS)
+            ecert_clock_sleep_ms((unsigned)(SETTLE_MS - age));
+        if (age >= SETTLE_MS ||
+            (ecert_fs_read_at(dir_fd, name, ECERT_DECODE_MAX_INPUT, &later, &ignored) == ECERT_OK &&
+             ecert_view_equal(ecert_bytes_view(&bytes), ecert_bytes_view(&later))))
+            return status; /* it has settled, and it is still wrong */
+    }
+}
+
+static enum ecert_status take_one(struct ecert_context *context, int dir_fd, const char *inbox,
+                                  const char *name, struct ecert_arrivals *arrivals,
+                                  struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *origin = NULL;
+    struct ecert_arrival *arrival = NULL;
+    struct ecert_error moving = {0};
+
+    ECERT_TRY(ecert_text_format(&origin, err, "inbox: %s", name));
+    ECERT_TRY(ecert_arrivals_add(arrivals, origin, &arrival, err));
+    const enum ecert_status status =
+        read_and_take(context, dir_fd, name, origin, &arrival->result, &arrival->error);
+    if (status == ECERT_OK)
+        arrival->kind = arrival->result.added ? ECERT_ARRIVAL_TAKEN : ECERT_ARRIVAL_KNOWN;
+    else
+        arrival->kind =
+            ecert_intake_is_final(status) ? ECERT_ARRIVAL_REJECTED : ECERT_ARRIVAL_FAILED;
+    if (arrival->kind == ECERT_ARRIVAL_FAILED)
+        return ECERT_OK;
+    if (move(dir_fd, inbox, name, status == ECERT_OK ? "taken" : "rejected",
+             status == ECERT_OK ? NULL : arrival->error.text, &arrival->moved_to,
+             &moving) != ECERT_OK) {
+        arrival->kind = ECERT_ARRIVAL_FAILED;
+        arrival->error = moving;
+    }
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_inbox_take(struct ecert_context *context, struct ecert_arrivals *arrivals,
+                                   struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *inbox = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+
+    ECERT_TRY(ecert_text_format(&inbox, err, "%s/inbox", context->config->state_dir));
+    ECERT_AUTO(ecert_auto_close) int fd = open(inbox, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ecert_error_errno(err, ECERT_E_IO, "open the inbox '%s'", inbox);
+    ECERT_TRY(ecert_source_waiting(context->config->state_dir, &names, err));
+    for (size_t i = 0; i < names.len; i++)
+        ECERT_TRY(take_one(context, fd, inbox, names.items[i], arrivals, err));
+    return ECERT_OK;
+}

@@ -1,0 +1,59 @@
+/*
+ * Sources: where issued certificates come from.
+ *
+ * The inbox is one folder for all certificates: each file is read once, matched by public key, and
+ * then moved to inbox/taken/ or, with the reason beside it, to inbox/rejected/.  A file whose
+ * failure is not its own (the network is down, a key cannot be read) stays for the next run; so
+ * does one that was written a moment ago and does not decode: it may not be complete yet.
+ * A URL belongs to one certificate and is asked with a conditional request.
+ */
+#ifndef ECERT_FLOW_SOURCE_H
+#define ECERT_FLOW_SOURCE_H
+
+#include "core/flow/intake.h"
+
+/* X(value, word) */
+#define ECERT_ARRIVAL_LIST(X)                                                                   \
+    X(ECERT_ARRIVAL_TAKEN, "taken")         /* a new generation */                              \
+    X(ECERT_ARRIVAL_KNOWN, "known")         /* it was taken before */                           \
+    X(ECERT_ARRIVAL_UNCHANGED, "unchanged") /* the source has nothing new */                    \
+    X(ECERT_ARRIVAL_REJECTED, "rejected")   /* the file is not usable, and is out of the way */ \
+    X(ECERT_ARRIVAL_FAILED, "failed")       /* not now: it stays where it is */
+
+enum ecert_arrival_kind {
+#define ECERT_ARRIVAL_ENUM(value, word) value,
+    ECERT_ARRIVAL_LIST(ECERT_ARRIVAL_ENUM)
+#undef ECERT_ARRIVAL_ENUM
+};
+const char *ecert_arrival_word(enum ecert_arrival_kind kind);
+
+struct ecert_arrival {
+    enum ecert_arrival_kind kind;
+    char *origin;   /* "inbox: NAME" or the URL */
+    char *moved_to; /* where an inbox file went; NULL: it stayed */
+    struct ecert_intake_result result;
+    struct ecert_error error; /* REJECTED and FAILED */
+};
+
+struct ecert_arrivals {
+    struct ecert_arrival *items;
+    size_t n;
+};
+void ecert_arrivals_clear(struct ecert_arrivals *arrivals);
+
+/*
+ * Ask the inbox and the URL of every certificate (or of those named; the inbox always).  One bad
+ * source or file never hides another: each is an arrival.  The caller holds the lock.
+ * ECERT_E_IO, ECERT_E_NOMEM: the inbox itself cannot be read.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_source_fetch(struct ecert_context *context,
+                                                      const char *const *names,
+                                                      struct ecert_arrivals *ret,
+                                                      struct ecert_error *err);
+
+/* Is there anything in the inbox?  For `ecert status`. */
+ECERT_MUST_CHECK enum ecert_status ecert_source_waiting(const char *state_dir,
+                                                        struct ecert_strings *ret,
+                                                        struct ecert_error *err);
+
+#endif

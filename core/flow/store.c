@@ -1,0 +1,125 @@
+#include "core/flow/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+
+/* ---- names ---- */
+
+void ecert_store_folder(const char *name, char *ret, size_t size)
+{
+    const bool wildcard = strncmp(name, "*.", 2) == 0;
+
+    (void)snprintf(ret, size, "%s%s", wildcard ? "_wildcard." : "", name + (wildcard ? 2 : 0));
+}
+
+/* One part of a path below the state directory. */
+static bool is_part(const char *part, size_t len)
+{
+    if (len == 0 || len > 240 || part[0] == '.')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)part[i] <= 0x20 || part[i] == 0x7F || part[i] == '/')
+            return false;
+    return true;
+}
+
+static bool is_relative_path(const char *path)
+{
+    for (;;) {
+        const size_t n = strcspn(path, "/");
+        if (!is_part(path, n))
+            return false;
+        if (path[n] == '\0')
+            return true;
+        path += n + 1;
+    }
+}
+
+enum ecert_status ecert_store_path(const char *state_dir, const char *name, const char *sub,
+                                   char **ret, struct ecert_error *err)
+{
+    char folder[320];
+
+    ecert_store_folder(name, folder, sizeof folder);
+    if (strlen(name) > 253 || !is_part(folder, strlen(folder)))
+        return ecert_error_set(err, ECERT_E_REFUSED, "'%s' cannot be the name of a certificate",
+                               name);
+    if (sub != NULL && !is_relative_path(sub))
+        return ecert_error_set(err, ECERT_E_REFUSED, "'%s' cannot be a name in the state directory",
+                               sub);
+    return ecert_text_format(ret, err, "%s/certificates/%s%s%s", state_dir, folder,
+                             sub == NULL ? "" : "/", sub == NULL ? "" : sub);
+}
+
+/* ---- the directory itself ---- */
+
+static enum ecert_status check_private(const struct stat *st, const char *path, bool may_be_written,
+                                       struct ecert_error *err)
+{
+    if (!S_ISDIR(st->st_mode))
+        return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is not a directory", path);
+    if (st->st_uid != geteuid())
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "'%s' belongs to user %u, and ecert runs as user %u; run it as that "
+                               "user, or set another `state_dir`",
+                               path, (unsigned)st->st_uid, (unsigned)geteuid());
+    if (!may_be_written && (st->st_mode & 022) != 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "'%s' can be written by others (mode %04o); chmod 0700 '%s'", path,
+                               (unsigned)(st->st_mode & 07777), path);
+    return ECERT_OK;
+}
+
+/* Files may be dropped into the inbox by whomever the operator lets; nowhere else. */
+static const struct folder {
+    const char *name;
+    bool may_be_written;
+} folders[] = {
+    {"inbox", true},         {"inbox/rejected", false}, {"inbox/taken", false},
+    {"certificates", false}, {"transactions", false},   {"chains", false},
+    {"crls", false},         {"fetched", false},
+};
+
+static enum ecert_status prepare_folder(int state_fd, const char *state_dir,
+                                        const struct folder *folder, bool *made,
+                                        struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    struct stat st;
+
+    ECERT_TRY(ecert_text_format(&path, err, "%s/%s", state_dir, folder->name));
+    if (mkdirat(state_fd, folder->name, 0700) == 0)
+        *made = true;
+    else if (errno != EEXIST)
+        return ecert_error_errno(err, ECERT_E_IO, "make the directory '%s'", path);
+    if (fstatat(state_fd, folder->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "stat '%s'", path);
+    return check_private(&st, path, folder->may_be_written, err);
+}
+
+enum ecert_status ecert_store_prepare(const char *state_dir, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
+    ECERT_AUTO(ecert_auto_close) int fd = -1;
+    struct stat st;
+    bool made = false;
+
+    if (!ecert_fs_exists(state_dir))
+        ECERT_TRY(ecert_fs_make_directories(state_dir, 0700, err));
+    ECERT_TRY(ecert_fs_resolve(state_dir, &resolved, err));
+    if (stat(resolved, &st) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "stat '%s'", resolved);
+    ECERT_TRY(check_private(&st, resolved, false, err));
+    ECERT_TRY(ecert_fs_open_trusted_directory(resolved, &fd, err));
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+        ECERT_TRY(prepare_folder(fd, resolved, &folders[i], &made, err));
+    if (made && fsync(fd) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "fsync the directory '%s'", resolved);
+    return ECERT_OK;
+}
