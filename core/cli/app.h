@@ -1,0 +1,76 @@
+/*
+ * The command line: the only layer that prints.  A command is a row of the table in command.c; it
+ * gets an app that is prepared as its row asks for, and returns an exit code.
+ */
+#ifndef ECERT_CLI_APP_H
+#define ECERT_CLI_APP_H
+
+#include <jansson.h>
+
+#include "core/flow/context.h"
+
+/* Exit codes, documented in --help and README; `ecert check` alone has its own convention. */
+enum ecert_exit {
+    ECERT_EXIT_OK = 0,       /* done, or nothing to do */
+    ECERT_EXIT_FAILED = 1,   /* something failed */
+    ECERT_EXIT_USAGE = 2,    /* usage or configuration */
+    ECERT_EXIT_BUSY = 4,     /* another run holds the lock */
+    ECERT_EXIT_CHANGES = 10, /* `plan --exit-code`: there is something to change */
+};
+
+/* What the options said; texts point into argv. */
+struct ecert_options {
+    const char *config;
+    bool json, quiet, verbose, help, version;
+    const char *target;
+    const char *to;
+    const char *name;
+    const char *password_file;
+    const char *authority;
+    bool exit_code;
+    bool reference;
+    const char *const *args; /* operands, NULL-ended */
+};
+
+struct ecert_app {
+    struct ecert_options options;
+    struct ecert_config config;
+    struct ecert_context context;
+    int lock_fd;
+    json_t *json; /* the object that --json prints; NULL without it */
+};
+
+/* The exit code that goes with a status. */
+enum ecert_exit ecert_exit_of(enum ecert_status status);
+
+/* ---- printing (say.c); texts from outside are escaped for a terminal ---- */
+
+/* A line on standard output; nothing with --json or --quiet. */
+void ecert_say(const struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
+
+/* As ecert_say(), only with --verbose. */
+void ecert_say_more(const struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
+
+/* Text with line ends of its own, as it stands but for control bytes. */
+void ecert_say_text(const struct ecert_app *app, struct ecert_view text);
+
+/* "ecert: ..." on standard error, and into "errors" of the JSON. */
+void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
+
+/* Add to the JSON object; does nothing without --json.  Takes the reference over. */
+void ecert_tell(struct ecert_app *app, const char *key, json_t *value);
+
+/* ---- the commands, one file for those that belong together ---- */
+
+int ecert_cmd_import(struct ecert_app *app);
+int ecert_cmd_fetch(struct ecert_app *app);
+int ecert_cmd_plan(struct ecert_app *app);
+int ecert_cmd_deploy(struct ecert_app *app);
+int ecert_cmd_rollback(struct ecert_app *app);
+int ecert_cmd_run(struct ecert_app *app);
+int ecert_cmd_status(struct ecert_app *app);
+int ecert_cmd_verify(struct ecert_app *app);
+int ecert_cmd_plugins(struct ecert_app *app);
+int ecert_cmd_config(struct ecert_app *app);
+
+#endif

@@ -1,0 +1,180 @@
+/* `ecert config` and `ecert plugins`. */
+
+#include "core/cli/app.h"
+#include "core/flow/authority.h"
+#include "core/flow/outcome_json.h"
+
+static int reference(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+    ECERT_AUTO(ecert_config_clear) struct ecert_config config = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+    struct ecert_error err = {0};
+
+    /* with a configuration its plugins' settings are shown too; without one, the keys alone */
+    const bool loaded =
+        ecert_config_load(app->options.config, &config, &mistakes, &err) == ECERT_OK;
+    ecert_config_reference(loaded ? &config : NULL, &text);
+    ecert_authority_reference(&text);
+    ecert_say_text(app, ecert_buffer_view(&text));
+    if (app->json != NULL && text.ptr != NULL)
+        ecert_tell(app, "reference", json_string((const char *)text.ptr));
+    return ECERT_EXIT_OK;
+}
+
+/* Every profile that a certificate names must load, too. */
+static size_t check_authorities(struct ecert_app *app)
+{
+    const struct ecert_config *config = &app->config;
+    size_t failed = 0;
+
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &config->certificates[i];
+        const struct ecert_authority *authority = NULL;
+        struct ecert_error err = {0};
+
+        if (ecert_context_authority(&app->context, entry->authority, &authority, &err) == ECERT_OK)
+            continue;
+        ecert_complain(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,
+                       err.text);
+        failed++;
+    }
+    return failed;
+}
+
+/* Plugins that are there but cannot be loaded: their targets would fail in each run. */
+static size_t check_plugins(struct ecert_app *app)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < app->config.n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &app->config.certificates[i];
+        for (size_t k = 0; k < entry->n_targets; k++) {
+            if (entry->targets[k].plugin_problem == NULL)
+                continue;
+            ecert_complain(app, "%s:%u: target '%s': %s", entry->file, entry->targets[k].line,
+                           entry->targets[k].id, entry->targets[k].plugin_problem);
+            failed++;
+        }
+    }
+    return failed;
+}
+
+int ecert_cmd_config(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+    struct ecert_error err = {0};
+    size_t targets = 0;
+
+    if (app->options.reference)
+        return reference(app);
+    if (ecert_config_load(app->options.config, &app->config, &mistakes, &err) != ECERT_OK) {
+        for (size_t i = 0; i < mistakes.len; i++)
+            ecert_complain(app, "%s", mistakes.items[i]);
+        ecert_complain(app, "%s", err.text);
+        ecert_tell(app, "mistakes", ecert_strings_json(&mistakes));
+        return ECERT_EXIT_USAGE;
+    }
+    if (ecert_context_init(&app->context, &app->config, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
+        return ECERT_EXIT_FAILED;
+    }
+    const size_t failed = check_authorities(app) + check_plugins(app);
+    if (failed > 0)
+        return ECERT_EXIT_USAGE;
+    for (size_t i = 0; i < app->config.n_certificates; i++)
+        targets += app->config.certificates[i].n_targets;
+    ecert_say(app, "%s: fine: %zu certificate%s, %zu target%s", app->config.file,
+              app->config.n_certificates, app->config.n_certificates == 1 ? "" : "s", targets,
+              targets == 1 ? "" : "s");
+    ecert_tell(app, "certificates", json_integer((json_int_t)app->config.n_certificates));
+    ecert_tell(app, "targets", json_integer((json_int_t)targets));
+    return ECERT_EXIT_OK;
+}
+
+/* ---- plugins ---- */
+
+static const char *type_word(enum ecert_setting_type type)
+{
+    switch (type) {
+    case ECERT_SETTING_STRING:
+        return "string";
+    case ECERT_SETTING_INTEGER:
+        return "integer";
+    case ECERT_SETTING_BOOLEAN:
+        return "boolean";
+    case ECERT_SETTING_PATH:
+        return "path";
+    case ECERT_SETTING_LIST:
+        return "list";
+    case ECERT_SETTING_COMMAND:
+        return "command";
+    case ECERT_SETTING_OUTPUT_DIRECTORY:
+        return "output directory";
+    }
+    return "?";
+}
+
+static json_t *description_json(const struct ecert_plugin_description *plugin)
+{
+    json_t *settings = json_array();
+
+    for (size_t i = 0; i < plugin->n_settings; i++) {
+        const struct ecert_plugin_setting *row = &plugin->settings[i];
+        (void)json_array_append_new(
+            settings, json_pack("{s:s, s:s, s:b, s:o, s:s}", "name", row->name, "type",
+                                type_word(row->type), "required", row->required, "default",
+                                ecert_text_json(row->default_value), "help", row->help));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o}", "name", plugin->name, "version",
+                     plugin->version, "summary", plugin->summary, "file", plugin->file, "abi",
+                     (int)plugin->abi, "sees_the_key",
+                     (plugin->needs & ECERT_NEEDS_PRIVATE_KEY) != 0, "may_write",
+                     ecert_strings_json(&plugin->may_write), "settings", settings);
+}
+
+static void say_plugin(struct ecert_app *app, const struct ecert_plugin_description *plugin)
+{
+    ecert_say(app, "%s %s: %s", plugin->name, plugin->version, plugin->summary);
+    ecert_say(app, "  file %s, ABI %u, %s", plugin->file, (unsigned)plugin->abi,
+              (plugin->needs & ECERT_NEEDS_PRIVATE_KEY) != 0 ? "sees the private key"
+                                                             : "never sees the private key");
+    for (size_t i = 0; i < plugin->may_write.len; i++)
+        ecert_say(app, "  may change files below %s", plugin->may_write.items[i]);
+    for (size_t i = 0; i < plugin->n_settings; i++) {
+        const struct ecert_plugin_setting *row = &plugin->settings[i];
+        ecert_say(app, "  %s (%s%s%s%s): %s", row->name, type_word(row->type),
+                  row->required ? ", required" : "", row->default_value == NULL ? "" : ", default ",
+                  row->default_value == NULL ? "" : row->default_value, row->help);
+    }
+}
+
+int ecert_cmd_plugins(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    struct ecert_error err = {0};
+    json_t *list = json_array();
+    int code = ECERT_EXIT_OK;
+
+    if (ecert_plugin_list(app->config.plugin_dir, &names, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
+        json_decref(list);
+        return ECERT_EXIT_FAILED;
+    }
+    for (size_t i = 0; i < names.len; i++) {
+        ECERT_AUTO(ecert_plugin_description_clear) struct ecert_plugin_description plugin = {0};
+
+        if (ecert_plugin_describe(app->config.plugin_dir, names.items[i], &plugin, &err) !=
+            ECERT_OK) {
+            ecert_complain(app, "%s", err.text);
+            code = ECERT_EXIT_FAILED;
+            continue;
+        }
+        say_plugin(app, &plugin);
+        (void)json_array_append_new(list, description_json(&plugin));
+    }
+    if (names.len == 0)
+        ecert_say(app, "no plugin in '%s'", app->config.plugin_dir);
+    ecert_tell(app, "plugins", list);
+    return code;
+}

@@ -1,0 +1,159 @@
+/* `ecert plan`, `deploy`, `rollback` and `run`. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "core/cli/report.h"
+
+static int end_with(struct ecert_app *app, const struct ecert_error *err)
+{
+    ecert_complain(app, "%s", err->text);
+    return ecert_exit_of(err->status);
+}
+
+/*
+ * A transaction is not left half way because somebody pressed a key: these signals wait until it
+ * has ended (its steps are bounded in time).  kill -9 and power cuts are what the journal is for.
+ */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGINT);
+    (void)sigaddset(&held, SIGTERM);
+    (void)sigaddset(&held, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &held, before);
+}
+
+static void release_signals(const sigset_t *before)
+{
+    (void)sigprocmask(SIG_SETMASK, before, NULL);
+}
+
+int ecert_cmd_plan(struct ecert_app *app)
+{
+    const struct ecert_deploy_selection how = {
+        .names = app->options.args, .target = app->options.target, .every = true};
+    ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer diff = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings refused = {0};
+    struct ecert_error err = {0};
+    size_t changes = 0;
+
+    if (ecert_deploy_select(&app->context, &how, &deployments, &err) != ECERT_OK)
+        return end_with(app, &err);
+    ecert_deploy_prepare(&app->context, &deployments);
+    if (ecert_deploy_diff(&deployments, &diff, &changes, &refused, &err) != ECERT_OK)
+        return end_with(app, &err);
+    for (size_t i = 0; i < deployments.n; i++) {
+        const struct ecert_deployment *one = &deployments.items[i];
+
+        if (one->standing == ECERT_STANDING_NOTHING)
+            ecert_say(app,
+                      "%s: %s: no certificate has been taken yet: drop it into '%s/inbox' and "
+                      "run `ecert fetch`",
+                      one->certificate->name, one->target->id, app->config.state_dir);
+        for (size_t k = 0; k < one->plan.notes.len; k++)
+            ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
+                      one->plan.notes.items[k]);
+    }
+    ecert_say_text(app, ecert_buffer_view(&diff));
+    if (app->json != NULL && diff.ptr != NULL)
+        ecert_tell(app, "diff", json_stringn_nocheck((const char *)diff.ptr, diff.len));
+    ecert_tell(app, "changes", json_integer((json_int_t)changes));
+
+    size_t unfit = refused.len;
+    for (size_t i = 0; i < refused.len; i++)
+        ecert_complain(app, "%s", refused.items[i]);
+    for (size_t i = 0; i < deployments.n; i++) {
+        const struct ecert_deployment *one = &deployments.items[i];
+        if (one->standing != ECERT_STANDING_UNFIT)
+            continue;
+        ecert_complain(app, "%s: %s: %s", one->certificate->name, one->target->id, one->error.text);
+        unfit++;
+    }
+    if (unfit > 0)
+        return ECERT_EXIT_FAILED;
+    if (changes == 0)
+        ecert_say(app, "nothing to change");
+    return changes > 0 && app->options.exit_code ? ECERT_EXIT_CHANGES : ECERT_EXIT_OK;
+}
+
+/* Recover, then deploy as selected, and tell. */
+static int deploy(struct ecert_app *app, const struct ecert_deploy_selection *how)
+{
+    ECERT_AUTO(ecert_pipeline_report_clear)
+    struct ecert_pipeline_report report = {.with_diff = app->options.verbose};
+    struct ecert_error err = {0};
+    sigset_t before;
+
+    hold_signals(&before);
+    enum ecert_status status = ecert_pipeline_recover(&app->context, &report, &err);
+    if (status == ECERT_OK)
+        status = ecert_pipeline_deploy(&app->context, how, &report, &err);
+    release_signals(&before);
+    ecert_report_recovered(app, &report.recovered);
+    if (app->options.verbose)
+        ecert_say_text(app, ecert_bytes_view(&report.diff));
+    const size_t failed = ecert_report_deployments(app, &report.deployments);
+    if (status != ECERT_OK)
+        return end_with(app, &err);
+    for (size_t i = 0; i < report.deployments.n; i++) {
+        const struct ecert_deployment *one = &report.deployments.items[i];
+        if (one->standing == ECERT_STANDING_NOTHING)
+            ecert_say(app,
+                      "%s: %s: no certificate has been taken yet: drop it into '%s/inbox' and "
+                      "run `ecert run`",
+                      one->certificate->name, one->target->id, app->config.state_dir);
+    }
+    return failed == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
+}
+
+int ecert_cmd_deploy(struct ecert_app *app)
+{
+    const struct ecert_deploy_selection how = {
+        .names = app->options.args, .target = app->options.target, .every = true};
+
+    return deploy(app, &how);
+}
+
+int ecert_cmd_rollback(struct ecert_app *app)
+{
+    struct ecert_deploy_selection how = {
+        .names = app->options.args, .target = app->options.target, .rollback = true};
+
+    if (app->options.to != NULL) {
+        char *end = NULL;
+        errno = 0;
+        const unsigned long to = strtoul(app->options.to, &end, 10);
+        if (errno != 0 || *end != '\0' || to == 0 || to > 999999) {
+            ecert_complain(app, "--to '%s' is not the number of a generation; see `ecert status`",
+                           app->options.to);
+            return ECERT_EXIT_USAGE;
+        }
+        how.to_generation = (unsigned)to;
+    }
+    return deploy(app, &how);
+}
+
+int ecert_cmd_run(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_pipeline_report_clear)
+    struct ecert_pipeline_report report = {.with_diff = app->options.verbose};
+    struct ecert_error err = {0};
+    sigset_t before;
+
+    hold_signals(&before);
+    const enum ecert_status status = ecert_pipeline_run(&app->context, &report, &err);
+    release_signals(&before);
+    ecert_report_recovered(app, &report.recovered);
+    size_t failed = ecert_report_arrivals(app, &report.arrivals);
+    if (app->options.verbose)
+        ecert_say_text(app, ecert_bytes_view(&report.diff));
+    failed += ecert_report_deployments(app, &report.deployments);
+    if (status != ECERT_OK)
+        return end_with(app, &err);
+    return failed == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
+}

@@ -1,0 +1,196 @@
+/* `ecert status`: what each target shall have, has, and serves at this moment. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/cli/app.h"
+#include "core/flow/certificate.h"
+#include "core/flow/deploy.h"
+#include "core/flow/outcome_json.h"
+#include "core/flow/source.h"
+
+#define PROBE_TIMEOUT_MS 4000u
+
+/* One handshake per endpoint of every target, all at once; `first` maps a target to its own. */
+struct live {
+    struct ecert_probe *probes; /* borrowed texts */
+    struct ecert_seen *seen;
+    size_t n;
+};
+
+static void live_clear(struct live *live)
+{
+    for (size_t i = 0; live->seen != NULL && i < live->n; i++)
+        ecert_seen_clear(&live->seen[i]);
+    free(live->seen);
+    free(live->probes);
+}
+
+static enum ecert_status look(struct ecert_app *app, const struct ecert_deployments *deployments,
+                              struct live *live, struct ecert_error *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < deployments->n; i++)
+        n += deployments->items[i].state.n_probes;
+    live->probes = calloc(n + 1, sizeof *live->probes);
+    live->seen = calloc(n + 1, sizeof *live->seen);
+    if (live->probes == NULL || live->seen == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < deployments->n; i++)
+        for (size_t k = 0; k < deployments->items[i].state.n_probes; k++)
+            live->probes[live->n++] = deployments->items[i].state.probes[k];
+    if (n == 0)
+        return ECERT_OK;
+    return ecert_network_probe(&app->context.network, live->probes, n, NULL, PROBE_TIMEOUT_MS,
+                               live->seen, err);
+}
+
+/* What one endpoint serves, in words, compared with what was deployed there. */
+static void serves(const struct ecert_seen *seen, const char *expected, struct ecert_buffer *out)
+{
+    char sha256[ECERT_SHA256_HEX_LEN], date[ECERT_TIME_TEXT_LEN];
+
+    if (!seen->answered) {
+        ecert_buffer_printf(out, "does not answer: %s",
+                            seen->why_not == NULL ? "?" : seen->why_not);
+        return;
+    }
+    const X509 *leaf = sk_X509_value(seen->certificates, 0);
+    ecert_certificate_sha256(leaf, sha256);
+    ecert_clock_date(ecert_certificate_not_after(leaf), date);
+    if (strcmp(sha256, expected) == 0)
+        ecert_buffer_printf(out, "serves it (until %s, %d more in the chain)", date,
+                            sk_X509_num(seen->certificates) - 1);
+    else
+        ecert_buffer_printf(out, "SERVES ANOTHER certificate: %.16s until %s", sha256, date);
+}
+
+static json_t *seen_json(const struct ecert_probe *probe, const struct ecert_seen *seen,
+                         const char *words)
+{
+    char sha256[ECERT_SHA256_HEX_LEN] = "";
+
+    if (seen->answered)
+        ecert_certificate_sha256(sk_X509_value(seen->certificates, 0), sha256);
+    return json_pack("{s:s, s:i, s:o, s:b, s:s, s:o}", "address", probe->address, "port",
+                     (int)probe->port, "server_name", ecert_text_json(probe->server_name),
+                     "answered", seen->answered, "sha256", sha256, "words", ecert_text_json(words));
+}
+
+static void show_endpoint(struct ecert_app *app, const struct ecert_probe *probe,
+                          const struct ecert_seen *seen, const char *expected, json_t *list)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
+    const bool v6 = strchr(probe->address, ':') != NULL;
+
+    serves(seen, expected, &words);
+    const char *text = words.ptr == NULL ? "" : (const char *)words.ptr;
+    ecert_say(app, "      %s%s%s:%u%s%s %s", v6 ? "[" : "", probe->address, v6 ? "]" : "",
+              (unsigned)probe->port, probe->server_name == NULL ? "" : " ",
+              probe->server_name == NULL ? "" : probe->server_name, text);
+    (void)json_array_append_new(list, seen_json(probe, seen, text));
+}
+
+/* The line of a certificate: its newest generation. */
+static void show_certificate(struct ecert_app *app, const struct ecert_certificate_config *entry)
+{
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    struct ecert_error err = {0};
+    char date[ECERT_TIME_TEXT_LEN];
+    unsigned newest = 0;
+
+    if (ecert_store_newest(app->config.state_dir, entry->name, &newest, &err) == ECERT_OK &&
+        newest > 0 &&
+        ecert_store_facts(app->config.state_dir, entry->name, newest, &facts, &err) == ECERT_OK) {
+        ecert_clock_date(facts.not_after, date);
+        ecert_say(app, "%s: newest generation %u, valid until %s (%d days), serial %s%s%s",
+                  entry->name, newest, date, (int)((facts.not_after - ecert_clock_now()) / 86400),
+                  facts.serial, entry->subscription_ends == NULL ? "" : ", subscription ends ",
+                  entry->subscription_ends == NULL ? "" : entry->subscription_ends);
+    } else if (err.status != ECERT_OK) {
+        ecert_complain(app, "%s: %s", entry->name, err.text);
+    } else {
+        ecert_say(app, "%s: no certificate has been taken yet", entry->name);
+    }
+}
+
+static void show_target(struct ecert_app *app, const struct ecert_deployment *deployment,
+                        const struct live *live, size_t first, json_t *list)
+{
+    const struct ecert_target_state *state = &deployment->state;
+    json_t *endpoints = json_array();
+    char when[ECERT_TIME_TEXT_LEN];
+
+    if (state->actual > 0) {
+        ecert_clock_text(state->deployed, when);
+        ecert_say(
+            app, "  %s: has generation %u since %s%s%s", deployment->target->id, state->actual,
+            when, state->actual == deployment->generation ? "" : "; a newer one is owed",
+            state->desired > 0 && deployment->generation == state->desired ? "; held by a rollback"
+                                                                           : "");
+    } else {
+        ecert_say(app, "  %s: %s", deployment->target->id,
+                  deployment->generation == 0 ? "nothing to deploy yet" : "never deployed: owed");
+    }
+    if (state->last_error != NULL) {
+        ecert_clock_text(state->next_try, when);
+        ecert_say(app, "      failed %u time%s, next try %s: %s", state->failures,
+                  state->failures == 1 ? "" : "s", when, state->last_error);
+    }
+    for (size_t k = 0; k < state->n_probes; k++)
+        show_endpoint(app, &live->probes[first + k], &live->seen[first + k], state->actual_sha256,
+                      endpoints);
+    if (deployment->standing == ECERT_STANDING_UNFIT)
+        ecert_complain(app, "%s: %s: %s", deployment->certificate->name, deployment->target->id,
+                       deployment->error.text);
+    (void)json_array_append_new(
+        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:o, s:o}", "certificate",
+                        deployment->certificate->name, "target", deployment->target->id, "standing",
+                        ecert_standing_word(deployment->standing), "generation", (int)state->actual,
+                        "wanted", (int)deployment->generation, "sha256", state->actual_sha256,
+                        "failures", (int)state->failures, "error",
+                        ecert_text_json(state->last_error), "live", endpoints));
+}
+
+static void show_inbox(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings waiting = {0};
+    struct ecert_error err = {0};
+
+    if (ecert_source_waiting(app->config.state_dir, &waiting, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < waiting.len; i++)
+        ecert_say(app, "waiting in the inbox: %s (`ecert run` takes it)", waiting.items[i]);
+    ecert_tell(app, "inbox", ecert_strings_json(&waiting));
+}
+
+int ecert_cmd_status(struct ecert_app *app)
+{
+    const struct ecert_deploy_selection how = {.names = app->options.args};
+    ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
+    ECERT_AUTO(live_clear) struct live live = {0};
+    struct ecert_error err = {0};
+    json_t *list = json_array();
+    const struct ecert_certificate_config *shown = NULL;
+
+    if (ecert_deploy_select(&app->context, &how, &deployments, &err) != ECERT_OK ||
+        look(app, &deployments, &live, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
+        json_decref(list);
+        return ecert_exit_of(err.status);
+    }
+    for (size_t i = 0, first = 0; i < deployments.n; i++) {
+        if (deployments.items[i].certificate != shown)
+            show_certificate(app, deployments.items[i].certificate);
+        shown = deployments.items[i].certificate;
+        show_target(app, &deployments.items[i], &live, first, list);
+        first += deployments.items[i].state.n_probes;
+    }
+    show_inbox(app);
+    ecert_tell(app, "targets", list);
+    return ECERT_EXIT_OK;
+}

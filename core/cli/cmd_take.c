@@ -1,0 +1,97 @@
+/* `ecert import` and `ecert fetch`: certificates in, nothing deployed. */
+
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/cli/report.h"
+#include "core/flow/decode.h"
+#include "core/flow/key.h"
+
+/* The password of --password-file, or nothing. */
+static enum ecert_status password_of(const struct ecert_app *app, struct ecert_secret *ret,
+                                     struct ecert_error *err)
+{
+    if (app->options.password_file == NULL)
+        return ECERT_OK;
+    return ecert_password_read(app->options.password_file, ret, err);
+}
+
+static enum ecert_status import_one(struct ecert_app *app, const char *path, const char *origin,
+                                    struct ecert_view passphrase,
+                                    struct ecert_intake_result *result, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes bytes = {0};
+
+    ECERT_TRY(ecert_fs_read(path, ECERT_DECODE_MAX_INPUT, &bytes, err));
+    const struct ecert_intake_file file = {.bytes = ecert_bytes_view(&bytes),
+                                           .passphrase = passphrase,
+                                           .origin = origin,
+                                           .only = app->options.name};
+    return ecert_intake(&app->context, &file, result, err);
+}
+
+static bool name_is_known(struct ecert_app *app)
+{
+    if (app->options.name == NULL ||
+        ecert_config_certificate(&app->config, app->options.name) != NULL)
+        return true;
+    ecert_complain(app, "'%s' has no certificate named '%s'; `ecert status` lists them",
+                   app->config.file, app->options.name);
+    return false;
+}
+
+int ecert_cmd_import(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret password = {0};
+    struct ecert_error err = {0};
+    json_t *list = json_array();
+    int code = ECERT_EXIT_OK;
+
+    if (!name_is_known(app) || password_of(app, &password, &err) != ECERT_OK) {
+        if (err.status != ECERT_OK)
+            ecert_complain(app, "%s", err.text);
+        json_decref(list);
+        return ECERT_EXIT_USAGE;
+    }
+    for (const char *const *path = app->options.args; *path != NULL; path++) {
+        ECERT_AUTO(ecert_auto_free) char *origin = NULL;
+        struct ecert_arrival arrival = {.kind = ECERT_ARRIVAL_FAILED};
+
+        if (ecert_text_format(&origin, &arrival.error, "import: %s", *path) == ECERT_OK &&
+            import_one(app, *path, origin, ecert_secret_view(&password), &arrival.result,
+                       &arrival.error) == ECERT_OK) {
+            arrival.kind = arrival.result.added ? ECERT_ARRIVAL_TAKEN : ECERT_ARRIVAL_KNOWN;
+            ecert_report_taken(app, *path, &arrival.result);
+        } else {
+            ecert_complain(app, "%s: %s", *path, arrival.error.text);
+            code = ECERT_EXIT_FAILED;
+        }
+        arrival.origin = origin; /* borrowed for the JSON */
+        (void)json_array_append_new(list, ecert_arrival_json(&arrival));
+        ecert_intake_result_clear(&arrival.result);
+    }
+    ecert_tell(app, "sources", list);
+    return code;
+}
+
+int ecert_cmd_fetch(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_arrivals_clear) struct ecert_arrivals arrivals = {0};
+    struct ecert_error err = {0};
+
+    for (const char *const *name = app->options.args; *name != NULL; name++) {
+        if (ecert_config_certificate(&app->config, *name) == NULL) {
+            ecert_complain(app, "'%s' has no certificate named '%s'; `ecert status` lists them",
+                           app->config.file, *name);
+            return ECERT_EXIT_USAGE;
+        }
+    }
+    if (ecert_source_fetch(&app->context, app->options.args, &arrivals, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
+        return ecert_exit_of(err.status);
+    }
+    if (arrivals.n == 0)
+        ecert_say(app, "nothing new: drop issued certificates into '%s/inbox'",
+                  app->config.state_dir);
+    return ecert_report_arrivals(app, &arrivals) == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
+}

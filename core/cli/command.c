@@ -1,0 +1,277 @@
+#include "core/cli/command.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/flow/nearest.h"
+
+#define ALL   64 /* operands: as many as fit a command line */
+#define STORE (ECERT_COMMAND_CONFIG | ECERT_COMMAND_STATE)
+
+/* clang-format off */
+static const struct ecert_command commands[] = {
+    {"run", "", "the timer's job: recover, fetch, deploy what needs it",
+     "Asks every source for issued certificates, checks them, and deploys to every target that does\n"
+     "not have what it shall have. A target that failed is tried again, with growing pauses up to a\n"
+     "day. Nothing to do is done in a moment. --verbose shows the differences in the files.",
+     ecert_cmd_run, STORE | ECERT_COMMAND_LOCK, 0, 0, ""},
+    {"import", "FILE...", "take issued files in any form, match them to their keys",
+     "PEM, DER, PKCS#7 or PKCS#12, told apart by content. Each file is matched to a configured key by\n"
+     "its public key, its chain is built and every check is run; only then a new generation is kept.\n"
+     "The files stay where they are. Deploy with `ecert deploy` or `ecert run`.",
+     ecert_cmd_import, STORE | ECERT_COMMAND_LOCK, 1, ALL, " name password-file "},
+    {"fetch", "[NAME...]", "ask every source, get the chain",
+     "Takes the files of the inbox and asks the URL sources. A file that is not usable is moved to\n"
+     "inbox/rejected/ with the reason beside it; the others are still taken. Deploys nothing.",
+     ecert_cmd_fetch, STORE | ECERT_COMMAND_LOCK, 0, ALL, ""},
+    {"plan", "[NAME...]", "what deploy would do, as a unified diff; changes nothing",
+     "Shows every change that `ecert deploy` would make to a server's files, and which links would be\n"
+     "switched. Keys are never shown. With --exit-code the exit code is 10 if there is something to\n"
+     "change.",
+     ecert_cmd_plan, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target exit-code "},
+    {"deploy", "[NAME...]", "do it, prove it by a handshake, or put everything back",
+     "Installs the newest generation on every target (or the one that a rollback chose), also on those\n"
+     "that failed lately. The server tests the new configuration before anything is changed; after\n"
+     "the reload a handshake must show the new certificate and its chain.",
+     ecert_cmd_deploy, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target "},
+    {"rollback", "NAME", "an earlier generation",
+     "Deploys an earlier generation in the same way, and keeps it until a newer certificate is taken\n"
+     "or `ecert rollback NAME --to N` chooses another.",
+     ecert_cmd_rollback, STORE | ECERT_COMMAND_LOCK, 1, 1, " target to "},
+    {"status", "[NAME...]", "certificate by target: generation, end, what is served now, what is owed",
+     "Asks each live server what it serves at this moment.",
+     ecert_cmd_status, STORE, 0, ALL, ""},
+    {"verify", "FILE...", "every check on an issued file, one row each; changes nothing",
+     "Runs the checks that a certificate must pass before it is installed. Without a matching entry of\n"
+     "the configuration, --authority says by which profile (default: system).",
+     ecert_cmd_verify, STORE, 1, ALL, " name password-file authority "},
+    {"plugins", "", "what is installed, its ABI, its settings", "",
+     ecert_cmd_plugins, ECERT_COMMAND_CONFIG, 0, 0, ""},
+    {"config", "", "check the configuration; --reference prints every key",
+     "Reports every mistake at once, each with file, line and the nearest known key.",
+     ecert_cmd_config, 0, 0, 0, " reference "},
+};
+
+/* `argument` NULL: a switch.  `offset` says where it is kept. */
+static const struct option_row {
+    const char *name;
+    char letter;
+    const char *argument;
+    size_t offset;
+    bool everywhere;
+    const char *help;
+} options[] = {
+    {"config", 'c', "FILE", offsetof(struct ecert_options, config), true,
+     "the configuration (default " ECERT_CONFIG_DEFAULT ")"},
+    {"json", 'j', NULL, offsetof(struct ecert_options, json), true,
+     "print one JSON object instead of text"},
+    {"quiet", 'q', NULL, offsetof(struct ecert_options, quiet), true, "print errors only"},
+    {"verbose", 'v', NULL, offsetof(struct ecert_options, verbose), true,
+     "print what was looked at and left alone, too"},
+    {"help", 'h', NULL, offsetof(struct ecert_options, help), true, "show this"},
+    {"version", 'V', NULL, offsetof(struct ecert_options, version), true, "show the version"},
+    {"target", 't', "ID", offsetof(struct ecert_options, target), false, "only this target"},
+    {"to", 'T', "N", offsetof(struct ecert_options, to), false,
+     "the generation to go back to (default: the one before)"},
+    {"name", 'n', "NAME", offsetof(struct ecert_options, name), false,
+     "the file belongs to this certificate"},
+    {"password-file", 'p', "FILE", offsetof(struct ecert_options, password_file), false,
+     "the password of a PKCS#12 file, on its first line"},
+    {"authority", 'a', "ID", offsetof(struct ecert_options, authority), false,
+     "check by this profile"},
+    {"exit-code", 'x', NULL, offsetof(struct ecert_options, exit_code), false,
+     "leave with 10 if there is something to change"},
+    {"reference", 'r', NULL, offsetof(struct ecert_options, reference), false,
+     "print every key of the configuration"},
+};
+/* clang-format on */
+
+const struct ecert_command *ecert_command_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+void ecert_command_names(struct ecert_strings *ret)
+{
+    struct ecert_error ignored = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (ecert_strings_add(ret, commands[i].name, &ignored) != ECERT_OK)
+            return;
+}
+
+/* ---- help ---- */
+
+static bool is_option_of(const struct ecert_command *command, const struct option_row *row)
+{
+    char word[32];
+
+    if (row->everywhere)
+        return true;
+    (void)snprintf(word, sizeof word, " %s ", row->name);
+    return strstr(command->options, word) != NULL;
+}
+
+static void help_option(const struct option_row *row, struct ecert_buffer *out)
+{
+    char left[40];
+
+    (void)snprintf(left, sizeof left, "--%s%s%s", row->name, row->argument == NULL ? "" : " ",
+                   row->argument == NULL ? "" : row->argument);
+    ecert_buffer_printf(out, "  -%c, %-22s %s\n", row->letter, left, row->help);
+}
+
+static void help_exit_codes(struct ecert_buffer *out)
+{
+    ecert_buffer_add_text(out, "\nExit codes: 0 done or nothing to do, 1 something failed, 2 usage "
+                               "or configuration,\n4 another run is at work.\n");
+}
+
+void ecert_help(struct ecert_buffer *out)
+{
+    ecert_buffer_add_text(
+        out, "Usage: ecert COMMAND [OPTION...] [ARGUMENT...]\n"
+             "\n"
+             "Deploys issued certificates to servers, and proves that they are served.\n"
+             "\n"
+             "Commands (`ecert COMMAND --help` tells more):\n");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        char left[40];
+        (void)snprintf(left, sizeof left, "%s %s", commands[i].name, commands[i].operands);
+        ecert_buffer_printf(out, "  %-20s %s\n", left, commands[i].help);
+    }
+    ecert_buffer_add_text(out, "\nOptions of every command:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (options[i].everywhere)
+            help_option(&options[i], out);
+    help_exit_codes(out);
+}
+
+void ecert_help_command(const struct ecert_command *command, struct ecert_buffer *out)
+{
+    ecert_buffer_printf(out, "Usage: ecert %s [OPTION...]%s%s\n\n%s\n%s%s%s\nOptions:\n",
+                        command->name, command->operands[0] == '\0' ? "" : " ", command->operands,
+                        command->help, command->details[0] == '\0' ? "" : "\n", command->details,
+                        command->details[0] == '\0' ? "" : "\n");
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (is_option_of(command, &options[i]))
+            help_option(&options[i], out);
+    help_exit_codes(out);
+}
+
+/* ---- parsing ---- */
+
+static void store(struct ecert_options *ret, const struct option_row *row, const char *argument)
+{
+    char *at = (char *)ret + row->offset;
+    const bool yes = true;
+
+    if (row->argument == NULL)
+        memcpy(at, &yes, sizeof yes);
+    else
+        memcpy(at, &argument, sizeof argument);
+}
+
+static enum ecert_status unknown(struct ecert_error *err, const char *what, const char *word,
+                                 const struct ecert_strings *known, const char *help)
+{
+    const char *nearest = ecert_nearest_word(word, ecert_strings_array(known));
+
+    if (nearest != NULL)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "unknown %s '%s' (did you mean '%s'?); see `%s`", what, word,
+                               nearest, help);
+    return ecert_error_set(err, ECERT_E_CONFIG, "unknown %s '%s'; see `%s`", what, word, help);
+}
+
+static enum ecert_status unknown_option(const char *word, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings known = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        ECERT_TRY(ecert_strings_printf(&known, err, "--%s", options[i].name));
+    return unknown(err, "option", word, &known, "ecert --help");
+}
+
+static enum ecert_status parse_options(int argc, char *argv[], struct ecert_options *ret,
+                                       bool given[], struct ecert_error *err)
+{
+    struct option longs[ARRAY_SIZE(options) + 1] = {0};
+    char letters[3 * ARRAY_SIZE(options) + 2] = ":";
+    int c;
+
+    for (size_t i = 0, at = 1; i < ARRAY_SIZE(options); i++) {
+        longs[i] = (struct option){options[i].name,
+                                   options[i].argument == NULL ? no_argument : required_argument,
+                                   NULL, options[i].letter};
+        letters[at++] = options[i].letter;
+        if (options[i].argument != NULL)
+            letters[at++] = ':';
+    }
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (c == ':')
+            return ecert_error_set(err, ECERT_E_CONFIG, "option '%s' needs an argument",
+                                   argv[optind - 1]);
+        if (c == '?')
+            return unknown_option(argv[optind - 1], err);
+        for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+            if (options[i].letter == c) {
+                store(ret, &options[i], optarg);
+                given[i] = true;
+            }
+        }
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status check_options(const struct ecert_command *command, const bool given[],
+                                       struct ecert_error *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (given[i] && !is_option_of(command, &options[i]))
+            return ecert_error_set(err, ECERT_E_CONFIG,
+                                   "`ecert %s` has no option '--%s'; see `ecert %s --help`",
+                                   command->name, options[i].name, command->name);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_command_line(int argc, char *argv[], struct ecert_options *ret,
+                                     const struct ecert_command **ret_command,
+                                     struct ecert_error *err)
+{
+    struct ecert_options parsed = {.config = ECERT_CONFIG_DEFAULT};
+    const struct ecert_command *command = NULL;
+    bool given[ARRAY_SIZE(options)] = {0};
+
+    ECERT_TRY(parse_options(argc, argv, &parsed, given, err));
+    int operands = argc - optind;
+    parsed.args = (const char *const *)&argv[optind];
+    if (operands > 0) {
+        command = ecert_command_find(argv[optind]);
+        if (command == NULL) {
+            ECERT_AUTO(ecert_strings_clear) struct ecert_strings known = {0};
+            ecert_command_names(&known);
+            return unknown(err, "command", argv[optind], &known, "ecert --help");
+        }
+        parsed.args++;
+        operands--;
+    } else if (!parsed.help && !parsed.version) {
+        return ecert_error_set(err, ECERT_E_CONFIG, "no command given; see `ecert --help`");
+    }
+    if (command != NULL && !parsed.help && !parsed.version) {
+        ECERT_TRY(check_options(command, given, err));
+        if (operands < command->min_args || operands > command->max_args)
+            return ecert_error_set(err, ECERT_E_CONFIG, "usage: ecert %s [OPTION...] %s",
+                                   command->name, command->operands);
+    }
+    *ret = parsed;
+    *ret_command = command;
+    return ECERT_OK;
+}

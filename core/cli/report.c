@@ -1,0 +1,199 @@
+#include "core/cli/report.h"
+
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/flow/certificate.h"
+#include "core/flow/outcome_json.h"
+
+static int days_left(int64_t not_after)
+{
+    return (int)((not_after - ecert_clock_now()) / 86400);
+}
+
+void ecert_report_recovered(struct ecert_app *app, const struct ecert_strings *recovered)
+{
+    for (size_t i = 0; i < recovered->len; i++)
+        ecert_say(app, "%s", recovered->items[i]);
+    if (recovered->len > 0)
+        ecert_tell(app, "recovered", ecert_strings_json(recovered));
+}
+
+/* ---- arrivals ---- */
+
+void ecert_report_taken(struct ecert_app *app, const char *origin,
+                        const struct ecert_intake_result *result)
+{
+    char date[ECERT_TIME_TEXT_LEN];
+
+    ecert_clock_date(result->not_after, date);
+    if (result->added)
+        ecert_say(app, "%s: taken for %s as generation %u, valid until %s (%d days)", origin,
+                  result->certificate->name, result->generation, date,
+                  days_left(result->not_after));
+    else
+        ecert_say(app, "%s: already known: generation %u of %s", origin, result->generation,
+                  result->certificate->name);
+    for (size_t i = 0; i < result->notes.len; i++)
+        ecert_say(app, "  note: %s", result->notes.items[i]);
+}
+
+json_t *ecert_arrival_json(const struct ecert_arrival *arrival)
+{
+    const struct ecert_intake_result *result = &arrival->result;
+    json_t *json =
+        json_pack("{s:s, s:o, s:o}", "outcome", ecert_arrival_word(arrival->kind), "origin",
+                  ecert_text_json(arrival->origin), "moved_to", ecert_text_json(arrival->moved_to));
+
+    if (result->certificate != NULL)
+        (void)json_object_update_new(
+            json, json_pack("{s:s, s:i, s:s, s:o}", "certificate", result->certificate->name,
+                            "generation", (int)result->generation, "sha256", result->sha256,
+                            "notes", ecert_strings_json(&result->notes)));
+    if (arrival->kind == ECERT_ARRIVAL_REJECTED || arrival->kind == ECERT_ARRIVAL_FAILED)
+        (void)json_object_set_new(json, "error", ecert_text_json(arrival->error.text));
+    return json;
+}
+
+static size_t report_arrival(struct ecert_app *app, const struct ecert_arrival *arrival)
+{
+    switch (arrival->kind) {
+    case ECERT_ARRIVAL_TAKEN:
+    case ECERT_ARRIVAL_KNOWN:
+        ecert_report_taken(app, arrival->origin, &arrival->result);
+        return 0;
+    case ECERT_ARRIVAL_UNCHANGED:
+        ecert_say_more(app, "%s: nothing new", arrival->origin);
+        return 0;
+    case ECERT_ARRIVAL_REJECTED:
+        ecert_complain(app, "%s: %s; the file is now '%s'", arrival->origin, arrival->error.text,
+                       arrival->moved_to == NULL ? "?" : arrival->moved_to);
+        return 1;
+    case ECERT_ARRIVAL_FAILED:
+        ecert_complain(app, "%s: %s; it will be tried again", arrival->origin, arrival->error.text);
+        return 1;
+    }
+    return 1;
+}
+
+size_t ecert_report_arrivals(struct ecert_app *app, const struct ecert_arrivals *arrivals)
+{
+    json_t *list = json_array();
+    size_t failed = 0;
+
+    for (size_t i = 0; i < arrivals->n; i++) {
+        failed += report_arrival(app, &arrivals->items[i]);
+        (void)json_array_append_new(list, ecert_arrival_json(&arrivals->items[i]));
+    }
+    ecert_tell(app, "sources", list);
+    return failed;
+}
+
+/* ---- deployments ---- */
+
+static void say_endpoint(struct ecert_app *app, const struct ecert_observation *seen)
+{
+    const bool v6 = strchr(seen->probe.address, ':') != NULL;
+    char was[ECERT_TIME_TEXT_LEN] = "", is[ECERT_TIME_TEXT_LEN] = "";
+
+    if (seen->before[0] != '\0')
+        ecert_clock_date(seen->before_not_after, was);
+    if (seen->after[0] != '\0')
+        ecert_clock_date(seen->after_not_after, is);
+    ecert_say(
+        app, "  %s%s%s:%u%s%s: before %.16s%s%s, now %.16s%s%s", v6 ? "[" : "", seen->probe.address,
+        v6 ? "]" : "", (unsigned)seen->probe.port, seen->probe.server_name == NULL ? "" : " ",
+        seen->probe.server_name == NULL ? "" : seen->probe.server_name,
+        seen->before[0] == '\0' ? "nothing" : seen->before, was[0] == '\0' ? "" : " until ", was,
+        seen->after[0] == '\0' ? "nothing" : seen->after, is[0] == '\0' ? "" : " until ", is);
+}
+
+static void report_outcome(struct ecert_app *app, const struct ecert_deployment *deployment)
+{
+    const struct ecert_outcome *outcome = &deployment->outcome;
+    const char *name = deployment->certificate->name, *id = deployment->target->id;
+
+    if (outcome->error.status != ECERT_OK)
+        ecert_complain(app, "%s: %s: %s: %s", name, id, ecert_outcome_sentence(outcome->kind),
+                       outcome->error.text);
+    else
+        ecert_say(app, "%s: %s: generation %u: %s%s", name, id, deployment->generation,
+                  ecert_outcome_sentence(outcome->kind),
+                  outcome->kind == ECERT_OUTCOME_UNCHANGED && outcome->n_observations > 0
+                      ? ", and it is served"
+                      : "");
+    for (size_t i = 0; i < outcome->n_observations; i++)
+        say_endpoint(app, &outcome->observations[i]);
+    for (size_t i = 0; i < outcome->n_files; i++)
+        ecert_say(app, "  changed: %s", outcome->files[i].path);
+    for (size_t i = 0; i < outcome->notes.len; i++)
+        ecert_say(app, "  note: %s", outcome->notes.items[i]);
+    for (size_t i = 0; i < deployment->notes.len; i++)
+        ecert_say(app, "  note: %s", deployment->notes.items[i]);
+    for (size_t i = 0; i < deployment->plan.notes.len; i++)
+        ecert_say_more(app, "  plugin: %s", deployment->plan.notes.items[i]);
+}
+
+static void report_deployment(struct ecert_app *app, const struct ecert_deployment *deployment)
+{
+    const char *name = deployment->certificate->name, *id = deployment->target->id;
+    char when[ECERT_TIME_TEXT_LEN];
+
+    switch (deployment->standing) {
+    case ECERT_STANDING_CURRENT:
+        ecert_say_more(app, "%s: %s: has generation %u, nothing to do", name, id,
+                       deployment->generation);
+        return;
+    case ECERT_STANDING_WAITING:
+        ecert_clock_text(deployment->state.next_try, when);
+        ecert_say(app, "%s: %s: failed %u times, next try at %s (`ecert deploy` tries now): %s",
+                  name, id, deployment->state.failures, when, deployment->state.last_error);
+        return;
+    case ECERT_STANDING_NOTHING:
+        ecert_say_more(app, "%s: %s: no certificate has been taken yet", name, id);
+        return;
+    case ECERT_STANDING_UNFIT:
+        ecert_complain(app, "%s: %s: %s", name, id, deployment->error.text);
+        return;
+    case ECERT_STANDING_WANTED:
+        report_outcome(app, deployment);
+        return;
+    }
+}
+
+static json_t *deployment_json(const struct ecert_deployment *deployment)
+{
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:i}", "certificate", deployment->certificate->name, "target",
+                  deployment->target->id, "standing", ecert_standing_word(deployment->standing),
+                  "generation", (int)deployment->generation);
+
+    if (deployment->standing == ECERT_STANDING_UNFIT)
+        (void)json_object_set_new(json, "error", ecert_text_json(deployment->error.text));
+    if (deployment->standing == ECERT_STANDING_WAITING)
+        (void)json_object_set_new(json, "error", ecert_text_json(deployment->state.last_error));
+    if (deployment->has_outcome) {
+        (void)json_object_set_new(json, "outcome",
+                                  json_string(ecert_outcome_word(deployment->outcome.kind)));
+        (void)json_object_update_new(json, ecert_outcome_json(&deployment->outcome));
+        if (deployment->outcome.error.status != ECERT_OK)
+            (void)json_object_set_new(json, "error",
+                                      ecert_text_json(deployment->outcome.error.text));
+    }
+    if (deployment->plan.notes.len > 0)
+        (void)json_object_set_new(json, "plugin_notes",
+                                  ecert_strings_json(&deployment->plan.notes));
+    return json;
+}
+
+size_t ecert_report_deployments(struct ecert_app *app, const struct ecert_deployments *deployments)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < deployments->n; i++) {
+        report_deployment(app, &deployments->items[i]);
+        (void)json_array_append_new(list, deployment_json(&deployments->items[i]));
+    }
+    ecert_tell(app, "targets", list);
+    return ecert_deploy_failures(deployments);
+}

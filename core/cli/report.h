@@ -1,0 +1,20 @@
+/* How the steps of a run are told: the same words for `fetch`, `import`, `deploy` and `run`. */
+#ifndef ECERT_CLI_REPORT_H
+#define ECERT_CLI_REPORT_H
+
+#include "core/cli/app.h"
+#include "core/flow/pipeline.h"
+
+/* Each returns how many failed. */
+size_t ecert_report_arrivals(struct ecert_app *app, const struct ecert_arrivals *arrivals);
+size_t ecert_report_deployments(struct ecert_app *app, const struct ecert_deployments *deployments);
+
+void ecert_report_recovered(struct ecert_app *app, const struct ecert_strings *recovered);
+
+/* "www.x.hk: generation 2, valid until 2027-06-05 (196 days)" */
+void ecert_report_taken(struct ecert_app *app, const char *origin,
+                        const struct ecert_intake_result *result);
+
+json_t *ecert_arrival_json(const struct ecert_arrival *arrival);
+
+#endif

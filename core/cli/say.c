@@ -1,0 +1,102 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/cli/app.h"
+
+enum ecert_exit ecert_exit_of(enum ecert_status status)
+{
+    if (status == ECERT_OK)
+        return ECERT_EXIT_OK;
+    if (status == ECERT_E_CONFIG)
+        return ECERT_EXIT_USAGE;
+    return status == ECERT_E_BUSY ? ECERT_EXIT_BUSY : ECERT_EXIT_FAILED;
+}
+
+/* Every line that leaves the program goes through here. */
+static void put(FILE *stream, const char *prefix, struct ecert_view text, bool multiline)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer line = {0};
+
+    ecert_buffer_add_text(&line, prefix);
+    ecert_buffer_add_escaped(&line, text, multiline);
+    if (!multiline)
+        ecert_buffer_add_text(&line, "\n");
+    if (!line.failed && line.len > 0)
+        (void)fwrite(line.ptr, 1, line.len, stream);
+}
+
+static void vput(FILE *stream, const char *prefix, const char *fmt, va_list args)
+    ECERT_PRINTF(3, 0);
+
+static void vput(FILE *stream, const char *prefix, const char *fmt, va_list args)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+
+    if (vasprintf(&text, fmt, args) < 0) {
+        text = NULL;
+        (void)fputs("ecert: out of memory\n", stderr);
+        return;
+    }
+    put(stream, prefix, ecert_view_of(text), false);
+}
+
+void ecert_say(const struct ecert_app *app, const char *fmt, ...)
+{
+    va_list args;
+
+    if (app->json != NULL || app->options.quiet)
+        return;
+    va_start(args, fmt);
+    vput(stdout, "", fmt, args);
+    va_end(args);
+}
+
+void ecert_say_more(const struct ecert_app *app, const char *fmt, ...)
+{
+    va_list args;
+
+    if (app->json != NULL || app->options.quiet || !app->options.verbose)
+        return;
+    va_start(args, fmt);
+    vput(stdout, "", fmt, args);
+    va_end(args);
+}
+
+void ecert_say_text(const struct ecert_app *app, struct ecert_view text)
+{
+    if (app->json == NULL && !app->options.quiet)
+        put(stdout, "", text, true);
+}
+
+void ecert_complain(struct ecert_app *app, const char *fmt, ...)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        text = NULL;
+    va_end(args);
+    (void)fflush(stdout); /* what was said before stands before it */
+    put(stderr, "ecert: ", ecert_view_of(text == NULL ? "out of memory" : text), false);
+    if (app->json == NULL || text == NULL)
+        return;
+    json_t *errors = json_object_get(app->json, "errors");
+    if (errors == NULL) {
+        errors = json_array();
+        (void)json_object_set_new(app->json, "errors", errors);
+    }
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
+    ecert_buffer_add_escaped(&escaped, ecert_view_of(text), true);
+    if (escaped.ptr != NULL)
+        (void)json_array_append_new(errors, json_string((const char *)escaped.ptr));
+}
+
+void ecert_tell(struct ecert_app *app, const char *key, json_t *value)
+{
+    if (app->json != NULL)
+        (void)json_object_set_new(app->json, key, value);
+    else
+        json_decref(value);
+}

@@ -1,0 +1,122 @@
+/* argv to exit code. */
+
+#include <openssl/crypto.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/fs.h"
+#include "core/base/lock.h"
+#include "core/base/process.h"
+#include "core/cli/command.h"
+#include "core/flow/store.h"
+
+#define LOCK_WAIT_MS 3000
+
+static void load_mistakes(struct ecert_app *app, const struct ecert_strings *mistakes)
+{
+    for (size_t i = 0; i < mistakes->len; i++)
+        ecert_complain(app, "%s", mistakes->items[i]);
+}
+
+static enum ecert_status prepare(struct ecert_app *app, const struct ecert_command *command,
+                                 struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+    ECERT_AUTO(ecert_auto_free) char *lock = NULL;
+
+    if ((command->needs & ECERT_COMMAND_CONFIG) != 0) {
+        const enum ecert_status status =
+            ecert_config_load(app->options.config, &app->config, &mistakes, err);
+        load_mistakes(app, &mistakes);
+        ECERT_TRY(status);
+        ECERT_TRY(ecert_context_init(&app->context, &app->config, err));
+    }
+    if ((command->needs & ECERT_COMMAND_STATE) != 0)
+        ECERT_TRY(ecert_store_prepare(app->config.state_dir, err));
+    if ((command->needs & ECERT_COMMAND_LOCK) != 0) {
+        ECERT_TRY(ecert_text_format(&lock, err, "%s/lock", app->config.state_dir));
+        ECERT_TRY(ecert_lock_take(lock, LOCK_WAIT_MS, &app->lock_fd, err));
+    }
+    return ECERT_OK;
+}
+
+static int run_command(struct ecert_app *app, const struct ecert_command *command)
+{
+    struct ecert_error err = {0};
+    int code;
+
+    if (app->options.json)
+        app->json = json_pack("{s:s}", "command", command->name);
+    if (prepare(app, command, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
+        /* a configuration that is absent or not trusted is a matter of configuration too */
+        code = app->config.file == NULL && err.status != ECERT_E_NOMEM
+                   ? ECERT_EXIT_USAGE
+                   : (int)ecert_exit_of(err.status);
+    } else {
+        code = command->run(app);
+    }
+    if (app->json != NULL) {
+        (void)json_object_set_new(app->json, "exit", json_integer(code));
+        (void)json_dumpf(app->json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        (void)fputc('\n', stdout);
+    }
+    return code;
+}
+
+static void show(struct ecert_buffer *text)
+{
+    if (!text->failed && text->len > 0)
+        (void)fwrite(text->ptr, 1, text->len, stdout);
+    ecert_buffer_clear(text);
+}
+
+static int help(const struct ecert_command *command)
+{
+    struct ecert_buffer text = {0};
+
+    if (command == NULL)
+        ecert_help(&text);
+    else
+        ecert_help_command(command, &text);
+    show(&text);
+    return ECERT_EXIT_OK;
+}
+
+int main(int argc, char *argv[])
+{
+    struct ecert_app app = {.lock_fd = -1};
+    const struct ecert_command *command = NULL;
+    struct ecert_error err = {0};
+    int code;
+
+    /* before anything else: OPENSSL_CONF would load foreign code, http_proxy divert connections */
+    if (ecert_process_harden(&err) != ECERT_OK ||
+        OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1) {
+        (void)fprintf(stderr, "ecert: %s\n", err.text);
+        return ECERT_EXIT_FAILED;
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* a co-process that died is an error of write(), not ours */
+    if (ecert_command_line(argc, argv, &app.options, &command, &err) != ECERT_OK) {
+        ecert_complain(&app, "%s", err.text);
+        return ECERT_EXIT_USAGE;
+    }
+    if (app.options.help)
+        return help(command);
+    if (app.options.version) {
+        (void)puts("ecert " ECERT_VERSION);
+        return ECERT_EXIT_OK;
+    }
+    code = run_command(&app, command);
+    json_decref(app.json);
+    ecert_context_clear(&app.context);
+    ecert_config_clear(&app.config);
+    ecert_auto_close(&app.lock_fd);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fputs("ecert: cannot write to standard output\n", stderr);
+        return code == ECERT_EXIT_OK ? ECERT_EXIT_FAILED : code;
+    }
+    return code;
+}
