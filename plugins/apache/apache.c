@@ -1,0 +1,214 @@
+/*
+ * apache: the certificate of the TLS virtual hosts of an Apache httpd 2.4.
+ *
+ * The plan is made from one run of the server's own configuration test, which names the virtual
+ * hosts, the files and the PID file, and from those files.  Only the values of SSLCertificateFile,
+ * SSLCertificateKeyFile and SSLCertificateChainFile change, and what is missing is added; every
+ * other byte stays.  Where all of it is right already there is no file record: the server is then
+ * only reloaded, because the files behind those names have changed.
+ */
+#include <ecert/plugin.h>
+
+#include "plugins/apache/change.h"
+#include "plugins/apache/choose.h"
+#include "plugins/apache/service.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const struct ecert_setting settings[] = {
+    {"command", ECERT_SETTING_COMMAND, false, "/usr/sbin/apachectl",
+     "command to which \"-t\", \"-k graceful\" and the like are added; may carry -f FILE, -d ROOT"},
+    {"service", ECERT_SETTING_STRING, false, NULL,
+     "its unit; by default apache2.service where the server is Debian's apache2, httpd.service "
+     "otherwise"},
+    {"pid_file", ECERT_SETTING_PATH, false, NULL,
+     "its PID file; by default the one of the server's configuration"},
+    {NULL, 0, false, NULL, NULL},
+};
+
+static const char *const may_write[] = {"/etc/apache2",
+                                        "/etc/httpd",
+                                        "/usr/local/apache/conf",
+                                        "/usr/local/apache2/conf",
+                                        "/usr/local/etc/apache24",
+                                        NULL};
+
+/* ---- the server's answer --------------------------------------------------------------------- */
+
+/* Lines that say nothing of the failure. */
+static bool is_idle(const char *line, size_t len)
+{
+    static const char *const idle[] = {"AH00558:", "Action '", "The Apache error log may",
+                                       "Setting ulimit failed"};
+
+    for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++)
+        if (len >= strlen(idle[i]) && strncmp(line, idle[i], strlen(idle[i])) == 0)
+            return true;
+    return len == 0;
+}
+
+/* What the server said, as one sentence; NULL: no memory. */
+static const char *sentence(struct ecert_apache_arena *arena, struct ecert_view said)
+{
+    const char *text = ecert_apache_copy(arena, said.ptr, said.len);
+    const char *all = "";
+
+    for (const char *line = text; all != NULL && line != NULL && *line != '\0';) {
+        const size_t len = strcspn(line, "\r\n");
+        if (!is_idle(line, len))
+            all = ecert_apache_text(arena, "%s%s%.*s", all, all[0] == '\0' ? "" : " ", (int)len,
+                                    line);
+        line += len + strspn(line + len, "\r\n");
+        if (all != NULL && strlen(all) > 600)
+            break;
+    }
+    return text == NULL ? NULL : all;
+}
+
+static enum ecert_status pass_on(const struct ecert_apache_scan *scan, const char *command,
+                                 const struct ecert_command_result *result, struct ecert_error *err)
+{
+    const char *said = sentence(scan->arena, result->err);
+    const char *hint = "";
+
+    if (said != NULL && said[0] == '\0')
+        said = sentence(scan->arena, result->out);
+    if (said == NULL)
+        return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    if (strstr(said, "Invalid command 'SSL") != NULL)
+        hint = "; load mod_ssl (on Debian: a2enmod ssl)";
+    else if (strstr(said, "SSLCertificate") != NULL && strstr(said, "does not exist") != NULL)
+        hint = "; let it name a file that exists, or leave it out, and it will be set";
+    return scan->host->fail(err, ECERT_E_COMMAND,
+                            "the server's configuration is broken: %s -t "
+                            "says (exit code %d): %.600s%s",
+                            command, result->exit_code, said[0] == '\0' ? "nothing" : said, hint);
+}
+
+/* One run parses the configuration once and answers three questions. */
+static enum ecert_status ask(const struct ecert_apache_scan *scan, struct ecert_apache_dump *ret,
+                             struct ecert_error *err)
+{
+    static const char *const words[] = {"-t", "-D",           "DUMP_VHOSTS", "-D", "DUMP_INCLUDES",
+                                        "-D", "DUMP_RUN_CFG", NULL};
+    const char *const *command = scan->host->setting_list(scan->job, "command");
+    const char *const *argv = ecert_apache_command(scan->arena, command, words);
+    struct ecert_command_result result = {0};
+
+    if (argv == NULL)
+        return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    ECERT_APACHE_TRY(scan->host->run(scan->job, argv, &result, err));
+    if (result.exit_code != 0)
+        return pass_on(scan, command[0], &result, err);
+    if (!ecert_apache_dump_parse(scan->arena, result.out, ret))
+        return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    if (ret->n_nodes == 0)
+        return scan->host->fail(err, ECERT_E_COMMAND,
+                                "'%s -t -D DUMP_INCLUDES' names no configuration file; is it the "
+                                "control command of an Apache httpd 2.4?",
+                                command[0]);
+    return ECERT_OK;
+}
+
+/* ---- the plan -------------------------------------------------------------------------------- */
+
+static enum ecert_status make_wish(const struct ecert_host *host, struct ecert_job *job,
+                                   struct ecert_apache_wish *ret, struct ecert_error *err)
+{
+    const char *full = host->path(job, ECERT_MATERIAL_FULLCHAIN);
+    const struct ecert_apache_wish wish = {
+        .certificate = full != NULL ? full : host->path(job, ECERT_MATERIAL_CERTIFICATE),
+        .key = host->path(job, ECERT_MATERIAL_KEY),
+        .chain = full != NULL ? NULL : host->path(job, ECERT_MATERIAL_CHAIN),
+        .key_type = host->leaf(job)->key_type,
+    };
+
+    if (wish.certificate == NULL || (full == NULL && wish.chain == NULL))
+        return host->fail(err, ECERT_E_CONFIG,
+                          "the target's 'files' name no complete chain; add 'fullchain', or both "
+                          "'certificate' and 'chain'");
+    *ret = wish;
+    return ECERT_OK;
+}
+
+/* A macro makes many virtual hosts: it is never edited, but it may name the right files already. */
+static enum ecert_status check_macro(const struct ecert_apache_changes *changes, size_t n_before,
+                                     const struct ecert_apache_block *block,
+                                     struct ecert_error *err)
+{
+    const struct ecert_apache_wish *wish = &changes->wish;
+
+    if (!block->host->macro || changes->edits.n == n_before)
+        return ECERT_OK;
+    return changes->scan->host->fail(
+        err, ECERT_E_CONFIG,
+        "virtual host '%s' is made by a %s; macros are not edited: write \"SSLEngine on\", "
+        "\"SSLCertificateFile %s\", \"SSLCertificateKeyFile %s\" there, and %s%s",
+        block->host->names[0], block->host->place, wish->certificate,
+        wish->key != NULL ? wish->key : "...",
+        wish->chain != NULL ? "SSLCertificateChainFile " : "no SSLCertificateChainFile",
+        wish->chain != NULL ? wish->chain : "");
+}
+
+static enum ecert_status change_all(struct ecert_apache_changes *changes, struct ecert_error *err)
+{
+    const struct ecert_apache_scan *scan = changes->scan;
+
+    for (size_t i = 0; i < scan->n_blocks; i++) {
+        const size_t n_before = changes->edits.n;
+        if (!changes->chosen[i])
+            continue;
+        ECERT_APACHE_TRY(ecert_apache_change(changes, &scan->blocks[i], err));
+        ECERT_APACHE_TRY(check_macro(changes, n_before, &scan->blocks[i], err));
+    }
+    return ecert_apache_edits_emit(scan->host, scan->job, &changes->edits, err);
+}
+
+static enum ecert_status plan_in(struct ecert_apache_arena *arena, const struct ecert_host *host,
+                                 struct ecert_job *job, struct ecert_error *err)
+{
+    struct ecert_apache_dump dump = {0};
+    struct ecert_apache_names names = {0};
+    struct ecert_apache_scan scan = {.host = host, .job = job, .arena = arena, .dump = &dump};
+    struct ecert_apache_changes changes = {.scan = &scan};
+    bool *chosen = NULL;
+
+    names.list = host->server_names(job, &names.is_explicit);
+    ECERT_APACHE_TRY(make_wish(host, job, &changes.wish, err));
+    ECERT_APACHE_TRY(ask(&scan, &dump, err));
+    if (!ecert_apache_candidates(&scan, &names))
+        return host->fail(err, ECERT_E_NOMEM, "out of memory");
+    ECERT_APACHE_TRY(ecert_apache_scan_run(&scan, err));
+    ECERT_APACHE_TRY(ecert_apache_choose(&scan, &names, &chosen, err));
+    changes.chosen = chosen;
+    ECERT_APACHE_TRY(change_all(&changes, err));
+    ECERT_APACHE_TRY(ecert_apache_emit_service(&scan, err));
+    for (size_t i = 0; i < scan.n_blocks; i++)
+        if (chosen[i])
+            ECERT_APACHE_TRY(ecert_apache_emit_probes(
+                &scan, &scan.blocks[i], ecert_apache_wanted_name(&names, scan.blocks[i].host),
+                err));
+    return ECERT_OK;
+}
+
+static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *job,
+                              struct ecert_error *err)
+{
+    struct ecert_apache_arena arena = {0};
+    const enum ecert_status status = plan_in(&arena, host, job, err);
+
+    ecert_apache_arena_clear(&arena);
+    return status;
+}
+
+const struct ecert_plugin ecert_plugin = {
+    .abi = ECERT_PLUGIN_ABI,
+    .size = sizeof(struct ecert_plugin),
+    .name = "apache",
+    .version = "1.0",
+    .summary = "TLS virtual hosts of Apache httpd 2.4",
+    .settings = settings,
+    .plan = plan,
+    .may_write = may_write,
+};

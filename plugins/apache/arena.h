@@ -1,0 +1,34 @@
+/*
+ * Memory that lives as long as one plan: everything that the plugin reads and builds is released
+ * in one step, so that no path through the code has anything else to release.
+ *
+ * {0} is a valid empty arena.  Every function returns NULL when there is no memory.
+ */
+#ifndef ECERT_APACHE_ARENA_H
+#define ECERT_APACHE_ARENA_H
+
+#include <ecert/status.h>
+
+struct ecert_apache_chunk;
+
+struct ecert_apache_arena {
+    struct ecert_apache_chunk *chunks;
+    size_t left; /* bytes left in the first chunk */
+};
+
+/* Zeroed memory, aligned for any object. */
+void *ecert_apache_alloc(struct ecert_apache_arena *arena, size_t len);
+
+/* A text of its own, NUL-ended. */
+char *ecert_apache_copy(struct ecert_apache_arena *arena, const void *bytes, size_t len);
+char *ecert_apache_text(struct ecert_apache_arena *arena, const char *fmt, ...) ECERT_PRINTF(2, 3);
+
+/*
+ * Room for one more element in an array of `n`: the same array, or a larger copy when `n` is a
+ * power of two.  The caller keeps no capacity.  Only for arrays that grew by this function alone.
+ */
+void *ecert_apache_grow(struct ecert_apache_arena *arena, void *array, size_t n, size_t size);
+
+void ecert_apache_arena_clear(struct ecert_apache_arena *arena);
+
+#endif

@@ -1,0 +1,211 @@
+#include "plugins/apache/service.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
+{
+    return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+}
+
+static size_t count(const char *const *list)
+{
+    size_t n = 0;
+
+    while (list[n] != NULL)
+        n++;
+    return n;
+}
+
+const char *const *ecert_apache_command(struct ecert_apache_arena *arena,
+                                        const char *const *command, const char *const *more)
+{
+    const size_t n = count(command);
+    const char **argv = ecert_apache_alloc(arena, (n + count(more) + 1) * sizeof *argv);
+
+    if (argv == NULL)
+        return NULL;
+    memcpy(argv, command, n * sizeof *argv);
+    memcpy(argv + n, more, count(more) * sizeof *argv);
+    return argv;
+}
+
+/* ---- test and activation ------------------------------------------------------------------- */
+
+static bool is_named(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL && strcmp(slash + 1, name) == 0;
+}
+
+static bool exists(const struct ecert_apache_scan *scan, const char *path)
+{
+    const char *const *found = NULL;
+    struct ecert_error ignored = {0};
+
+    return scan->host->glob(scan->job, path, &found, &ignored) == ECERT_OK && found[0] != NULL;
+}
+
+/* The server behind apachectl stands beside it: apache2 on Debian, httpd elsewhere. */
+static const char *find_executable(const struct ecert_apache_scan *scan, const char *command)
+{
+    static const char *const known[] = {"apache2", "httpd"};
+
+    for (size_t i = 0; i < 2; i++)
+        if (is_named(command, known[i]))
+            return command;
+    const char *slash = strrchr(command, '/');
+    for (size_t i = 0; slash != NULL && i < 2; i++) {
+        const char *path =
+            ecert_apache_text(scan->arena, "%.*s/%s", (int)(slash - command), command, known[i]);
+        if (path == NULL || exists(scan, path))
+            return path;
+    }
+    return "/usr/sbin/httpd";
+}
+
+static const char *find_service(const struct ecert_apache_scan *scan, const char *executable)
+{
+    const char *set = scan->host->setting(scan->job, "service");
+    const char *root = scan->dump->server_root;
+
+    if (set != NULL)
+        return set;
+    if (is_named(executable, "apache2") || (root != NULL && strcmp(root, "/etc/apache2") == 0))
+        return "apache2.service";
+    return "httpd.service";
+}
+
+static const char *find_pid_file(const struct ecert_apache_scan *scan)
+{
+    const char *set = scan->host->setting(scan->job, "pid_file");
+
+    if (set != NULL || scan->dump->pid_file == NULL)
+        return set;
+    return ecert_apache_resolve(scan->arena, scan->dump, scan->dump->pid_file);
+}
+
+enum ecert_status ecert_apache_emit_service(struct ecert_apache_scan *scan, struct ecert_error *err)
+{
+    /* "-k graceful" goes to the server as it stands; "graceful" would make apachectl test the
+       configuration a second time, which costs as much as the reload */
+    static const char *const test[] = {"-t", NULL};
+    static const char *const graceful[] = {"-k", "graceful", NULL};
+    static const char *const start[] = {"-k", "start", NULL};
+    const char *const *command = scan->host->setting_list(scan->job, "command");
+    const char *const *tested = ecert_apache_command(scan->arena, command, test);
+    const char *const *reload = ecert_apache_command(scan->arena, command, graceful);
+    const char *const *started = ecert_apache_command(scan->arena, command, start);
+    const char *executable = find_executable(scan, command[0]);
+
+    if (tested == NULL || reload == NULL || started == NULL || executable == NULL)
+        return no_memory(scan, err);
+    const struct ecert_activate_record activate = {
+        .size = sizeof activate,
+        .service = find_service(scan, executable),
+        .reload = reload,
+        .start = started,
+        .pid_file = find_pid_file(scan),
+        .executable = executable,
+    };
+    ECERT_APACHE_TRY(scan->host->emit_test(scan->job, tested, NULL, err));
+    return scan->host->emit_activate(scan->job, &activate, err);
+}
+
+/* ---- probes -------------------------------------------------------------------------------- */
+
+static bool is_numeric(const char *address)
+{
+    unsigned char binary[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, address, binary) == 1 || inet_pton(AF_INET6, address, binary) == 1;
+}
+
+/* "443", "[::1]:443", "192.0.2.1:443": the address of a Listen for this port; NULL: another. */
+static const char *listen_address(const struct ecert_apache_scan *scan, const char *value,
+                                  uint16_t port)
+{
+    const char *colon = strrchr(value, ':');
+    size_t len = colon == NULL ? 0 : (size_t)(colon - value);
+
+    if (strtoul(colon == NULL ? value : colon + 1, NULL, 10) != port)
+        return NULL;
+    if (len >= 2 && value[0] == '[' && value[len - 1] == ']') {
+        value++;
+        len -= 2;
+    }
+    return ecert_apache_copy(scan->arena, value, len);
+}
+
+/* Where something that listens at `address` answers; NULL: `address` is not one to connect to. */
+static const char *local_address(const char *address)
+{
+    if (address[0] == '\0' || strcmp(address, "*") == 0 || strcmp(address, "0.0.0.0") == 0)
+        return "127.0.0.1";
+    if (strcmp(address, "::") == 0)
+        return "::1";
+    return is_numeric(address) ? address : NULL;
+}
+
+static const char *wildcard_address(const struct ecert_apache_scan *scan, uint16_t port)
+{
+    const char *first = NULL;
+    const struct ecert_apache_use *use = NULL;
+
+    for (size_t i = 0; (use = ecert_apache_use_at(&scan->server, ECERT_APACHE_LISTEN, i)) != NULL;
+         i++) {
+        const char *listened = ecert_apache_expand(scan->arena, scan->dump, use->value);
+        const char *address = listened != NULL ? listen_address(scan, listened, port) : NULL;
+        const char *local = address != NULL ? local_address(address) : NULL;
+        if (local != NULL && strcmp(local, "127.0.0.1") == 0)
+            return local;
+        if (first == NULL)
+            first = local;
+    }
+    return first != NULL ? first : "127.0.0.1";
+}
+
+static const char *probe_address(const struct ecert_apache_scan *scan,
+                                 const struct ecert_apache_address *address, uint16_t port)
+{
+    if (strcmp(address->text, "*") == 0 || strcmp(address->text, "_default_") == 0 ||
+        strcmp(address->text, "0.0.0.0") == 0)
+        return wildcard_address(scan, port);
+    return local_address(address->text);
+}
+
+static bool has_other_port(const struct ecert_apache_host *host, uint16_t port)
+{
+    for (size_t i = 0; i < host->n_addresses; i++)
+        if (host->addresses[i].port != port)
+            return true;
+    return false;
+}
+
+enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
+                                           const struct ecert_apache_block *block, const char *name,
+                                           struct ecert_error *err)
+{
+    const struct ecert_apache_host *host = block->host;
+    /* a wildcard name is looked at by one of the names that it stands for */
+    const char *sni =
+        strncmp(name, "*.", 2) == 0 ? ecert_apache_text(scan->arena, "www%s", name + 1) : name;
+
+    if (sni == NULL)
+        return no_memory(scan, err);
+    for (size_t i = 0; i < host->n_addresses; i++) {
+        const uint16_t port = host->addresses[i].port == 0 ? 443 : host->addresses[i].port;
+        const struct ecert_probe_record probe = {
+            .size = sizeof probe,
+            .address = probe_address(scan, &host->addresses[i], port),
+            .port = port,
+            .server_name = sni,
+        };
+        if (probe.address == NULL || (port == 80 && has_other_port(host, 80)))
+            continue;
+        ECERT_APACHE_TRY(scan->host->emit_probe(scan->job, &probe, err));
+    }
+    return ECERT_OK;
+}

@@ -1,0 +1,25 @@
+/* How the server is tested, reloaded and looked at: the records that follow the files. */
+#ifndef ECERT_APACHE_SERVICE_H
+#define ECERT_APACHE_SERVICE_H
+
+#include "plugins/apache/choose.h"
+
+/* The command of the target with further words; NULL: no memory.  In the arena. */
+const char *const *ecert_apache_command(struct ecert_apache_arena *arena,
+                                        const char *const *command, const char *const *more);
+
+/* The test and activate records. */
+ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_service(struct ecert_apache_scan *scan,
+                                                             struct ecert_error *err);
+
+/*
+ * Probe records of one block, for each of its addresses.  A wildcard address is looked at where
+ * the server listens: at the first Listen for that port with an address, else on 127.0.0.1 (for
+ * "::", ::1).  An address with port 80 is passed over where there are others.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
+                                                            const struct ecert_apache_block *block,
+                                                            const char *name,
+                                                            struct ecert_error *err);
+
+#endif

@@ -1,0 +1,159 @@
+/* The server's answer, as httpd 2.4 prints it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "plugins/apache/dump.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct row {
+    const char *name;
+    const char *text;
+    const char *want; /* FILE:LINE names @addresses; "+" after it: further aliases are unknown */
+} rows[] = {
+    {"no virtual host", "VirtualHost configuration:\n", ""},
+    {"a name-based one",
+     "*:443                  is a NameVirtualHost\n"
+     "         default server www.a.test (/etc/a.conf:2)\n"
+     "         port 443 namevhost www.a.test (/etc/a.conf:2)\n"
+     "                 alias a.test\n"
+     "                 wild alias *.a.test\n"
+     "         port 443 namevhost b.test (/etc/b.conf:7)\n",
+     "/etc/a.conf:2 www.a.test a.test *.a.test @*:443; /etc/b.conf:7 b.test @*:443; "},
+    {"the short form", "127.0.0.1:443          a.test (/etc/a.conf:1)\n",
+     "/etc/a.conf:1+ a.test @127.0.0.1:443; "},
+    {"IPv6", "[::1]:443              a.test (/etc/a.conf:1)\n", "/etc/a.conf:1+ a.test @::1:443; "},
+    {"_default_ and any port", "_default_:*            a.test (/etc/a.conf:1)\n",
+     "/etc/a.conf:1+ a.test @_default_:0; "},
+    {"one host at three addresses",
+     "127.0.0.1:443          a.test (/etc/a.conf:1)\n"
+     "[::1]:443              a.test (/etc/a.conf:1)\n"
+     "*:8443                 is a NameVirtualHost\n"
+     "         port 8443 namevhost a.test (/etc/a.conf:1)\n"
+     "                 alias b.test\n"
+     "         port 8443 namevhost c.test (/etc/a.conf:9)\n",
+     "/etc/a.conf:1 a.test b.test @127.0.0.1:443 @::1:443 @*:8443; "
+     "/etc/a.conf:9 c.test @*:8443; "},
+    {"a colon and a blank in the file name", "*:443    a.test (/etc/a (b):c.conf:12)\n",
+     "/etc/a (b):c.conf:12+ a.test @*:443; "},
+    {"a macro",
+     "*:443    m.test (macro 'vh' (defined on line 32 of \"/etc/m.conf\") used on line 38 of "
+     "\"/etc/m.conf\":1)\n",
+     "/etc/m.conf:32M+ m.test @*:443; "},
+    {"lines of other modules", "Hello (world) : x\n*:443\n   (\n  (9x) y\n(*) z\n: (\n", ""},
+    {"a torn line", "*:443                  is a NameVirtualHost\n         port 443 namevhost a.te",
+     ""},
+    {"an alias without a host", "                 alias a.test\n", ""},
+    {"a port that is none", "*:99999   a.test (/etc/a.conf:1)\n", ""},
+};
+
+static void describe(const struct ecert_apache_dump *dump, char *to, size_t len)
+{
+    FILE *out = fmemopen(to, len, "w");
+
+    assert_non_null(out);
+    for (size_t i = 0; i < dump->n_hosts; i++) {
+        const struct ecert_apache_host *host = &dump->hosts[i];
+        (void)fprintf(out, "%s:%zu%s%s", host->file, host->line, host->macro ? "M" : "",
+                      host->aliases_unknown ? "+" : "");
+        for (size_t k = 0; k < host->n_names; k++)
+            (void)fprintf(out, " %s", host->names[k]);
+        for (size_t k = 0; k < host->n_addresses; k++)
+            (void)fprintf(out, " @%s:%u", host->addresses[k].text, host->addresses[k].port);
+        (void)fputs("; ", out);
+    }
+    (void)fputc('\0', out);
+    (void)fclose(out);
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    struct ecert_apache_arena arena = {0};
+    struct ecert_apache_dump dump = {0};
+    char found[1024] = "";
+
+    assert_true(ecert_apache_dump_parse(
+        &arena, (struct ecert_view){(const uint8_t *)row->text, strlen(row->text)}, &dump));
+    describe(&dump, found, sizeof found);
+    assert_string_equal(found, row->want);
+    ecert_apache_arena_clear(&arena);
+}
+
+static void includes_and_facts(void **state)
+{
+    static const char text[] = "Included configuration files:\n"
+                               "  (*) /etc/apache2/apache2.conf\n"
+                               "    (146) /etc/apache2/mods-enabled/ssl.load\n"
+                               "      (3) /etc/a b.conf\n"
+                               "    (225) /etc/apache2/sites-enabled/x.conf\n"
+                               "ServerRoot: \"/etc/apache2\"\n"
+                               "PidFile: \"/run/apache2/apache2.pid\"\n"
+                               "Define: DUMP_VHOSTS\n"
+                               "Define: OLD=/etc/old\n"
+                               "Define: PORT=443\n";
+    struct ecert_apache_arena arena = {0};
+    struct ecert_apache_dump dump = {0};
+
+    (void)state;
+    assert_true(ecert_apache_dump_parse(
+        &arena, (struct ecert_view){(const uint8_t *)text, sizeof text - 1}, &dump));
+    assert_int_equal(dump.n_nodes, 4);
+    assert_int_equal(dump.nodes[0].level, 0);
+    assert_int_equal(dump.nodes[0].line, 0);
+    assert_int_equal(dump.nodes[2].level, 2);
+    assert_int_equal(dump.nodes[2].line, 3);
+    assert_string_equal(dump.nodes[2].path, "/etc/a b.conf");
+    assert_int_equal(dump.nodes[3].level, 1);
+    assert_string_equal(dump.server_root, "/etc/apache2");
+    assert_string_equal(dump.pid_file, "/run/apache2/apache2.pid");
+    assert_string_equal(ecert_apache_define(&dump, "DUMP_VHOSTS", 11), "");
+    assert_null(ecert_apache_define(&dump, "DUMP", 4));
+    assert_string_equal(ecert_apache_resolve(&arena, &dump, "${OLD}/a.pem"), "/etc/old/a.pem");
+    assert_string_equal(ecert_apache_resolve(&arena, &dump, "ssl/${PORT}.pem"),
+                        "/etc/apache2/ssl/443.pem");
+    assert_string_equal(ecert_apache_resolve(&arena, &dump, "/a/${UNKNOWN}"), "/a/${UNKNOWN}");
+    ecert_apache_arena_clear(&arena);
+}
+
+static void random_answers_are_survived(void **state)
+{
+    static const char alphabet[] = "\n\n  (*):[]port namevhost alias macro 'defined on line \"1\0";
+    uint32_t seed = 7;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        uint8_t bytes[128];
+        struct ecert_apache_arena arena = {0};
+        struct ecert_apache_dump dump = {0};
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            bytes[i] = (uint8_t)alphabet[(seed >> 16) % (sizeof alphabet - 1)];
+        }
+        assert_true(
+            ecert_apache_dump_parse(&arena, (struct ecert_view){bytes, sizeof bytes}, &dump));
+        ecert_apache_arena_clear(&arena);
+    }
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[COUNT(rows) + 2] = {
+        cmocka_unit_test(includes_and_facts),
+        cmocka_unit_test(random_answers_are_survived),
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        tests[2 + i] = (struct CMUnitTest){.name = rows[i].name,
+                                           .test_func = check_row,
+                                           .initial_state = (void *)(uintptr_t)&rows[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
