@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# The one script: each verb installs the Debian packages that it needs, if they are missing, and does
+# its work. As root on a bare Debian 12; as another user where the packages are there already.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+BUILD_PACKAGES=(gcc g++ cmake make pkg-config libssl-dev libcurl4-openssl-dev libconfig-dev
+    libjansson-dev libseccomp-dev ca-certificates)
+DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
+TEST_PACKAGES=(clang clang-format bats libcmocka-dev nginx apache2 openssl libnss3-tools gnutls-bin
+    valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates)
+BENCH_PACKAGES=(nginx apache2 openssl time python3 certbot python3-certbot-nginx
+    python3-certbot-apache)
+
+usage() {
+    cat <<'TEXT'
+Usage: ./run.sh VERB
+
+  setup   install what building and testing need
+  build   build/ecert, build/ecert-net and build/plugins/*.so
+  demo    the main job, start to end, with servers of its own on loopback
+  test    every test; the last line is "N passed, N failed, N skipped"
+  bench   speed and memory, as ratios
+  lint    format, layers, headers, warnings (part of test)
+TEXT
+}
+
+# Install only what is missing, and start none of the servers that come with it.
+need() {
+    local package missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "run.sh: these packages are missing: ${missing[*]} (run as root, or install them)" >&2
+        exit 1
+    fi
+    echo "installing: ${missing[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >&2
+    without_starting_services apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# A package's server would take ports 80 and 443 of this host: Debian's own switch keeps it stopped.
+without_starting_services() {
+    local policy=/usr/sbin/policy-rc.d made=no status=0
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made=yes
+    fi
+    "$@" || status=$?
+    if [ "$made" = yes ]; then rm -f "$policy"; fi
+    return "$status"
+}
+
+build() { # [folder] [cmake option...]
+    local folder=${1:-build}
+    [ $# -gt 0 ] && shift
+    cmake -S . -B "$folder" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; rm -f "$folder.log"; return 1; }
+    rm -f "$folder.log"
+    cmake --build "$folder" --parallel "$(nproc)" -- --no-print-directory
+}
+
+case "${1:-}" in
+setup)
+    need "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+    ;;
+build)
+    need "${BUILD_PACKAGES[@]}"
+    build build -DECERT_TESTS=OFF
+    ;;
+demo)
+    need "${BUILD_PACKAGES[@]}" "${DEMO_PACKAGES[@]}"
+    build build -DECERT_TESTS=OFF >/dev/null
+    exec tests/demo/demo.sh
+    ;;
+test)
+    need "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+    exec tests/run-all.sh
+    ;;
+lint)
+    need "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+    exec bats tests/lint
+    ;;
+bench)
+    need "${BUILD_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"
+    build build -DECERT_TESTS=OFF >/dev/null
+    exec python3 tests/bench/bench.py "${@:2}"
+    ;;
+help | --help | -h)
+    usage
+    ;;
+*)
+    usage >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,100 @@
+# What the tree promises about itself: format, layers, headers, names, documents.
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.." || exit 1
+    mapfile -t C_FILES < <(find core include plugins tests -name '*.c' -o -name '*.h' | sort)
+}
+
+@test "every C file is formatted as .clang-format says" {
+    [ "${#C_FILES[@]}" -gt 50 ]
+    clang-format --dry-run -Werror "${C_FILES[@]}"
+}
+
+@test "every header compiles alone, as C11" {
+    local header bad=0
+    for header in $(printf '%s\n' "${C_FILES[@]}" | grep '\.h$'); do
+        gcc -std=c11 -D_GNU_SOURCE -I. -Iinclude -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+            -x c "$header" || { echo "$header"; bad=1; }
+    done
+    [ "$bad" -eq 0 ]
+}
+
+@test "the plugin contract compiles as C++17 and as strict C11" {
+    local header
+    for header in include/ecert/*.h; do
+        g++ -std=c++17 -Iinclude -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c++ "$header"
+        gcc -std=c11 -Iinclude -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c "$header"
+    done
+}
+
+@test "includes point downwards only" {
+    run grep -rnE '#include "core/(host|flow|cli|net)/' core/base
+    echo "$output"
+    [ "$status" -eq 1 ]
+    run grep -rnE '#include "core/(flow|cli|net)/' core/host
+    echo "$output"
+    [ "$status" -eq 1 ]
+    run grep -rnE '#include "core/cli/' core/flow core/net
+    echo "$output"
+    [ "$status" -eq 1 ]
+    run grep -rn '#include "core/' plugins
+    echo "$output"
+    [ "$status" -eq 1 ]
+}
+
+@test "only the command line prints" {
+    run grep -rnE '\b(printf|puts|fputs|fprintf|perror)\(' core/base core/host core/flow
+    echo "$output"
+    [ "$status" -eq 1 ]
+}
+
+@test "nothing runs through a shell" {
+    run grep -rnE '\b(system|popen|execlp|execvp|execvpe|wordexp)\(' core plugins
+    echo "$output"
+    [ "$status" -eq 1 ]
+}
+
+@test "no file is called util, helper, manager or data, and no C file passes 600 lines" {
+    run bash -c "git ls-files | grep -iE '(^|[/_-])(utils?|helpers?|manager|data)([._-]|\$)'"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    local file long=0
+    for file in "${C_FILES[@]}"; do
+        if [ "$(wc -l <"$file")" -gt 600 ]; then echo "$file"; long=1; fi
+    done
+    [ "$long" -eq 0 ]
+}
+
+@test "no sentence of unfinished work" {
+    run grep -rnE 'TODO|FIXME|XXX|not implemented|unimplemented' core include plugins etc tests/unit tests/system tests/support run.sh README.md docs
+    echo "$output"
+    [ "$status" -eq 1 ]
+}
+
+@test "every source of the core is tested by a file of its own or named by one" {
+    local source name missing=0
+    for source in core/base/*.c core/host/*.c core/flow/*.c; do
+        name=$(basename "$source" .c)
+        if ! ls tests/unit/*/test_"$name"*.c >/dev/null 2>&1 &&
+            ! grep -rqE "\b$name\.c\b" tests/unit tests/system; then
+            echo "no test names $source"
+            missing=1
+        fi
+    done
+    [ "$missing" -eq 0 ]
+}
+
+@test "each plugin exports exactly ecert_plugin and needs no symbol of the core" {
+    local plugin count=0
+    for plugin in build/gcc/plugins/*.so build/plugins/*.so; do
+        [ -e "$plugin" ] || continue
+        count=$((count + 1))
+        run nm -D --defined-only "$plugin"
+        echo "$plugin: $output"
+        [ "$(grep -c . <<<"$output")" -eq 1 ]
+        grep -q ' ecert_plugin$' <<<"$output"
+        run bash -c "nm -D --undefined-only '$plugin' | grep ' ecert_'"
+        [ "$status" -eq 1 ]
+    done
+    [ "$count" -ge 4 ]
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Every test, in the order in which a failure is cheapest to see. All of them speak TAP; what fails or
+# is skipped is shown as it happens, and the last line counts: "N passed, N failed, N skipped".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+LOG=$(mktemp -d)
+trap 'rm -rf "$LOG"' EXIT
+passed=0 failed=0 skipped=0
+
+# Count the TAP of a file; a program that dies, or prints no plan, is one more failure.
+count() { # name file exit-code
+    local ok bad skip planned
+    skip=$(grep -cE '^ok [0-9]+.*# (SKIP|skip)' "$2")
+    ok=$(($(grep -cE '^ok [0-9]+' "$2") - skip))
+    bad=$(grep -cE '^not ok [0-9]+' "$2")
+    planned=$(sed -nE 's/^1\.\.([0-9]+)$/\1/p' "$2" | awk '{ n += $1 } END { print n + 0 }')
+    if [ $((ok + bad + skip)) -lt "$planned" ] || [ "$planned" -eq 0 ] ||
+        { [ "$3" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
+        bad=$((bad + 1))
+        echo "FAILED $1: ended with code $3 after $((ok + skip)) of $planned tests"
+        tail -n 30 "$2"
+    elif [ "$bad" -gt 0 ]; then
+        echo "FAILED $1"
+        grep -vE '^(ok |1\.\.)' "$2" | head -n 120
+    fi
+    grep -E '^ok [0-9]+.*# (SKIP|skip)' "$2" | sed "s|^|skipped: $1: |"
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+}
+
+step() {
+    printf '== %s\n' "$1"
+}
+
+build() { # folder cmake-options...
+    local folder=$1
+    shift
+    if ! { cmake -S . -B "$folder" "$@" && cmake --build "$folder" --parallel "$(nproc)"; } \
+        >"$LOG/build" 2>&1; then
+        grep -E 'error|warning|Error' "$LOG/build" | head -n 40
+        echo "FAILED build of $folder"
+        failed=$((failed + 1))
+        return 1
+    fi
+    passed=$((passed + 1))
+}
+
+# Each unit test is one program; $2 is put before it (valgrind ...).
+units() { # folder name prefix...
+    local folder=$1 kind=$2 program
+    shift 2
+    for program in "$folder"/tests/unit/test_*; do
+        [ -x "$program" ] || continue
+        CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$@" "$program" >"$LOG/tap" 2>&1 </dev/null
+        count "$kind $(basename "$program")" "$LOG/tap" $?
+    done
+}
+
+step "build with gcc, warnings are errors"
+build build/gcc -DCMAKE_C_COMPILER=gcc -DECERT_WERROR=ON || exit 1
+step "build with clang, warnings are errors"
+build build/clang -DCMAKE_C_COMPILER=clang -DECERT_WERROR=ON
+step "format, layers, headers, documents"
+bats --formatter tap tests/lint >"$LOG/tap" 2>&1 </dev/null
+count lint "$LOG/tap" $?
+step "unit tests"
+units build/gcc unit
+step "unit tests with address and undefined-behaviour sanitizers"
+build build/sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug \
+    -DECERT_SANITIZE=address,undefined -DECERT_WERROR=OFF &&
+    units build/sanitize sanitized
+step "unit tests with valgrind"
+units build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes \
+    --suppressions=tests/support/valgrind.supp
+step "system tests: real servers"
+for file in tests/system/*.bats; do
+    ECERT_BUILD="$PWD/build/gcc" timeout 600 bats --formatter tap "$file" >"$LOG/tap" 2>&1 </dev/null
+    count "$(basename "$file" .bats)" "$LOG/tap" $?
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
