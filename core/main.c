@@ -38,6 +38,8 @@ static enum ecert_status prepare(struct ecert_app *app, const struct ecert_comma
     if ((command->needs & ECERT_COMMAND_LOCK) != 0) {
         ECERT_TRY(ecert_text_format(&lock, err, "%s/lock", app->config.state_dir));
         ECERT_TRY(ecert_lock_take(lock, LOCK_WAIT_MS, &app->lock_fd, err));
+        if (ecert_lock_is_after_crash(app->lock_fd))
+            ECERT_TRY(ecert_store_tidy(app->config.state_dir, err));
     }
     return ECERT_OK;
 }
@@ -52,15 +54,15 @@ static int run_command(struct ecert_app *app, const struct ecert_command *comman
     if (prepare(app, command, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         /* a configuration that is absent or not trusted is a matter of configuration too */
-        code = app->config.file == NULL && err.status != ECERT_E_NOMEM
-                   ? ECERT_EXIT_USAGE
-                   : (int)ecert_exit_of(err.status);
+        code = app->config.file == NULL && err.status != ECERT_E_NOMEM ? ECERT_EXIT_USAGE
+                                                                       : ecert_exit_of(err.status);
     } else {
         code = command->run(app);
     }
     if (app->json != NULL) {
         (void)json_object_set_new(app->json, "exit", json_integer(code));
-        (void)json_dumpf(app->json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        if (json_dumpf(app->json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) != 0 && code == 0)
+            code = ECERT_EXIT_FAILED;
         (void)fputc('\n', stdout);
     }
     return code;
@@ -73,6 +75,15 @@ static void show(struct ecert_buffer *text)
     ecert_buffer_clear(text);
 }
 
+/* What was printed must have arrived, or the code says so. */
+static int end(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    (void)fputs("ecert: cannot write to standard output\n", stderr);
+    return code == ECERT_EXIT_OK ? ECERT_EXIT_FAILED : code;
+}
+
 static int help(const struct ecert_command *command)
 {
     struct ecert_buffer text = {0};
@@ -82,7 +93,7 @@ static int help(const struct ecert_command *command)
     else
         ecert_help_command(command, &text);
     show(&text);
-    return ECERT_EXIT_OK;
+    return end(ECERT_EXIT_OK);
 }
 
 int main(int argc, char *argv[])
@@ -107,16 +118,12 @@ int main(int argc, char *argv[])
         return help(command);
     if (app.options.version) {
         (void)puts("ecert " ECERT_VERSION);
-        return ECERT_EXIT_OK;
+        return end(ECERT_EXIT_OK);
     }
     code = run_command(&app, command);
     json_decref(app.json);
     ecert_context_clear(&app.context);
     ecert_config_clear(&app.config);
-    ecert_auto_close(&app.lock_fd);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fputs("ecert: cannot write to standard output\n", stderr);
-        return code == ECERT_EXIT_OK ? ECERT_EXIT_FAILED : code;
-    }
-    return code;
+    ecert_lock_release(&app.lock_fd);
+    return end(code);
 }

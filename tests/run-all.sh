@@ -45,16 +45,39 @@ build() { # folder cmake-options...
     passed=$((passed + 1))
 }
 
-# Each unit test is one program; $2 is put before it (valgrind ...).
-units() { # folder name prefix...
-    local folder=$1 kind=$2 program
+# Each unit test is one program; what stands before "--" is put before it (valgrind ...).
+units() { # folder kind [prefix...] -- [name...]   (no name: all)
+    local folder=$1 kind=$2 program prefix=()
     shift 2
-    for program in "$folder"/tests/unit/test_*; do
-        [ -x "$program" ] || continue
-        CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$@" "$program" >"$LOG/tap" 2>&1 </dev/null
-        count "$kind $(basename "$program")" "$LOG/tap" $?
+    while [ "$1" != -- ]; do
+        prefix+=("$1")
+        shift
+    done
+    shift
+    [ $# -gt 0 ] || set -- $(basename -a "$folder"/tests/unit/test_* | sed 's/^test_//')
+    for program in "$@"; do
+        CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "${prefix[@]}" "$folder/tests/unit/test_$program" \
+            >"$LOG/tap" 2>&1 </dev/null
+        count "$kind $program" "$LOG/tap" $?
     done
 }
+
+# What runs under valgrind: everything that parses or builds in memory. Left to the sanitizers, which
+# see the same code: tests of large RSA keys and key derivation (minutes under valgrind), and those
+# whose children are part of the test (a child that leaves early is a leak to valgrind) or use system
+# calls that valgrind 3.19 does not know (openat2, pidfd).
+VALGRIND=(apache_dump apache_lexer authority bundle bytes chain_cross config config_keys crls diff
+    example iis_export_script iis_export_text journal lent message nearest nginx_edit nginx_lexer
+    nginx_plan plan store)
+
+# The CA's real certificates, where they lie beside the checkout; without them five tests say that
+# they skip.
+if [ -z "${ECERT_REAL_CERTIFICATES:-}" ] && [ -d ../shared/hongkongpost/certificates ]; then
+    ECERT_REAL_CERTIFICATES=$(realpath ../shared/hongkongpost/certificates)
+fi
+export ECERT_REAL_CERTIFICATES
+# a plugin that crashes must look crashed to its parent
+export ASAN_OPTIONS=handle_segv=0:handle_abort=0:handle_sigfpe=0
 
 step "build with gcc, warnings are errors"
 build build/gcc -DCMAKE_C_COMPILER=gcc -DECERT_WERROR=ON || exit 1
@@ -64,15 +87,14 @@ step "format, layers, headers, documents"
 bats --formatter tap tests/lint >"$LOG/tap" 2>&1 </dev/null
 count lint "$LOG/tap" $?
 step "unit tests"
-units build/gcc unit
+units build/gcc unit --
 step "unit tests with address and undefined-behaviour sanitizers"
 build build/sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug \
     -DECERT_SANITIZE=address,undefined -DECERT_WERROR=OFF &&
-    units build/sanitize sanitized
+    units build/sanitize sanitized --
 step "unit tests with valgrind"
 units build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes \
-    --suppressions=tests/support/valgrind.supp
+    --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes -- "${VALGRIND[@]}"
 step "system tests: real servers"
 for file in tests/system/*.bats; do
     ECERT_BUILD="$PWD/build/gcc" timeout 600 bats --formatter tap "$file" >"$LOG/tap" 2>&1 </dev/null

@@ -129,7 +129,7 @@ enum ecert_status ecert_fs_resolve_new(const char *path, char **ret, struct ecer
 
 /* ---- reading ---- */
 
-/* Read what fstat promised and notice a file that grew meanwhile. */
+/* Read what fstat promised, or what is left of a file that became shorter meanwhile. */
 static enum ecert_status read_whole(int fd, const char *name, size_t max_len, uint8_t **ret,
                                     size_t *ret_len, struct ecert_error *err)
 {
@@ -154,8 +154,10 @@ static enum ecert_status read_whole(int fd, const char *name, size_t max_len, ui
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
+            (void)ecert_error_errno(err, ECERT_E_IO, "read '%s'", name);
+            explicit_bzero(ptr, have); /* it may be a key */
             free(ptr);
-            return ecert_error_errno(err, ECERT_E_IO, "read '%s'", name);
+            return err->status;
         }
         if (n == 0)
             break;

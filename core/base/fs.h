@@ -78,11 +78,19 @@ bool ecert_fs_exists(const char *path);
 /*
  * The file is regular, it and every directory above it belong to root or to the invoking user and
  * cannot be written by anybody else (a sticky directory such as /tmp may be above, not directly
- * around it).  Links are followed first.  ECERT_E_REFUSED names the part that is not trusted and
+ * around it).  Links are followed, and must be trusted like the rest: who may replace one chooses
+ * what is read after this check.  ECERT_E_REFUSED names the part that is not trusted and
  * its owner or mode; ECERT_E_NOT_FOUND; ECERT_E_IO.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_fs_check_trusted(const char *path,
                                                           struct ecert_error *err);
+
+/*
+ * Every directory and every symbolic link on the way to `path`, which need not exist: whoever may
+ * write one of them decides where the path leads.  What is at the end is not looked at.
+ * ECERT_E_REFUSED, ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_fs_check_links(const char *path, struct ecert_error *err);
 
 /*
  * Open a directory to create files in: reached without following any link (openat2), and trusted

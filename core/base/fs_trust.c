@@ -55,12 +55,70 @@ static enum ecert_status check_directories(const char *path, bool last_is_above,
     return ECERT_OK;
 }
 
+#define MOST_LINKS 40 /* as the kernel */
+
+static enum ecert_status check_links(const char *path, unsigned followed, struct ecert_error *err);
+
+/* `path` up to `end` is a link: what it names, with the rest of the path behind it. */
+static enum ecert_status check_behind(const char *path, size_t end, unsigned followed,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *link = NULL;
+    ECERT_AUTO(ecert_auto_free) char *value = NULL;
+    ECERT_AUTO(ecert_auto_free) char *behind = NULL;
+
+    if (followed == MOST_LINKS)
+        return ecert_error_set(err, ECERT_E_IO, "'%s' goes through too many links", path);
+    ECERT_TRY(ecert_text_copy((struct ecert_view){(const uint8_t *)path, end}, &link, err));
+    ECERT_TRY(ecert_fs_read_link(AT_FDCWD, link, &value, err));
+    const int parent = value[0] == '/' ? 0 : (int)(ecert_path_base(link) - link);
+    ECERT_TRY(ecert_text_format(&behind, err, "%.*s%s%s", parent, link, value, path + end));
+    return check_links(behind, followed + 1, err);
+}
+
+static enum ecert_status check_links(const char *path, unsigned followed, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *part = NULL;
+    struct stat st;
+
+    ECERT_TRY(ecert_text_copy(ecert_view_of(path), &part, err));
+    for (size_t end = 1; part[0] != '\0' && part[end - 1] != '\0'; end++) {
+        const char after = part[end];
+
+        if (after != '/' && after != '\0')
+            continue;
+        part[end] = '\0';
+        if (lstat(part, &st) != 0) /* the rest is still to be made, or is not for us to see */
+            return errno == ENOENT || errno == ENOTDIR
+                       ? ECERT_OK
+                       : ecert_error_errno(err, ECERT_E_IO, "stat '%s'", part);
+        if (S_ISLNK(st.st_mode) && !owner_is_trusted(&st))
+            return ecert_error_set(err, ECERT_E_REFUSED,
+                                   "the link '%s' belongs to user %u; it must belong to root or to "
+                                   "the user who runs ecert",
+                                   part, (unsigned)st.st_uid);
+        if (S_ISLNK(st.st_mode))
+            return check_behind(path, end, followed, err);
+        if (S_ISDIR(st.st_mode))
+            ECERT_TRY(check_one(&st, part, true, err));
+        part[end] = after;
+    }
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_fs_check_links(const char *path, struct ecert_error *err)
+{
+    return check_links(path, 0, err);
+}
+
 enum ecert_status ecert_fs_check_trusted(const char *path, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
     struct stat st;
 
     ECERT_TRY(ecert_fs_resolve(path, &resolved, err));
+    if (strcmp(path, resolved) != 0)
+        ECERT_TRY(ecert_fs_check_links(path, err));
     if (lstat(resolved, &st) != 0)
         return ecert_error_errno(err, ECERT_E_IO, "stat '%s'", resolved);
     if (!S_ISREG(st.st_mode))

@@ -50,19 +50,25 @@ static enum ecert_status copy_labels(int from, int to, struct ecert_error *err)
     return ECERT_OK;
 }
 
-/* space → content → labels → owner → mode → fsync: the rename then publishes a finished file */
+/*
+ * space → labels → content → owner → mode → fsync: the rename then publishes a finished file.
+ * An ACL brings the old file's mode along, so it comes before the content, and 0600 follows it.
+ */
 static enum ecert_status fill(int fd, struct ecert_view content, const struct ecert_fs_owner *owner,
                               int labels_from, struct ecert_error *err)
 {
     if (content.len > 0 && fallocate(fd, 0, 0, (off_t)content.len) != 0 && errno != EOPNOTSUPP &&
         errno != ENOSYS)
         return ecert_error_errno(err, ECERT_E_IO, "reserve %zu bytes", content.len);
+    if (labels_from >= 0) {
+        ECERT_TRY(copy_labels(labels_from, fd, err));
+        if (fchmod(fd, 0600) != 0)
+            return ecert_error_errno(err, ECERT_E_IO, "chmod");
+    }
     ECERT_TRY(ecert_write_all(fd, content, err));
     if (fchown(fd, owner->uid, owner->gid) != 0)
         return ecert_error_errno(err, ECERT_E_IO, "chown to %u:%u", (unsigned)owner->uid,
                                  (unsigned)owner->gid);
-    if (labels_from >= 0)
-        ECERT_TRY(copy_labels(labels_from, fd, err));
     if (fchmod(fd, owner->mode) != 0)
         return ecert_error_errno(err, ECERT_E_IO, "chmod");
     return ECERT_OK;

@@ -13,7 +13,8 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 
-#define GRACE_MS 2000 /* between SIGTERM and SIGKILL */
+#define GRACE_MS  2000 /* between SIGTERM and SIGKILL */
+#define READS_MAX 1024 /* in one go: more than any pipe holds */
 
 enum ecert_status ecert_pipes_open(struct ecert_pipes *pipes, size_t i, size_t max, bool strict,
                                    int *ret_write, struct ecert_error *err)
@@ -34,7 +35,8 @@ enum ecert_status ecert_pipes_open(struct ecert_pipes *pipes, size_t i, size_t m
 static enum ecert_status drain_into(struct ecert_pipes *pipes, size_t i, uint8_t *chunk,
                                     size_t size, struct ecert_error *err)
 {
-    while (pipes->fds[i] >= 0) {
+    /* not for ever: who writes faster than we read must not keep us from looking at the time */
+    for (unsigned reads = 0; pipes->fds[i] >= 0 && reads < READS_MAX; reads++) {
         const ssize_t n = read(pipes->fds[i], chunk, size);
 
         if (n < 0 && errno == EINTR)

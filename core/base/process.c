@@ -165,12 +165,14 @@ void ecert_run_last_words(const struct ecert_run_result *result, struct ecert_bu
 
 /* ---- children ---- */
 
+#define NOT_CONFINED 125 /* exit code: its job was not begun */
+
 static void limit(int what, rlim_t value)
 {
     const struct rlimit both = {value, value};
 
     if (setrlimit((__rlimit_resource_t)what, &both) != 0)
-        _exit(125);
+        _exit(NOT_CONFINED);
 }
 
 static void confine(const struct ecert_child_limits *limits)
@@ -180,11 +182,11 @@ static void confine(const struct ecert_child_limits *limits)
     if (limits->address_space > 0)
         limit(RLIMIT_AS, limits->address_space);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 && limits->drop_root)
-        _exit(125);
+        _exit(NOT_CONFINED);
     if (limits->drop_root && geteuid() == 0) {
         /* groups, then group, then user: after the last there is no way back */
         if (ecert_drop_root(65534, 65534) != 0)
-            _exit(125);
+            _exit(NOT_CONFINED);
     }
     if (!limits->may_fork) {
         limit(RLIMIT_NPROC, 0);
@@ -201,7 +203,7 @@ static void child_main(ecert_child_fn *job, void *context, const struct ecert_ch
     reset_signals();
     /* a child neither reads the terminal nor writes to it: what it has to say goes over the pipe */
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
-        _exit(125);
+        _exit(NOT_CONFINED);
     ecert_process_close_others(fd);
     confine(limits);
     _exit(job(context, fd));
@@ -227,6 +229,10 @@ enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
     if (WIFSIGNALED(status))
         return ecert_error_set(err, ECERT_E_REFUSED, "crashed (signal %d, %s)", WTERMSIG(status),
                                strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) == NOT_CONFINED)
+        return ecert_error_set(err, ECERT_E_IO,
+                               "could not be confined: as root, ecert needs CAP_SETUID and "
+                               "CAP_SETGID, or a user of its own");
     if (WEXITSTATUS(status) != 0)
         return ecert_error_set(err, ECERT_E_REFUSED, "left with exit code %d", WEXITSTATUS(status));
     return ecert_buffer_take(&pipes.read[0], ret, err);

@@ -17,8 +17,8 @@ struct ecert_run_spec {
     unsigned timeout_ms;     /* then SIGTERM, and SIGKILL two seconds later; must not be 0 */
     size_t max_output;       /* bytes kept of each stream; what is beyond is read and dropped */
     /*
-     * Called in the new process before exec, if set.  Anything but 0 stops it; what it wrote to
-     * descriptor 2 becomes the error's text.
+     * Called in the new process before exec, if set.  Anything but 0 ends it with exit code 126;
+     * why, it tells its caller by means of its own (`context`).
      */
     int (*enter)(void *context);
     void *context;
@@ -70,7 +70,8 @@ typedef int ecert_child_fn(void *context, int fd);
  * Fork, let the child run `job`, collect its answer.
  *
  * ECERT_E_TIMEOUT: it was killed; ECERT_E_REFUSED: it answered too much, crashed or left with a
- * code other than 0 (the text says which: "crashed (signal 11, Segmentation fault)").
+ * code other than 0 (the text says which: "crashed (signal 11, Segmentation fault)"); ECERT_E_IO:
+ * it could not be started or confined, so that its job was not begun (exit code 125 means this).
  */
 ECERT_MUST_CHECK enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
                                                    const struct ecert_child_limits *limits,

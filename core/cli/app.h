@@ -41,7 +41,7 @@ struct ecert_app {
 };
 
 /* The exit code that goes with a status. */
-enum ecert_exit ecert_exit_of(enum ecert_status status);
+int ecert_exit_of(enum ecert_status status);
 
 /* ---- printing (say.c); texts from outside are escaped for a terminal ---- */
 

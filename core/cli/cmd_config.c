@@ -94,27 +94,6 @@ int ecert_cmd_config(struct ecert_app *app)
 
 /* ---- plugins ---- */
 
-static const char *type_word(enum ecert_setting_type type)
-{
-    switch (type) {
-    case ECERT_SETTING_STRING:
-        return "string";
-    case ECERT_SETTING_INTEGER:
-        return "integer";
-    case ECERT_SETTING_BOOLEAN:
-        return "boolean";
-    case ECERT_SETTING_PATH:
-        return "path";
-    case ECERT_SETTING_LIST:
-        return "list";
-    case ECERT_SETTING_COMMAND:
-        return "command";
-    case ECERT_SETTING_OUTPUT_DIRECTORY:
-        return "output directory";
-    }
-    return "?";
-}
-
 static json_t *description_json(const struct ecert_plugin_description *plugin)
 {
     json_t *settings = json_array();
@@ -123,8 +102,8 @@ static json_t *description_json(const struct ecert_plugin_description *plugin)
         const struct ecert_plugin_setting *row = &plugin->settings[i];
         (void)json_array_append_new(
             settings, json_pack("{s:s, s:s, s:b, s:o, s:s}", "name", row->name, "type",
-                                type_word(row->type), "required", row->required, "default",
-                                ecert_text_json(row->default_value), "help", row->help));
+                                ecert_setting_type_words(row->type), "required", row->required,
+                                "default", ecert_text_json(row->default_value), "help", row->help));
     }
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o}", "name", plugin->name, "version",
                      plugin->version, "summary", plugin->summary, "file", plugin->file, "abi",
@@ -143,7 +122,7 @@ static void say_plugin(struct ecert_app *app, const struct ecert_plugin_descript
         ecert_say(app, "  may change files below %s", plugin->may_write.items[i]);
     for (size_t i = 0; i < plugin->n_settings; i++) {
         const struct ecert_plugin_setting *row = &plugin->settings[i];
-        ecert_say(app, "  %s (%s%s%s%s): %s", row->name, type_word(row->type),
+        ecert_say(app, "  %s (%s%s%s%s): %s", row->name, ecert_setting_type_words(row->type),
                   row->required ? ", required" : "", row->default_value == NULL ? "" : ", default ",
                   row->default_value == NULL ? "" : row->default_value, row->help);
     }

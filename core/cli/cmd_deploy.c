@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/cli/report.h"
+#include "core/flow/outcome_json.h"
 
 static int end_with(struct ecert_app *app, const struct ecert_error *err)
 {
@@ -13,10 +14,11 @@ static int end_with(struct ecert_app *app, const struct ecert_error *err)
 }
 
 /*
- * A transaction is not left half way because somebody pressed a key: these signals wait until it
- * has ended (its steps are bounded in time).  kill -9 and power cuts are what the journal is for.
+ * A transaction is not left half way because somebody pressed a key, and what it did is told: these
+ * signals wait until the program ends by itself (its steps are bounded in time).  kill -9 and power
+ * cuts are what the journal is for.
  */
-static void hold_signals(sigset_t *before)
+static void hold_signals(void)
 {
     sigset_t held;
 
@@ -24,12 +26,7 @@ static void hold_signals(sigset_t *before)
     (void)sigaddset(&held, SIGINT);
     (void)sigaddset(&held, SIGTERM);
     (void)sigaddset(&held, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &held, before);
-}
-
-static void release_signals(const sigset_t *before)
-{
-    (void)sigprocmask(SIG_SETMASK, before, NULL);
+    (void)sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
 int ecert_cmd_plan(struct ecert_app *app)
@@ -61,7 +58,7 @@ int ecert_cmd_plan(struct ecert_app *app)
     }
     ecert_say_text(app, ecert_buffer_view(&diff));
     if (app->json != NULL && diff.ptr != NULL)
-        ecert_tell(app, "diff", json_stringn_nocheck((const char *)diff.ptr, diff.len));
+        ecert_tell(app, "diff", ecert_text_json((const char *)diff.ptr));
     ecert_tell(app, "changes", json_integer((json_int_t)changes));
 
     size_t unfit = refused.len;
@@ -87,13 +84,11 @@ static int deploy(struct ecert_app *app, const struct ecert_deploy_selection *ho
     ECERT_AUTO(ecert_pipeline_report_clear)
     struct ecert_pipeline_report report = {.with_diff = app->options.verbose};
     struct ecert_error err = {0};
-    sigset_t before;
 
-    hold_signals(&before);
+    hold_signals();
     enum ecert_status status = ecert_pipeline_recover(&app->context, &report, &err);
     if (status == ECERT_OK)
         status = ecert_pipeline_deploy(&app->context, how, &report, &err);
-    release_signals(&before);
     ecert_report_recovered(app, &report.recovered);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
@@ -143,11 +138,9 @@ int ecert_cmd_run(struct ecert_app *app)
     ECERT_AUTO(ecert_pipeline_report_clear)
     struct ecert_pipeline_report report = {.with_diff = app->options.verbose};
     struct ecert_error err = {0};
-    sigset_t before;
 
-    hold_signals(&before);
+    hold_signals();
     const enum ecert_status status = ecert_pipeline_run(&app->context, &report, &err);
-    release_signals(&before);
     ecert_report_recovered(app, &report.recovered);
     size_t failed = ecert_report_arrivals(app, &report.arrivals);
     if (app->options.verbose)

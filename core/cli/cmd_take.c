@@ -20,10 +20,10 @@ static enum ecert_status import_one(struct ecert_app *app, const char *path, con
                                     struct ecert_view passphrase,
                                     struct ecert_intake_result *result, struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes bytes = {0};
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret bytes = {0}; /* a key may be among them */
 
-    ECERT_TRY(ecert_fs_read(path, ECERT_DECODE_MAX_INPUT, &bytes, err));
-    const struct ecert_intake_file file = {.bytes = ecert_bytes_view(&bytes),
+    ECERT_TRY(ecert_fs_read_secret(path, ECERT_DECODE_MAX_INPUT, &bytes, err));
+    const struct ecert_intake_file file = {.bytes = ecert_secret_view(&bytes),
                                            .passphrase = passphrase,
                                            .origin = origin,
                                            .only = app->options.name};

@@ -43,9 +43,10 @@ static const struct ecert_command commands[] = {
     {"status", "[NAME...]", "certificate by target: generation, end, what is served now, what is owed",
      "Asks each live server what it serves at this moment.",
      ecert_cmd_status, STORE, 0, ALL, ""},
-    {"verify", "FILE...", "every check on an issued file, one row each; changes nothing",
+    {"verify", "FILE...", "every check on an issued file, one row each; takes nothing in",
      "Runs the checks that a certificate must pass before it is installed. Without a matching entry of\n"
-     "the configuration, --authority says by which profile (default: system).",
+     "the configuration, --authority says by which profile (default: system). Chain files and CRLs\n"
+     "that are fetched for it are kept in the cache.",
      ecert_cmd_verify, STORE, 1, ALL, " name password-file authority "},
     {"plugins", "", "what is installed, its ABI, its settings", "",
      ecert_cmd_plugins, ECERT_COMMAND_CONFIG, 0, 0, ""},

@@ -13,8 +13,11 @@ static int days_left(int64_t not_after)
 
 void ecert_report_recovered(struct ecert_app *app, const struct ecert_strings *recovered)
 {
-    for (size_t i = 0; i < recovered->len; i++)
-        ecert_say(app, "%s", recovered->items[i]);
+    for (size_t i = 0; i < recovered->len; i++) /* a difference has lines of its own */
+        if (strchr(recovered->items[i], '\n') != NULL)
+            ecert_say_text(app, ecert_view_of(recovered->items[i]));
+        else
+            ecert_say(app, "%s", recovered->items[i]);
     if (recovered->len > 0)
         ecert_tell(app, "recovered", ecert_strings_json(recovered));
 }
@@ -108,6 +111,16 @@ static void say_endpoint(struct ecert_app *app, const struct ecert_observation *
         seen->after[0] == '\0' ? "nothing" : seen->after, is[0] == '\0' ? "" : " until ", is);
 }
 
+/* A note may have lines of its own: a difference. */
+static void say_note(const struct ecert_app *app, const char *note)
+{
+    const char *end = strchrnul(note, '\n');
+
+    ecert_say(app, "  note: %.*s", (int)(end - note), note);
+    if (*end == '\n')
+        ecert_say_text(app, ecert_view_of(end + 1));
+}
+
 static void report_outcome(struct ecert_app *app, const struct ecert_deployment *deployment)
 {
     const struct ecert_outcome *outcome = &deployment->outcome;
@@ -127,7 +140,7 @@ static void report_outcome(struct ecert_app *app, const struct ecert_deployment 
     for (size_t i = 0; i < outcome->n_files; i++)
         ecert_say(app, "  changed: %s", outcome->files[i].path);
     for (size_t i = 0; i < outcome->notes.len; i++)
-        ecert_say(app, "  note: %s", outcome->notes.items[i]);
+        say_note(app, outcome->notes.items[i]);
     for (size_t i = 0; i < deployment->notes.len; i++)
         ecert_say(app, "  note: %s", deployment->notes.items[i]);
     for (size_t i = 0; i < deployment->plan.notes.len; i++)
@@ -146,8 +159,9 @@ static void report_deployment(struct ecert_app *app, const struct ecert_deployme
         return;
     case ECERT_STANDING_WAITING:
         ecert_clock_text(deployment->state.next_try, when);
-        ecert_say(app, "%s: %s: failed %u times, next try at %s (`ecert deploy` tries now): %s",
-                  name, id, deployment->state.failures, when, deployment->state.last_error);
+        ecert_say(app, "%s: %s: failed %u time%s, next try at %s (`ecert deploy` tries now): %s",
+                  name, id, deployment->state.failures, deployment->state.failures == 1 ? "" : "s",
+                  when, deployment->state.last_error);
         return;
     case ECERT_STANDING_NOTHING:
         ecert_say_more(app, "%s: %s: no certificate has been taken yet", name, id);

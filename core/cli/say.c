@@ -4,7 +4,7 @@
 
 #include "core/cli/app.h"
 
-enum ecert_exit ecert_exit_of(enum ecert_status status)
+int ecert_exit_of(enum ecert_status status)
 {
     if (status == ECERT_OK)
         return ECERT_EXIT_OK;

@@ -121,12 +121,16 @@ static void say_unknown_authority(struct ecert_config_reader *reader, const conf
     if (ecert_strings_add(&ids, "system", &err) != ECERT_OK)
         reader->nomem = true;
     const char *near = ecert_nearest_word(id, ecert_strings_array(&ids));
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer known = {0};
+    for (size_t i = 0; i < ids.len; i++)
+        ecert_buffer_printf(&known, "%s%s", i > 0 ? ", " : "", ids.items[i]);
     if (near != NULL)
         ecert_config_mistake(reader, at, "there is no authority '%s' (did you mean '%s'?)", id,
                              near);
     else
-        ecert_config_mistake(reader, at, "there is no authority '%s': no file '%s/%s.conf'", id,
-                             dir, id);
+        ecert_config_mistake(reader, at,
+                             "there is no authority '%s': no file '%s/%s.conf'; there are: %.*s",
+                             id, dir, id, (int)known.len, (const char *)known.ptr);
 }
 
 static void check_authority(struct ecert_config_reader *reader, const config_setting_t *group,

@@ -51,7 +51,7 @@ static const struct ecert_config_key source_keys[] = {
            "\"inbox\": files are dropped into STATE_DIR/inbox; \"url\": fetched from 'url'"),
     KEY(OF, url, false, NULL, ecert_config_is_source_url,
         "address of the issued certificate: http, https or file"),
-    KEY(OF, ca_file, false, NULL, ecert_config_is_file,
+    KEY(OF, ca_file, false, NULL, ecert_config_is_trusted_file,
         "anchors for an https server, PEM; by default the system's"),
     KEY(OF, password_file, false, NULL, ecert_config_is_trusted_file,
         "file with the password of an issued PKCS#12 on its first line"),
@@ -158,27 +158,6 @@ static const char *type_words(const struct ecert_config_key *key)
     return "";
 }
 
-static const char *setting_words(enum ecert_setting_type type)
-{
-    switch (type) {
-    case ECERT_SETTING_STRING:
-        return "string";
-    case ECERT_SETTING_INTEGER:
-        return "integer";
-    case ECERT_SETTING_BOOLEAN:
-        return "boolean";
-    case ECERT_SETTING_PATH:
-        return "path";
-    case ECERT_SETTING_LIST:
-        return "array of strings";
-    case ECERT_SETTING_COMMAND:
-        return "command: array of strings";
-    case ECERT_SETTING_OUTPUT_DIRECTORY:
-        return "directory to write to";
-    }
-    return "";
-}
-
 static void print_row(struct ecert_buffer *out, unsigned depth, const char *name, const char *type,
                       bool required, const char *standard, const char *help)
 {
@@ -217,9 +196,9 @@ static void print_plugin(struct ecert_buffer *out, const char *plugin_dir, const
     ecert_buffer_printf(out, "\nsettings of a target with plugin = \"%s\" (%s)\n\n", name,
                         plugin.summary);
     for (size_t i = 0; i < plugin.n_settings; i++)
-        print_row(out, 1, plugin.settings[i].name, setting_words(plugin.settings[i].type),
-                  plugin.settings[i].required, plugin.settings[i].default_value,
-                  plugin.settings[i].help);
+        print_row(out, 1, plugin.settings[i].name,
+                  ecert_setting_type_words(plugin.settings[i].type), plugin.settings[i].required,
+                  plugin.settings[i].default_value, plugin.settings[i].help);
 }
 
 void ecert_config_reference(const struct ecert_config *config_or_null, struct ecert_buffer *out)

@@ -74,6 +74,25 @@ static unsigned desired_generation(const struct ecert_target_state *state, unsig
     return state->desired > 0 && newest <= state->held_at ? state->desired : newest;
 }
 
+/* From now on it shall have this generation, which must be there. */
+static enum ecert_status decide(const char *state_dir, const struct ecert_deploy_selection *how,
+                                unsigned newest, struct ecert_deployment *deployment,
+                                struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    struct ecert_target_state *state = &deployment->state;
+    const char *name = deployment->certificate->name;
+    const unsigned now = state->actual > 0 ? state->actual : newest;
+
+    state->desired = how->to_generation > 0 ? how->to_generation : now > 0 ? now - 1 : 0;
+    state->held_at = newest;
+    if (state->desired == 0)
+        return ecert_error_set(err, ECERT_E_NOT_FOUND,
+                               "'%s' has no generation before %u to go back to", name, now);
+    deployment->decided = true;
+    return ecert_store_facts(state_dir, name, state->desired, &facts, err);
+}
+
 static enum ecert_status stand(struct ecert_context *context,
                                const struct ecert_deploy_selection *how,
                                struct ecert_deployment *deployment, struct ecert_error *err)
@@ -85,16 +104,10 @@ static enum ecert_status stand(struct ecert_context *context,
 
     ECERT_TRY(ecert_store_newest(state_dir, name, &newest, err));
     ECERT_TRY(ecert_store_load_target(state_dir, name, deployment->target->id, state, err));
+    deployment->has_state = true;
     ECERT_TRY(ecert_store_live(state_dir, name, deployment->target->id, &live, err));
-    if (how->rollback) {
-        const unsigned now = state->actual > 0 ? state->actual : newest;
-
-        state->desired = how->to_generation > 0 ? how->to_generation : now > 0 ? now - 1 : 0;
-        state->held_at = newest;
-        if (state->desired == 0)
-            return ecert_error_set(err, ECERT_E_NOT_FOUND,
-                                   "'%s' has no generation before %u to go back to", name, now);
-    }
+    if (how->rollback)
+        ECERT_TRY(decide(state_dir, how, newest, deployment, err));
     deployment->generation = desired_generation(state, newest);
     if (deployment->generation == 0) {
         deployment->standing = ECERT_STANDING_NOTHING;
@@ -111,6 +124,7 @@ static enum ecert_status stand(struct ecert_context *context,
     else if (current)
         deployment->standing = ECERT_STANDING_CURRENT;
     else if (state->next_try > ecert_clock_now() &&
+             state->next_try - ecert_clock_now() <= ECERT_DEPLOY_LONGEST_PAUSE &&
              state->tried_generation == deployment->generation)
         deployment->standing = ECERT_STANDING_WAITING;
     else
@@ -180,8 +194,23 @@ enum ecert_status ecert_deploy_select(struct ecert_context *context,
 
 /* ---- preparing and carrying out ---- */
 
+/* It will be needed for the handshakes; its start-up takes as long as a plan, so they overlap. */
+static void start_network_early(struct ecert_context *context,
+                                const struct ecert_deployments *deployments)
+{
+    struct ecert_error later = {0}; /* whoever needs it first will fail with the same sentence */
+
+    for (size_t i = 0; i < deployments->n; i++) {
+        if (deployments->items[i].standing != ECERT_STANDING_WANTED)
+            continue;
+        (void)!ecert_network_start(&context->network, &later);
+        return;
+    }
+}
+
 void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployments *deployments)
 {
+    start_network_early(context, deployments);
     for (size_t i = 0; i < deployments->n; i++) {
         struct ecert_deployment *deployment = &deployments->items[i];
 
@@ -216,6 +245,24 @@ enum ecert_status ecert_deploy_diff(const struct ecert_deployments *deployments,
     return ecert_transaction_diff(changes, n, out, ret_changes, ret_refused, err);
 }
 
+/*
+ * What a person decided is written down before it is done: after a crash in between, the next run
+ * would take the newest for what the target has and shall have.
+ */
+static enum ecert_status write_decisions(const struct ecert_config *config,
+                                         const struct ecert_deployments *deployments,
+                                         struct ecert_error *err)
+{
+    for (size_t i = 0; i < deployments->n; i++) {
+        const struct ecert_deployment *deployment = &deployments->items[i];
+
+        if (deployment->decided && deployment->standing == ECERT_STANDING_WANTED)
+            ECERT_TRY(ecert_store_save_target(config->state_dir, deployment->certificate->name,
+                                              deployment->target->id, &deployment->state, err));
+    }
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_deploy_carry_out(struct ecert_context *context,
                                          struct ecert_deployments *deployments,
                                          struct ecert_error *err)
@@ -229,6 +276,7 @@ enum ecert_status ecert_deploy_carry_out(struct ecert_context *context,
 
     if (changes == NULL || outcomes == NULL)
         return ecert_error_nomem(err);
+    ECERT_TRY(write_decisions(context->config, deployments, err));
     enum ecert_status status = ECERT_OK;
     if (n > 0)
         status = ecert_transaction_run(&env, changes, n, outcomes, err);

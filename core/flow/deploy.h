@@ -13,6 +13,9 @@
 #include "core/flow/store.h"
 #include "core/flow/transaction.h"
 
+/* Seconds; a next try that is further away was written by a wrong clock and counts as due. */
+#define ECERT_DEPLOY_LONGEST_PAUSE 86400
+
 /* X(value, word) */
 #define ECERT_STANDING_LIST(X)                                                           \
     X(ECERT_STANDING_WANTED, "wanted")      /* to be deployed */                         \
@@ -34,7 +37,9 @@ struct ecert_deployment {
     enum ecert_standing standing;
     struct ecert_error error; /* UNFIT: why */
     struct ecert_target_state state;
+    bool has_state;      /* it was read: what could not be read is not written over */
     unsigned generation; /* to be deployed; 0 if NOTHING */
+    bool decided;        /* by a rollback, and not written down yet */
 
     /* prepared */
     struct ecert_bundle bundle;

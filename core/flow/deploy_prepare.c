@@ -254,7 +254,6 @@ enum ecert_status ecert_deploy_prepare_one(struct ecert_context *context,
                                &deployment->bundle, err));
     ECERT_TRY(check_again(context, deployment, err));
     ECERT_TRY(name_places(state_dir, deployment, err));
-    ECERT_TRY(ecert_fs_make_directories(deployment->live_dir, 0700, err));
     ECERT_TRY(ask_plugin(context, deployment, err));
     ECERT_TRY(choose_probes(deployment, err));
     fill_change(deployment);

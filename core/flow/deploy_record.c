@@ -12,8 +12,9 @@
 #include "core/flow/deploy.h"
 #include "core/flow/outcome_json.h"
 
-#define FIRST_PAUSE 600   /* seconds until the second try, doubled with each failure ... */
-#define MAX_PAUSE   86400 /* ... up to a day: the daily timer always tries */
+#define FIRST_PAUSE 600 /* seconds until the second try, doubled with each failure ... */
+/* ... up to a day: the daily timer always tries */
+#define MAX_PAUSE ECERT_DEPLOY_LONGEST_PAUSE
 
 static void auto_json(json_t **json)
 {
@@ -91,14 +92,14 @@ static json_t *by_whom(void)
     const struct passwd *user = getpwuid(getuid());
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes login = {0};
     struct ecert_error ignored = {0};
-    json_t *by =
-        json_pack("{s:i, s:s}", "uid", (int)getuid(), "user", user == NULL ? "" : user->pw_name);
+    json_t *by = json_pack("{s:I, s:o}", "uid", (json_int_t)getuid(), "user",
+                           ecert_text_json(user == NULL ? "" : user->pw_name));
 
     if (ecert_fs_read_proc("/proc/self/loginuid", &login, &ignored) == ECERT_OK) {
         const unsigned long uid = strtoul((const char *)login.ptr, NULL, 10);
         const struct passwd *who = uid < 4294967295ul ? getpwuid((uid_t)uid) : NULL;
         if (who != NULL)
-            (void)json_object_set_new(by, "login", json_string(who->pw_name));
+            (void)json_object_set_new(by, "login", ecert_text_json(who->pw_name));
     }
     return by;
 }
@@ -123,7 +124,8 @@ static enum ecert_status write_record(const struct ecert_config *config,
                   "from", "generation", (int)before, "sha256", sha256_before, "to", "generation",
                   (int)deployment->generation, "sha256", sha256);
     if (json == NULL ||
-        (failure != NULL && json_object_set_new(json, "error", json_string(failure->text)) != 0) ||
+        (failure != NULL &&
+         json_object_set_new(json, "error", ecert_text_json(failure->text)) != 0) ||
         (deployment->has_outcome &&
          json_object_update_missing_new(json, ecert_outcome_json(&deployment->outcome)) != 0))
         return ecert_error_nomem(err);
@@ -144,6 +146,8 @@ enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
     char sha256_before[ECERT_SHA256_HEX_LEN];
     const unsigned before = deployment->state.actual;
 
+    if (!deployment->has_state)
+        return ECERT_OK; /* a held generation must outlive a disk that could not be read */
     memcpy(sha256_before, deployment->state.actual_sha256, sizeof sha256_before);
     if (!deployment->has_outcome) {
         failure = &deployment->error;

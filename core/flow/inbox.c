@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,8 @@
 #include "core/flow/store.h"
 
 /* A file that does not decode may still be being copied: it is looked at again when this old. */
-#define SETTLE_MS 2000
+#define SETTLE_MS     2000
+#define SETTLE_ROUNDS 5 /* who writes longer is waited for by the next run, not by this one */
 
 /* Hidden names and folders are not ours to take: taken/ and rejected/, partial uploads. */
 static bool is_candidate(int dir_fd, const char *name)
@@ -46,21 +48,43 @@ enum ecert_status ecert_source_waiting(const char *state_dir, struct ecert_strin
     return ECERT_OK;
 }
 
+/*
+ * taken/ or rejected/, opened.  Whoever may write into the inbox can put a link or a folder of his
+ * own in its place: what we write must not go there.
+ */
+static enum ecert_status open_folder(int dir_fd, const char *folder, int *ret,
+                                     struct ecert_error *err)
+{
+    struct stat st;
+
+    ECERT_AUTO(ecert_auto_close)
+    int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "open 'inbox/%s'", folder);
+    if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+        return ecert_error_set(err, ECERT_E_IO,
+                               "'inbox/%s' belongs to user %u with mode %04o; it must be ours and "
+                               "not writable by others",
+                               folder, (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
+    *ret = ecert_fd_take(&fd);
+    return ECERT_OK;
+}
+
 /* A name in `folder` that is not taken yet: NAME, NAME.2, NAME.3, ... */
-static enum ecert_status free_name(int dir_fd, const char *folder, const char *name, char **ret,
+static enum ecert_status free_name(int folder_fd, const char *folder, const char *name, char **ret,
                                    struct ecert_error *err)
 {
     for (unsigned i = 1; i < 10000; i++) {
-        ECERT_AUTO(ecert_auto_free) char *path = NULL;
+        ECERT_AUTO(ecert_auto_free) char *free_one = NULL;
         struct stat st;
 
         if (i == 1)
-            ECERT_TRY(ecert_text_format(&path, err, "%s/%s", folder, name));
+            ECERT_TRY(ecert_text_copy(ecert_view_of(name), &free_one, err));
         else
-            ECERT_TRY(ecert_text_format(&path, err, "%s/%s.%u", folder, name, i));
-        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
-            *ret = path;
-            path = NULL;
+            ECERT_TRY(ecert_text_format(&free_one, err, "%s.%u", name, i));
+        if (fstatat(folder_fd, free_one, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
+            *ret = free_one;
+            free_one = NULL;
             return ECERT_OK;
         }
     }
@@ -68,25 +92,44 @@ static enum ecert_status free_name(int dir_fd, const char *folder, const char *n
                            name);
 }
 
+/* Why it was rejected, beside it. */
+static enum ecert_status write_reason(int folder_fd, const char *name, const char *reason,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *beside = NULL;
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    const struct ecert_fs_owner owner = ecert_fs_own(0600);
+    char tmp[ECERT_FS_TEMPORARY_MAX];
+    bool durable = false;
+
+    ECERT_TRY(ecert_text_format(&beside, err, "%s.reason.txt", name));
+    ECERT_TRY(ecert_text_format(&text, err, "%s: %s\n", name, reason));
+    ECERT_TRY(ecert_fs_temporary_name(beside, tmp, err));
+    ECERT_TRY(ecert_fs_stage(folder_fd, tmp, ecert_view_of(text), &owner, -1, err));
+    if (ecert_fs_publish(folder_fd, tmp, beside, &durable, err) != ECERT_OK) {
+        (void)unlinkat(folder_fd, tmp, 0);
+        return err->status;
+    }
+    return ECERT_OK;
+}
+
 static enum ecert_status move(int dir_fd, const char *inbox, const char *name, const char *folder,
                               const char *reason, char **ret, struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_auto_close) int folder_fd = -1;
     ECERT_AUTO(ecert_auto_free) char *to = NULL;
     ECERT_AUTO(ecert_auto_free) char *full = NULL;
 
-    ECERT_TRY(free_name(dir_fd, folder, name, &to, err));
-    ECERT_TRY(ecert_text_format(&full, err, "%s/%s", inbox, to));
-    if (reason != NULL) { /* first the reason: a rejected file never lies there without it */
-        ECERT_AUTO(ecert_auto_free) char *beside = NULL;
-        ECERT_AUTO(ecert_auto_free) char *text = NULL;
-        const struct ecert_fs_owner owner = ecert_fs_own(0600);
-
-        ECERT_TRY(ecert_text_format(&beside, err, "%s.reason.txt", full));
-        ECERT_TRY(ecert_text_format(&text, err, "%s: %s\n", name, reason));
-        ECERT_TRY(ecert_fs_replace(beside, ecert_view_of(text), &owner, err));
-    }
-    if (renameat(dir_fd, name, dir_fd, to) != 0)
+    ECERT_TRY(open_folder(dir_fd, folder, &folder_fd, err));
+    ECERT_TRY(free_name(folder_fd, folder, name, &to, err));
+    ECERT_TRY(ecert_text_format(&full, err, "%s/%s/%s", inbox, folder, to));
+    if (reason != NULL) /* first the reason: a rejected file never lies there without it */
+        ECERT_TRY(write_reason(folder_fd, to, reason, err));
+    if (renameat(dir_fd, name, folder_fd, to) != 0)
         return ecert_error_errno(err, ECERT_E_IO, "move '%s' to '%s'", name, full);
+    /* a move that a power cut loses is made again by the next run */
+    (void)fsync(folder_fd);
+    (void)fsync(dir_fd);
     *ret = full;
     full = NULL;
     return ECERT_OK;
@@ -138,13 +181,21 @@ static int64_t age_ms(int dir_fd, const char *name)
            (now.tv_nsec - st.st_mtim.tv_nsec) / 1000000;
 }
 
+/* It may hold a private key. */
+static void wipe_bytes(struct ecert_bytes *bytes)
+{
+    if (bytes->ptr != NULL)
+        OPENSSL_cleanse(bytes->ptr, bytes->len);
+    ecert_bytes_clear(bytes);
+}
+
 static enum ecert_status read_and_take(struct ecert_context *context, int dir_fd, const char *name,
                                        const char *origin, struct ecert_intake_result *result,
                                        struct ecert_error *err)
 {
-    for (;;) {
-        ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes bytes = {0};
-        ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes later = {0};
+    for (unsigned round = 0; round < SETTLE_ROUNDS; round++) {
+        ECERT_AUTO(wipe_bytes) struct ecert_bytes bytes = {0};
+        ECERT_AUTO(wipe_bytes) struct ecert_bytes later = {0};
         struct ecert_error ignored = {0};
 
         ECERT_TRY(ecert_fs_read_at(dir_fd, name, ECERT_DECODE_MAX_INPUT, &bytes, err));
@@ -160,6 +211,7 @@ static enum ecert_status read_and_take(struct ecert_context *context, int dir_fd
              ecert_view_equal(ecert_bytes_view(&bytes), ecert_bytes_view(&later))))
             return status; /* it has settled, and it is still wrong */
     }
+    return ecert_error_set(err, ECERT_E_IO, "it is still being written");
 }
 
 static enum ecert_status take_one(struct ecert_context *context, int dir_fd, const char *inbox,

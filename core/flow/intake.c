@@ -206,6 +206,14 @@ static enum ecert_status build_chain(struct ecert_context *context,
     return ecert_chain_build(&request, &sources, &examined->chain, &examined->anchor, notes, err);
 }
 
+/* The issued file has nothing to do with this failure, so that it must not be a final one. */
+static enum ecert_status not_to_blame(enum ecert_status instead, struct ecert_error *err)
+{
+    if (ecert_intake_is_final(err->status))
+        err->status = instead;
+    return err->status;
+}
+
 static enum ecert_status examine(struct ecert_context *context, const struct candidate *candidate,
                                  const struct ecert_certificate_config *entry,
                                  const char *authority_id, bool chain_may_fail,
@@ -216,8 +224,9 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
     const struct ecert_crls *crls = NULL;
     const uint8_t *key_id = NULL;
 
-    ECERT_TRY(ecert_context_authority(context, authority_id, &authority, err));
-    ECERT_TRY(ecert_context_crls(context, authority_id, &crls, err));
+    if (ecert_context_authority(context, authority_id, &authority, err) != ECERT_OK ||
+        ecert_context_crls(context, authority_id, &crls, err) != ECERT_OK)
+        return not_to_blame(ECERT_E_CONFIG, err);
     if (build_chain(context, candidate, entry, authority, crls, examined, notes, err) != ECERT_OK) {
         if (!chain_may_fail)
             return err->status;
@@ -271,7 +280,13 @@ static enum ecert_status key_for(const struct ecert_certificate_config *entry,
 
     switch (entry->key.place) {
     case ECERT_KEY_FILE:
-        return ecert_key_load(&entry->key, ret, id, notes, err);
+        ECERT_TRY(ecert_key_load(&entry->key, ret, id, notes, err));
+        if (memcmp(id, candidate->key_id, sizeof id) == 0)
+            return ECERT_OK;
+        return ecert_error_set(err, ECERT_E_CHANGED,
+                               "the private key '%s' was replaced while the certificate was looked "
+                               "at; run the command again",
+                               entry->key.file);
     case ECERT_KEY_WITH_ISSUED:
         return ecert_secret_copy(
             ecert_secret_view(&candidate->decoded->keys[carried_key(candidate)]), ret, err);
@@ -314,6 +329,21 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     return ECERT_OK;
 }
 
+/* Does nothing stand against it but that its time has not come? */
+static bool is_only_early(const struct ecert_check_result *results)
+{
+    bool early = false;
+
+    for (size_t i = 0; i < ecert_checks_count(); i++) {
+        if (results[i].outcome != ECERT_CHECK_FAILED || !results[i].fatal || results[i].allowed)
+            continue;
+        if (strcmp(results[i].id, "not-before") != 0)
+            return false;
+        early = true;
+    }
+    return early;
+}
+
 static enum ecert_status take(struct ecert_context *context, const struct ecert_intake_file *file,
                               struct ecert_check_result *results,
                               struct ecert_intake_result *result, struct ecert_error *err)
@@ -325,10 +355,16 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
     ECERT_TRY(open_file(file, &decoded, &candidate, err));
     ECERT_TRY(match(context, &candidate, file->only, &result->certificate, &result->notes, err));
     if (examine(context, &candidate, result->certificate, result->certificate->authority, false,
-                results, &examined, &result->notes, err) != ECERT_OK ||
-        ecert_checks_verdict(results, ecert_checks_count(), &result->notes, err) != ECERT_OK)
+                results, &examined, &result->notes, err) != ECERT_OK)
         return ecert_error_wrap(err, "%s", result->certificate->name);
-    return store(context, file, &candidate, &examined, result, err);
+    if (ecert_checks_verdict(results, ecert_checks_count(), &result->notes, err) != ECERT_OK) {
+        if (is_only_early(results))
+            err->status = ECERT_E_CHANGED; /* not final: a wrong clock, or tomorrow's certificate */
+        return ecert_error_wrap(err, "%s", result->certificate->name);
+    }
+    if (store(context, file, &candidate, &examined, result, err) != ECERT_OK)
+        return not_to_blame(ECERT_E_IO, err); /* the key file or our own store is the trouble */
+    return ECERT_OK;
 }
 
 static void auto_results(struct ecert_check_result **results)

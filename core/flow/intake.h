@@ -34,7 +34,8 @@ void ecert_intake_result_clear(struct ecert_intake_result *result);
 /*
  * Take one file.  ECERT_E_CRYPTO, ECERT_E_REFUSED, ECERT_E_NOT_FOUND (matches no configured key):
  * the file itself is the reason, it will not do tomorrow either.  ECERT_E_NETWORK, ECERT_E_TIMEOUT,
- * ECERT_E_IO, ECERT_E_NOMEM, ECERT_E_CONFIG: try again when that is mended.
+ * ECERT_E_IO, ECERT_E_NOMEM, ECERT_E_CONFIG: try again when that is mended.  ECERT_E_CHANGED: try
+ * again, its time has not come (or the clock is wrong), or the key was replaced meanwhile.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_intake(struct ecert_context *context,
                                                 const struct ecert_intake_file *file,

@@ -143,8 +143,14 @@ static enum ecert_status find_item(struct ecert_items *items, const char *path, 
         ECERT_TRY(ecert_text_copy(ecert_view_of(path), &resolved, err));
     else
         ECERT_TRY(ecert_fs_resolve_new(path, &resolved, err));
+    if (strcmp(path, resolved) != 0) /* a stranger's link would choose which file we replace */
+        ECERT_TRY(ecert_fs_check_links(path, err));
     for (size_t i = 0; i < items->n; i++)
         if (strcmp(items->list[i].path, resolved) == 0) {
+            if (secret) { /* for one of its writers is enough */
+                items->list[i].secret = true;
+                items->list[i].after_owner.mode &= 0640;
+            }
             *ret = &items->list[i];
             return ECERT_OK;
         }
@@ -202,6 +208,8 @@ static enum ecert_status add_plan_file(struct ecert_items *items, size_t member,
         item->after_owner.gid = (gid_t)file->gid;
     if (file->mode >= 0)
         item->after_owner.mode = (mode_t)file->mode & (file->secret ? 0640 : 07777);
+    if (item->secret)
+        item->after_owner.mode &= 0640;
     item->whole = item->whole || file->secret;
     return add_version(item, member, ecert_secret_view(&file->content), NULL, err);
 }
@@ -218,6 +226,17 @@ static enum ecert_status add_copy(struct ecert_items *items, size_t member,
     return add_version(item, member, ecert_secret_view(&content), &content, err);
 }
 
+/* Its name must be on disk before a server's configuration names what is in it. */
+static enum ecert_status make_live_dir(const char *live_dir, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *parent = NULL;
+
+    ECERT_TRY(ecert_fs_make_directories(live_dir, 0700, err));
+    ECERT_TRY(ecert_text_copy(ecert_view_of(live_dir), &parent, err));
+    *strrchr(parent, '/') = '\0';
+    return ecert_fs_sync_directory(parent, err);
+}
+
 static enum ecert_status add_link(struct ecert_items *items, size_t member,
                                   const struct ecert_change *change, bool make_places,
                                   struct ecert_error *err)
@@ -226,8 +245,8 @@ static enum ecert_status add_link(struct ecert_items *items, size_t member,
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     struct ecert_item *item = NULL;
 
-    if (make_places)
-        ECERT_TRY(ecert_fs_make_directories(change->live_dir, 0700, err));
+    if (make_places && !ecert_fs_exists(change->live_dir))
+        ECERT_TRY(make_live_dir(change->live_dir, err));
     if (ecert_fs_resolve(change->live_dir, &directory, err) == ECERT_E_NOT_FOUND && !make_places)
         ECERT_TRY(ecert_text_copy(ecert_view_of(change->live_dir), &directory, err));
     if (directory == NULL)

@@ -219,6 +219,10 @@ enum ecert_status ecert_journal_add_mark(struct ecert_journal *journal,
         return ecert_error_nomem(err);
     if (ecert_write_all(journal->fd, ecert_buffer_view(&record), err) != ECERT_OK)
         return ecert_error_wrap(err, "journal '%s'", journal->folder);
+    /* the folder first: its sync takes the mark along on file systems with a journal of their own
+     */
+    if (mark == ECERT_MARK_COMMIT && fsync(journal->backup) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "fsync '%s/backup'", journal->folder);
     if (mark != ECERT_MARK_ACTIVATE && fdatasync(journal->fd) != 0)
         return ecert_error_errno(err, ECERT_E_IO, "fsync the journal '%s'", journal->folder);
     return ECERT_OK;

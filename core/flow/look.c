@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/flow/certificate.h"
 
-#define FIRST_PAUSE_MS   15
+#define FIRST_PAUSE_MS   3
 #define LONGEST_PAUSE_MS 500
 #define HANDSHAKE_MS     5000
 #define SURVIVED_MS      200 /* nothing to shake hands with: so long it must at least stay alive */
@@ -343,6 +343,22 @@ static unsigned handshake_ms(int64_t left)
     return left > HANDSHAKE_MS ? HANDSHAKE_MS : left < 100 ? 100 : (unsigned)left;
 }
 
+/* It did not answer for the new kind of certificate: what does it serve then? */
+static void tell_other_kind(struct endpoint *endpoint, const struct ecert_seen *seen)
+{
+    if (endpoint->observation->after[0] == '\0' && seen->answered)
+        judge(endpoint, seen);
+}
+
+/* Time is up; what is not settled by now is the answer. */
+static enum ecert_status give_up(const struct ecert_transaction_env *env,
+                                 struct endpoints *endpoints, struct ecert_error *err)
+{
+    return all_settled(endpoints)
+               ? ECERT_OK
+               : ask_any_kind(env, endpoints, HANDSHAKE_MS, tell_other_kind, err);
+}
+
 enum ecert_status ecert_look_after(const struct ecert_transaction_env *env,
                                    struct ecert_member *members, size_t n,
                                    const struct ecert_service *service, unsigned timeout_ms,
@@ -366,7 +382,7 @@ enum ecert_status ecert_look_after(const struct ecert_transaction_env *env,
         const bool early = endpoints.n == 0 && service != NULL && service->pid != 0 &&
                            ecert_clock_monotonic_ms() - start < SURVIVED_MS;
         if (dead_rounds == 0 && ((all_settled(&endpoints) && !early) || left <= 0))
-            return ECERT_OK;
+            return give_up(env, &endpoints, err);
         pause = dead_rounds > 0 ? 30 : next_pause(pause, left);
     }
     *ret_died = true;

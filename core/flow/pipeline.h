@@ -19,7 +19,7 @@ struct ecert_pipeline_report {
     struct ecert_strings recovered; /* one sentence per interrupted transaction */
     struct ecert_arrivals arrivals;
     struct ecert_deployments deployments;
-    bool with_diff; /* asked for by the caller */
+    bool with_diff;          /* asked for by the caller */
     struct ecert_bytes diff; /* then: of all that was to be changed */
 };
 void ecert_pipeline_report_clear(struct ecert_pipeline_report *report);

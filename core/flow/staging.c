@@ -34,10 +34,13 @@ static enum ecert_status write_backup(int directory, const struct ecert_item *it
                                       const struct ecert_journal *journal, int labels_from,
                                       struct ecert_error *err)
 {
-    if (link_backup(directory, item, journal->backup) == 0 ||
-        link_backup(directory, item, directory) == 0)
-        return ECERT_OK;
-    return copy_backup(directory, item, labels_from, err);
+    if (link_backup(directory, item, journal->backup) == 0)
+        return ECERT_OK; /* synced with the mark "commit" */
+    if (link_backup(directory, item, directory) != 0)
+        ECERT_TRY(copy_backup(directory, item, labels_from, err));
+    if (fsync(directory) != 0) /* its name must be on disk before the file is renamed over */
+        return ecert_error_errno(err, ECERT_E_IO, "fsync the directory '%s'", item->directory);
+    return ECERT_OK;
 }
 
 static enum ecert_status write_temporary(int directory, const struct ecert_item *item,
@@ -228,14 +231,57 @@ static bool was_renamed(int directory, const struct ecert_item *item)
     return fstatat(directory, item->temporary, &st, AT_SYMLINK_NOFOLLOW) != 0;
 }
 
-static enum ecert_status undo(const struct ecert_item *item, const struct ecert_journal *journal,
-                              size_t *restored, struct ecert_strings *notes,
-                              struct ecert_error *err)
+static bool share_member(const struct ecert_item *a, const struct ecert_item *b)
+{
+    if (a->n_versions == 0 || b->n_versions == 0) /* after a crash nobody knows */
+        return true;
+    for (size_t i = 0; i < a->n_versions; i++)
+        if (ecert_item_is_of(b, a->versions[i].member))
+            return true;
+    return false;
+}
+
+/* Did somebody change it after we had renamed it into place? */
+static bool is_somebodys(const struct ecert_item *item, const struct ecert_journal *journal)
+{
+    ECERT_AUTO(ecert_auto_close)
+    int directory = open(item->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    enum ecert_item_state state = ECERT_ITEM_OTHER;
+    struct ecert_error ignored = {0};
+
+    return directory >= 0 && was_renamed(directory, item) &&
+           (!item->existed || find_backup(directory, item, journal) >= 0) &&
+           ecert_item_look(item, &state, NULL, &ignored) == ECERT_OK && state == ECERT_ITEM_OTHER;
+}
+
+/*
+ * The file that stays because somebody changed it, and that may name this new one: without it the
+ * server could not even start.  NULL: there is none, and the new one goes.
+ */
+static const struct ecert_item *needed_by(const struct ecert_items *items,
+                                          const struct ecert_item *item,
+                                          const struct ecert_journal *journal)
+{
+    for (size_t i = 0; i < items->n && !item->existed; i++)
+        if (&items->list[i] != item && !items->list[i].is_link &&
+            share_member(item, &items->list[i]) && is_somebodys(&items->list[i], journal))
+            return &items->list[i];
+    return NULL;
+}
+
+static enum ecert_status undo(const struct ecert_items *items, const struct ecert_item *item,
+                              const struct ecert_journal *journal, size_t *restored,
+                              struct ecert_strings *notes, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_close) int directory = -1;
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret now = {0};
     enum ecert_item_state state = ECERT_ITEM_OTHER;
+    struct stat st;
 
+    if (lstat(item->directory, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return ecert_strings_printf(notes, err,
+                                    "'%s' was removed by somebody after us and was not put back",
+                                    item->directory);
     ECERT_TRY(ecert_fs_open_trusted_directory(item->directory, &directory, err));
     if (!was_renamed(directory, item))
         return ECERT_OK;
@@ -245,6 +291,12 @@ static enum ecert_status undo(const struct ecert_item *item, const struct ecert_
     if (item->existed && find_backup(directory, item, journal) < 0)
         return ECERT_OK; /* likewise, and somebody changed it: not our business */
     if (state == ECERT_ITEM_AFTER) {
+        const struct ecert_item *user = needed_by(items, item, journal);
+
+        if (user != NULL)
+            return ecert_strings_printf(notes, err,
+                                        "'%s' is new and was left, because '%s' may name it",
+                                        item->path, user->path);
         ECERT_TRY(put_back(directory, item, journal, err));
         ++*restored;
         return ECERT_OK;
@@ -263,7 +315,7 @@ enum ecert_status ecert_staging_undo(const struct ecert_items *items,
     for (size_t i = items->n; i-- > 0;) {
         struct ecert_error one = {0};
 
-        if (undo(&items->list[i], journal, &restored, notes, &one) == ECERT_OK)
+        if (undo(items, &items->list[i], journal, &restored, notes, &one) == ECERT_OK)
             continue;
         if (!failed || err->status == ECERT_E_CHANGED)
             *err = one;

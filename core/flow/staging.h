@@ -30,8 +30,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_staging_commit(const struct ecert_trans
 
 /*
  * Put back what holds our new content; *ret_restored counts it.  A file that somebody changed
- * since is left, and a note tells both changes; its backup stays beside it.  ECERT_E_CHANGED:
- * there was such a file; ECERT_E_IO.  All items are tried in every case.
+ * since is left, and a note tells both changes; its backup stays beside it, and the new files and
+ * links of the same target stay too, because it may name them.  ECERT_E_CHANGED: there was such a
+ * file; ECERT_E_IO.  All items are tried in every case.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_staging_undo(const struct ecert_items *items,
                                                       const struct ecert_journal *journal,

@@ -123,3 +123,50 @@ enum ecert_status ecert_store_prepare(const char *state_dir, struct ecert_error 
         return ecert_error_errno(err, ECERT_E_IO, "fsync the directory '%s'", resolved);
     return ECERT_OK;
 }
+
+/* ---- after a crash ---- */
+
+/* ".NAME.ecert-0123456789ABCDEF", as ecert_fs_temporary_name() makes them. */
+static bool is_temporary(const char *name)
+{
+    const char *mark = strstr(name, ".ecert-");
+
+    return name[0] == '.' && mark != NULL && strlen(mark) == strlen(".ecert-") + 16;
+}
+
+static enum ecert_status tidy_folder(const char *path, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    ECERT_AUTO(ecert_auto_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? ECERT_OK : ecert_error_errno(err, ECERT_E_IO, "open '%s'", path);
+    ECERT_TRY(ecert_fs_list(path, &names, err));
+    for (size_t i = 0; i < names.len; i++)
+        if (is_temporary(names.items[i]))
+            ECERT_TRY(ecert_fs_remove_tree(fd, names.items[i], err));
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_store_tidy(const char *state_dir, struct ecert_error *err)
+{
+    /* not live/: its temporaries are a transaction's */
+    static const char *const written[] = {"generations", "targets", "deployments"};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    ECERT_AUTO(ecert_auto_free) char *certificates = NULL;
+    ECERT_AUTO(ecert_auto_free) char *rejected = NULL;
+
+    ECERT_TRY(ecert_text_format(&rejected, err, "%s/inbox/rejected", state_dir));
+    ECERT_TRY(tidy_folder(rejected, err));
+    ECERT_TRY(ecert_text_format(&certificates, err, "%s/certificates", state_dir));
+    ECERT_TRY(ecert_fs_list(certificates, &names, err));
+    for (size_t i = 0; i < names.len; i++)
+        for (size_t k = 0; k < ARRAY_SIZE(written); k++) {
+            ECERT_AUTO(ecert_auto_free) char *path = NULL;
+
+            ECERT_TRY(ecert_text_format(&path, err, "%s/%s/%s", certificates, names.items[i],
+                                        written[k]));
+            ECERT_TRY(tidy_folder(path, err));
+        }
+    return ECERT_OK;
+}

@@ -28,6 +28,12 @@
 ECERT_MUST_CHECK enum ecert_status ecert_store_prepare(const char *state_dir,
                                                        struct ecert_error *err);
 
+/*
+ * Remove the temporary files of a run that was killed while it wrote state or records.  (What a
+ * transaction left is another matter: its journal knows.)  The caller holds the lock.  ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_store_tidy(const char *state_dir, struct ecert_error *err);
+
 /* The folder name of a certificate: "*.x" becomes "_wildcard.x"; the rest is a host name. */
 void ecert_store_folder(const char *name, char *ret, size_t size);
 

@@ -44,11 +44,13 @@ static enum ecert_status list_generations(const char *state_dir, const char *nam
                                           struct ecert_strings *ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    struct ecert_error why = {0};
 
     ECERT_TRY(ecert_store_path(state_dir, name, "generations", &path, err));
-    const enum ecert_status status = ecert_fs_list(path, ret, err);
-    if (status != ECERT_OK && status != ECERT_E_NOT_FOUND)
-        return status;
+    if (ecert_fs_list(path, ret, &why) != ECERT_OK && why.status != ECERT_E_NOT_FOUND) {
+        *err = why;
+        return err->status;
+    }
     if (ret_path != NULL) {
         *ret_path = path;
         path = NULL;

@@ -124,6 +124,8 @@ static enum ecert_status read_state(const char *path, const json_t *json,
                                    sizeof state->actual_sha1, err));
     ECERT_TRY(ecert_store_get_number(path, json, "deployed", INT64_MAX, &state->deployed, err));
     ECERT_TRY(ecert_store_get_unsigned(path, json, "failures", &state->failures, err));
+    ECERT_TRY(
+        ecert_store_get_unsigned(path, json, "tried_generation", &state->tried_generation, err));
     ECERT_TRY(ecert_store_get_number(path, json, "last_try", INT64_MAX, &state->last_try, err));
     ECERT_TRY(ecert_store_get_number(path, json, "next_try", INT64_MAX, &state->next_try, err));
     ECERT_TRY(ecert_store_get_text(path, json, "last_error", true, &state->last_error, err));
@@ -183,12 +185,13 @@ enum ecert_status ecert_store_save_target(const char *state_dir, const char *nam
     ECERT_TRY(make_parent(path, err));
     return ecert_store_write_json(
         path,
-        json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "desired",
+        json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "desired",
                   (json_int_t)state->desired, "held_at", (json_int_t)state->held_at, "actual",
                   (json_int_t)state->actual, "actual_sha256", state->actual_sha256, "actual_sha1",
                   state->actual_sha1, "deployed", (json_int_t)state->deployed, "failures",
-                  (json_int_t)state->failures, "last_try", (json_int_t)state->last_try, "next_try",
-                  (json_int_t)state->next_try, "last_error",
+                  (json_int_t)state->failures, "tried_generation",
+                  (json_int_t)state->tried_generation, "last_try", (json_int_t)state->last_try,
+                  "next_try", (json_int_t)state->next_try, "last_error",
                   ecert_store_json_string(state->last_error), "outcome",
                   ecert_store_json_string(state->outcome), "probes", probes_json(state)),
         err);

@@ -134,9 +134,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_transaction_recover(
  * change.  *ret_changes counts the files and links that differ.  A change that would be refused is
  * a sentence in ret_refused and left out of the diff.
  */
-ECERT_MUST_CHECK enum ecert_status
-ecert_transaction_diff(const struct ecert_change *changes, size_t n, struct ecert_buffer *out,
-                       size_t *ret_changes, struct ecert_strings *ret_refused,
-                       struct ecert_error *err);
+ECERT_MUST_CHECK enum ecert_status ecert_transaction_diff(const struct ecert_change *changes,
+                                                          size_t n, struct ecert_buffer *out,
+                                                          size_t *ret_changes,
+                                                          struct ecert_strings *ret_refused,
+                                                          struct ecert_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "core/flow/url_source.h"
 
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,11 +78,19 @@ static enum ecert_status memo_save(const struct memo *memo, const char *url,
     return ecert_fs_replace(memo->path, ecert_view_of(text), &owner, err);
 }
 
+/* It may hold a private key. */
+static void wipe_fetched(struct ecert_fetched *fetched)
+{
+    if (fetched->body.ptr != NULL)
+        OPENSSL_cleanse(fetched->body.ptr, fetched->body.len);
+    ecert_fetched_clear(fetched);
+}
+
 static enum ecert_status take(struct ecert_context *context,
                               const struct ecert_certificate_config *entry, struct memo *memo,
                               struct ecert_arrival *arrival, struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_fetched_clear) struct ecert_fetched fetched = {0};
+    ECERT_AUTO(wipe_fetched) struct ecert_fetched fetched = {0};
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret password = {0};
     const struct ecert_fetch fetch = {
         .url = entry->source.url,

@@ -73,6 +73,27 @@ static enum ecert_status plan(struct ecert_worker *worker, void *context,
 
 /* ---- in the parent ---- */
 
+const char *ecert_setting_type_words(enum ecert_setting_type type)
+{
+    switch (type) {
+    case ECERT_SETTING_STRING:
+        return "string";
+    case ECERT_SETTING_INTEGER:
+        return "integer";
+    case ECERT_SETTING_BOOLEAN:
+        return "boolean";
+    case ECERT_SETTING_PATH:
+        return "path";
+    case ECERT_SETTING_LIST:
+        return "array of strings";
+    case ECERT_SETTING_COMMAND:
+        return "command: array of strings";
+    case ECERT_SETTING_OUTPUT_DIRECTORY:
+        return "directory to write to";
+    }
+    return "";
+}
+
 static enum ecert_status damaged(const char *name, struct ecert_error *err)
 {
     if (err->status == ECERT_E_NOMEM)

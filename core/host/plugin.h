@@ -42,6 +42,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_plugin_describe(const char *plugin_dir,
                                                          struct ecert_plugin_description *ret,
                                                          struct ecert_error *err);
 
+/* "string", "array of strings", ...: how a setting is written, for references. */
+const char *ecert_setting_type_words(enum ecert_setting_type type);
+
 /* Names of the NAME.so files of a directory, sorted. */
 ECERT_MUST_CHECK enum ecert_status ecert_plugin_list(const char *plugin_dir,
                                                      struct ecert_strings *ret,

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/message.h"
@@ -128,6 +130,16 @@ static enum ecert_status serve_one(CURLM *multi, struct inbox *inbox, struct ece
     return ECERT_OK;
 }
 
+/* Descriptor 0 is one end of a socket pair when ecert starts this program, and at no other time. */
+static bool is_started_by_ecert(void)
+{
+    int domain = 0;
+    socklen_t size = sizeof domain;
+
+    return getsockopt(ECERT_NET_SOCKET, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+           domain == AF_UNIX;
+}
+
 static enum ecert_status start(CURLM **ret_multi, struct ecert_error *err)
 {
     ECERT_TRY(ecert_process_harden(err));
@@ -148,6 +160,12 @@ int main(void)
     struct ecert_error err = {0};
     CURLM *multi = NULL;
 
+    if (!is_started_by_ecert()) {
+        (void)fputs("ecert-net: this is the network half of ecert, which starts it; see "
+                    "`ecert --help`\n",
+                    stderr);
+        return 2;
+    }
     if (start(&multi, &err) != ECERT_OK) {
         struct ecert_error ignored = {0};
 

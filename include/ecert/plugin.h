@@ -185,8 +185,9 @@ struct ecert_host {
     /* -- looking at the server -- */
 
     /*
-     * The bytes of a regular file (symbolic links are followed).  ECERT_E_NOT_FOUND: no such
-     * file.  ECERT_E_REFUSED: not a regular file, or more than max_len bytes.  ECERT_E_IO.
+     * The bytes of a regular file (symbolic links are followed); ret->ptr is not NULL, even if
+     * the file is empty.  ECERT_E_NOT_FOUND: no such file.  ECERT_E_REFUSED: not a regular file, or
+     * more than max_len bytes.  ECERT_E_IO.
      */
     enum ecert_status (*read_file)(struct ecert_job *job, const char *path, size_t max_len,
                                    struct ecert_view *ret, struct ecert_error *err);

@@ -49,16 +49,16 @@ static bool is_idle(const char *line, size_t len)
 }
 
 /* What the server said, as one sentence; NULL: no memory. */
-static const char *sentence(struct ecert_apache_arena *arena, struct ecert_view said)
+static const char *sentence(struct ecert_arena *arena, struct ecert_view said)
 {
-    const char *text = ecert_apache_copy(arena, said.ptr, said.len);
+    const char *text = ecert_arena_copy(arena, said.ptr, said.len);
     const char *all = "";
 
     for (const char *line = text; all != NULL && line != NULL && *line != '\0';) {
         const size_t len = strcspn(line, "\r\n");
         if (!is_idle(line, len))
-            all = ecert_apache_text(arena, "%s%s%.*s", all, all[0] == '\0' ? "" : " ", (int)len,
-                                    line);
+            all =
+                ecert_arena_text(arena, "%s%s%.*s", all, all[0] == '\0' ? "" : " ", (int)len, line);
         line += len + strspn(line + len, "\r\n");
         if (all != NULL && strlen(all) > 600)
             break;
@@ -165,7 +165,7 @@ static enum ecert_status change_all(struct ecert_apache_changes *changes, struct
     return ecert_apache_edits_emit(scan->host, scan->job, &changes->edits, err);
 }
 
-static enum ecert_status plan_in(struct ecert_apache_arena *arena, const struct ecert_host *host,
+static enum ecert_status plan_in(struct ecert_arena *arena, const struct ecert_host *host,
                                  struct ecert_job *job, struct ecert_error *err)
 {
     struct ecert_apache_dump dump = {0};
@@ -195,10 +195,10 @@ static enum ecert_status plan_in(struct ecert_apache_arena *arena, const struct 
 static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *job,
                               struct ecert_error *err)
 {
-    struct ecert_apache_arena arena = {0};
+    struct ecert_arena arena = {0};
     const enum ecert_status status = plan_in(&arena, host, job, err);
 
-    ecert_apache_arena_clear(&arena);
+    ecert_arena_clear(&arena);
     return status;
 }
 

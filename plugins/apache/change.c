@@ -82,7 +82,7 @@ static const char *as_word(const struct work *work, const char *path, bool quote
 {
     if (!quote && strpbrk(path, " \t\"'\\<>") == NULL)
         return path;
-    char *word = ecert_apache_alloc(work->all->scan->arena, 2 * strlen(path) + 3);
+    char *word = ecert_arena_alloc(work->all->scan->arena, 2 * strlen(path) + 3);
     char *end = word;
     if (word == NULL)
         return NULL;
@@ -126,10 +126,10 @@ static const char *new_line(const struct work *work, struct ecert_view text,
     if (line_end[0] == '\0')
         line_end = ecert_apache_line_end(work->block->text, &work->block->head);
     return word == NULL ? NULL
-                        : ecert_apache_text(work->all->scan->arena, "%.*s%s%s %s%s",
-                                            (int)ecert_apache_indent(text, like),
-                                            (const char *)text.ptr + like->begin,
-                                            deeper ? "    " : "", name, word, line_end);
+                        : ecert_arena_text(work->all->scan->arena, "%.*s%s%s %s%s",
+                                           (int)ecert_apache_indent(text, like),
+                                           (const char *)text.ptr + like->begin,
+                                           deeper ? "    " : "", name, word, line_end);
 }
 
 /* As the last lines of the block, indented as its last directive. */
@@ -159,7 +159,7 @@ static enum ecert_status insert_after(struct work *work, const struct ecert_apac
     if (is_shared(work, use->node))
         return refuse_shared(work, use);
     if (line != NULL && ecert_apache_line_end(use->text, &use->piece)[0] == '\0')
-        line = ecert_apache_text(work->all->scan->arena, "\n%s", line);
+        line = ecert_arena_text(work->all->scan->arena, "\n%s", line);
     return add_edit(work, use->node, use->text, use->piece.end, use->piece.end, line);
 }
 

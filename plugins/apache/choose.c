@@ -46,7 +46,7 @@ bool ecert_apache_candidates(struct ecert_apache_scan *scan, const struct ecert_
         if (!host->aliases_unknown && ecert_apache_wanted_name(names, host) == NULL)
             continue;
         struct ecert_apache_block *blocks =
-            ecert_apache_grow(scan->arena, scan->blocks, scan->n_blocks, sizeof *blocks);
+            ecert_arena_grow(scan->arena, scan->blocks, scan->n_blocks, sizeof *blocks);
         if (blocks == NULL)
             return false;
         scan->blocks = blocks;
@@ -103,8 +103,8 @@ static const char *uncovered(const struct ecert_apache_scan *scan,
 
     for (size_t i = 0; list != NULL && i < host->n_names; i++)
         if (!scan->host->covers(scan->job, host->names[i]))
-            list = ecert_apache_text(scan->arena, "%s%s'%s'", list, list[0] == '\0' ? "" : ", ",
-                                     host->names[i]);
+            list = ecert_arena_text(scan->arena, "%s%s'%s'", list, list[0] == '\0' ? "" : ", ",
+                                    host->names[i]);
     return list;
 }
 
@@ -114,8 +114,8 @@ static enum ecert_status leave(struct choice *choice, const struct ecert_apache_
     const char *note =
         why == NULL
             ? NULL
-            : ecert_apache_text(choice->scan->arena, "virtual host '%s' (%s) is left alone: %s",
-                                block->host->names[0], block->host->place, why);
+            : ecert_arena_text(choice->scan->arena, "virtual host '%s' (%s) is left alone: %s",
+                               block->host->names[0], block->host->place, why);
 
     if (note == NULL)
         return no_memory(choice->scan, err);
@@ -149,7 +149,7 @@ static enum ecert_status consider(struct choice *choice, size_t i, struct ecert_
             names, block->host->names[0], block->host->place);
     if (names[0] != '\0')
         return leave(choice, block,
-                     ecert_apache_text(scan->arena, "the certificate does not cover %s", names),
+                     ecert_arena_text(scan->arena, "the certificate does not cover %s", names),
                      err);
     choice->chosen[i] = true;
     choice->n_chosen++;
@@ -167,8 +167,8 @@ static const char *list_names(const struct choice *choice, bool missing)
             found = found || (choice->chosen[i] &&
                               has_name(choice->scan->blocks[i].host, choice->names->list[k]));
         if (!found)
-            list = ecert_apache_text(choice->scan->arena, "%s%s'%s'", list,
-                                     list[0] == '\0' ? "" : ", ", choice->names->list[k]);
+            list = ecert_arena_text(choice->scan->arena, "%s%s'%s'", list,
+                                    list[0] == '\0' ? "" : ", ", choice->names->list[k]);
     }
     return list;
 }
@@ -200,7 +200,7 @@ enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,
 {
     struct choice choice = {.scan = scan, .names = names};
 
-    choice.chosen = ecert_apache_alloc(scan->arena, scan->n_blocks + 1);
+    choice.chosen = ecert_arena_alloc(scan->arena, scan->n_blocks + 1);
     if (choice.chosen == NULL)
         return no_memory(scan, err);
     for (size_t i = 0; i < scan->n_blocks; i++)

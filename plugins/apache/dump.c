@@ -5,7 +5,7 @@
 #include <strings.h>
 
 struct parser {
-    struct ecert_apache_arena *arena;
+    struct ecert_arena *arena;
     struct ecert_apache_dump dump;
     struct ecert_apache_address address; /* of the block of lines being read */
     struct ecert_apache_host *last;      /* whose aliases follow */
@@ -17,14 +17,14 @@ static bool starts(const char *text, const char *with)
 }
 
 /* The text between the first and the last double quote of a line; NULL: no memory or no quotes. */
-static const char *quoted(struct ecert_apache_arena *arena, const char *line)
+static const char *quoted(struct ecert_arena *arena, const char *line)
 {
     const char *first = strchr(line, '"');
     const char *last = strrchr(line, '"');
 
     if (first == NULL || last == first)
         return NULL;
-    return ecert_apache_copy(arena, first + 1, (size_t)(last - first - 1));
+    return ecert_arena_copy(arena, first + 1, (size_t)(last - first - 1));
 }
 
 static bool parse_line_number(const char *text, size_t *ret)
@@ -56,7 +56,7 @@ static bool parse_address(struct parser *parser, const char *text, size_t len)
     if (port > UINT16_MAX)
         return true;
     address.port = (uint16_t)port;
-    address.text = ecert_apache_copy(parser->arena, begin, n);
+    address.text = ecert_arena_copy(parser->arena, begin, n);
     parser->address = address;
     return address.text != NULL;
 }
@@ -72,7 +72,7 @@ static bool parse_macro_place(struct parser *parser, struct ecert_apache_host *h
     host->file = "";
     if (close == NULL || !parse_line_number(at + strlen("defined on line "), &host->line))
         return true;
-    host->file = ecert_apache_copy(parser->arena, open + 1, (size_t)(close - open - 1));
+    host->file = ecert_arena_copy(parser->arena, open + 1, (size_t)(close - open - 1));
     return host->file != NULL;
 }
 
@@ -80,7 +80,7 @@ static bool parse_macro_place(struct parser *parser, struct ecert_apache_host *h
 static bool parse_place(struct parser *parser, const char *text, size_t len,
                         struct ecert_apache_host *host)
 {
-    host->place = ecert_apache_copy(parser->arena, text, len);
+    host->place = ecert_arena_copy(parser->arena, text, len);
     if (host->place == NULL)
         return false;
     if (starts(host->place, "macro '"))
@@ -90,7 +90,7 @@ static bool parse_place(struct parser *parser, const char *text, size_t len,
     host->file = "";
     if (colon == NULL || !parse_line_number(colon + 1, &host->line))
         return true;
-    host->file = ecert_apache_copy(parser->arena, host->place, (size_t)(colon - host->place));
+    host->file = ecert_arena_copy(parser->arena, host->place, (size_t)(colon - host->place));
     return host->file != NULL;
 }
 
@@ -105,12 +105,12 @@ static bool add_host(struct parser *parser, const char *text, bool aliases_unkno
         return true;
     if (!parse_place(parser, open + 2, (size_t)(close - open - 2), &host))
         return false;
-    const char *name = ecert_apache_copy(parser->arena, text, (size_t)(open - text));
+    const char *name = ecert_arena_copy(parser->arena, text, (size_t)(open - text));
     if (name == NULL || !ecert_apache_host_add_name(parser->arena, &host, name))
         return false;
-    host.addresses = ecert_apache_grow(parser->arena, NULL, 0, sizeof *host.addresses);
+    host.addresses = ecert_arena_grow(parser->arena, NULL, 0, sizeof *host.addresses);
     struct ecert_apache_host *hosts =
-        ecert_apache_grow(parser->arena, parser->dump.hosts, parser->dump.n_hosts, sizeof *hosts);
+        ecert_arena_grow(parser->arena, parser->dump.hosts, parser->dump.n_hosts, sizeof *hosts);
     if (host.addresses == NULL || hosts == NULL)
         return false;
     host.addresses[host.n_addresses++] = parser->address;
@@ -128,7 +128,7 @@ static bool parse_indented(struct parser *parser, const char *text)
                                                       : NULL;
 
     if (alias != NULL && parser->last != NULL) {
-        const char *copy = ecert_apache_copy(parser->arena, alias, strlen(alias));
+        const char *copy = ecert_arena_copy(parser->arena, alias, strlen(alias));
         return copy != NULL && ecert_apache_host_add_name(parser->arena, parser->last, copy);
     }
     const char *name = starts(text, "port ") ? strstr(text, " namevhost ") : NULL;
@@ -145,9 +145,9 @@ static bool parse_include(struct parser *parser, const char *text, size_t indent
 
     if (close == NULL || (text[1] != '*' && !parse_line_number(text + 1, &node.line)))
         return true;
-    node.path = ecert_apache_copy(parser->arena, close + 2, strlen(close + 2));
+    node.path = ecert_arena_copy(parser->arena, close + 2, strlen(close + 2));
     struct ecert_apache_node *nodes =
-        ecert_apache_grow(parser->arena, parser->dump.nodes, parser->dump.n_nodes, sizeof *nodes);
+        ecert_arena_grow(parser->arena, parser->dump.nodes, parser->dump.n_nodes, sizeof *nodes);
     if (node.path == NULL || nodes == NULL)
         return false;
     nodes[parser->dump.n_nodes++] = node;
@@ -157,9 +157,9 @@ static bool parse_include(struct parser *parser, const char *text, size_t indent
 
 static bool add_define(struct parser *parser, const char *text)
 {
-    const char **defines = ecert_apache_grow(parser->arena, parser->dump.defines,
-                                             parser->dump.n_defines, sizeof *defines);
-    const char *copy = ecert_apache_copy(parser->arena, text, strlen(text));
+    const char **defines = ecert_arena_grow(parser->arena, parser->dump.defines,
+                                            parser->dump.n_defines, sizeof *defines);
+    const char *copy = ecert_arena_copy(parser->arena, text, strlen(text));
 
     if (defines == NULL || copy == NULL)
         return false;
@@ -222,12 +222,12 @@ static int by_place(const void *a, const void *b)
 }
 
 /* One host that is listed at two addresses: one host with both. */
-static bool merge(struct ecert_apache_arena *arena, struct ecert_apache_host *into,
+static bool merge(struct ecert_arena *arena, struct ecert_apache_host *into,
                   const struct ecert_apache_host *from)
 {
     for (size_t i = 0; i < from->n_addresses; i++) {
         struct ecert_apache_address *addresses =
-            ecert_apache_grow(arena, into->addresses, into->n_addresses, sizeof *addresses);
+            ecert_arena_grow(arena, into->addresses, into->n_addresses, sizeof *addresses);
         if (addresses == NULL)
             return false;
         addresses[into->n_addresses++] = from->addresses[i];
@@ -241,7 +241,7 @@ static bool merge(struct ecert_apache_arena *arena, struct ecert_apache_host *in
     return true;
 }
 
-static bool merge_hosts(struct ecert_apache_arena *arena, struct ecert_apache_dump *dump)
+static bool merge_hosts(struct ecert_arena *arena, struct ecert_apache_dump *dump)
 {
     size_t kept = 0;
 
@@ -260,11 +260,11 @@ static bool merge_hosts(struct ecert_apache_arena *arena, struct ecert_apache_du
     return true;
 }
 
-bool ecert_apache_dump_parse(struct ecert_apache_arena *arena, struct ecert_view out,
+bool ecert_apache_dump_parse(struct ecert_arena *arena, struct ecert_view out,
                              struct ecert_apache_dump *ret)
 {
     struct parser parser = {.arena = arena};
-    char *line = ecert_apache_copy(arena, out.ptr, out.len);
+    char *line = ecert_arena_copy(arena, out.ptr, out.len);
 
     if (line == NULL)
         return false;
@@ -282,13 +282,13 @@ bool ecert_apache_dump_parse(struct ecert_apache_arena *arena, struct ecert_view
     return true;
 }
 
-bool ecert_apache_host_add_name(struct ecert_apache_arena *arena, struct ecert_apache_host *host,
+bool ecert_apache_host_add_name(struct ecert_arena *arena, struct ecert_apache_host *host,
                                 const char *name)
 {
     for (size_t i = 0; i < host->n_names; i++)
         if (strcasecmp(host->names[i], name) == 0)
             return true;
-    const char **names = ecert_apache_grow(arena, host->names, host->n_names, sizeof *names);
+    const char **names = ecert_arena_grow(arena, host->names, host->n_names, sizeof *names);
     if (names == NULL)
         return false;
     names[host->n_names++] = name;
@@ -310,8 +310,8 @@ const char *ecert_apache_define(const struct ecert_apache_dump *dump, const char
     return NULL;
 }
 
-const char *ecert_apache_expand(struct ecert_apache_arena *arena,
-                                const struct ecert_apache_dump *dump, const char *value)
+const char *ecert_apache_expand(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
+                                const char *value)
 {
     const char *open = strstr(value, "${");
     const char *close = open != NULL ? strchr(open, '}') : NULL;
@@ -324,15 +324,15 @@ const char *ecert_apache_expand(struct ecert_apache_arena *arena,
     const char *rest = ecert_apache_expand(arena, dump, close + 1);
     return rest == NULL
                ? NULL
-               : ecert_apache_text(arena, "%.*s%s%s", (int)(open - value), value, with, rest);
+               : ecert_arena_text(arena, "%.*s%s%s", (int)(open - value), value, with, rest);
 }
 
-const char *ecert_apache_resolve(struct ecert_apache_arena *arena,
-                                 const struct ecert_apache_dump *dump, const char *value)
+const char *ecert_apache_resolve(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
+                                 const char *value)
 {
     const char *expanded = ecert_apache_expand(arena, dump, value);
 
     if (expanded == NULL || expanded[0] == '/' || dump->server_root == NULL)
         return expanded;
-    return ecert_apache_text(arena, "%s/%s", dump->server_root, expanded);
+    return ecert_arena_text(arena, "%s/%s", dump->server_root, expanded);
 }

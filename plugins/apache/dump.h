@@ -22,7 +22,7 @@
 #ifndef ECERT_APACHE_DUMP_H
 #define ECERT_APACHE_DUMP_H
 
-#include "plugins/apache/arena.h"
+#include "plugins/shared/arena.h"
 
 #include <stdbool.h>
 
@@ -63,11 +63,11 @@ struct ecert_apache_dump {
 };
 
 /* Lines that are none of these forms are passed over.  False: no memory. */
-ECERT_MUST_CHECK bool ecert_apache_dump_parse(struct ecert_apache_arena *arena,
-                                              struct ecert_view out, struct ecert_apache_dump *ret);
+ECERT_MUST_CHECK bool ecert_apache_dump_parse(struct ecert_arena *arena, struct ecert_view out,
+                                              struct ecert_apache_dump *ret);
 
 /* Add a name to a host unless it has it (case does not matter).  False: no memory. */
-ECERT_MUST_CHECK bool ecert_apache_host_add_name(struct ecert_apache_arena *arena,
+ECERT_MUST_CHECK bool ecert_apache_host_add_name(struct ecert_arena *arena,
                                                  struct ecert_apache_host *host, const char *name);
 
 /* The value of a Define, "" for one without, NULL for an unknown one. */
@@ -77,11 +77,11 @@ const char *ecert_apache_define(const struct ecert_apache_dump *dump, const char
  * A value with ${NAME} replaced where NAME is a Define; others, which come from the environment,
  * stay.  NULL: no memory.
  */
-const char *ecert_apache_expand(struct ecert_apache_arena *arena,
-                                const struct ecert_apache_dump *dump, const char *value);
+const char *ecert_apache_expand(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
+                                const char *value);
 
 /* A file name as the server takes it: expanded, relative names below the server root. */
-const char *ecert_apache_resolve(struct ecert_apache_arena *arena,
-                                 const struct ecert_apache_dump *dump, const char *value);
+const char *ecert_apache_resolve(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
+                                 const char *value);
 
 #endif

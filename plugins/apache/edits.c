@@ -16,11 +16,11 @@ static int by_position(const void *a, const void *b)
     return left->order < right->order ? -1 : left->order > right->order;
 }
 
-bool ecert_apache_edits_add(struct ecert_apache_arena *arena, struct ecert_apache_edits *edits,
+bool ecert_apache_edits_add(struct ecert_arena *arena, struct ecert_apache_edits *edits,
                             const struct ecert_apache_edit *edit)
 {
     struct ecert_apache_edit *larger =
-        ecert_apache_grow(arena, edits->edits, edits->n, sizeof *larger);
+        ecert_arena_grow(arena, edits->edits, edits->n, sizeof *larger);
 
     if (larger == NULL)
         return false;

@@ -7,7 +7,7 @@
 #ifndef ECERT_APACHE_EDITS_H
 #define ECERT_APACHE_EDITS_H
 
-#include "plugins/apache/arena.h"
+#include "plugins/shared/arena.h"
 
 #include <ecert/plugin.h>
 
@@ -25,7 +25,7 @@ struct ecert_apache_edits {
 };
 
 /* False: no memory. */
-ECERT_MUST_CHECK bool ecert_apache_edits_add(struct ecert_apache_arena *arena,
+ECERT_MUST_CHECK bool ecert_apache_edits_add(struct ecert_arena *arena,
                                              struct ecert_apache_edits *edits,
                                              const struct ecert_apache_edit *edit);
 

@@ -180,10 +180,10 @@ bool ecert_apache_is(struct ecert_view text, const struct ecert_apache_piece *pi
     }
 }
 
-char *ecert_apache_word_text(struct ecert_apache_arena *arena, struct ecert_view text,
+char *ecert_apache_word_text(struct ecert_arena *arena, struct ecert_view text,
                              struct ecert_apache_word word)
 {
-    char *copy = ecert_apache_alloc(arena, word.end - word.begin + 1);
+    char *copy = ecert_arena_alloc(arena, word.end - word.begin + 1);
     size_t len = 0;
     size_t at = word.begin;
     uint8_t quote = 0;

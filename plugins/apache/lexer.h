@@ -14,7 +14,7 @@
 #ifndef ECERT_APACHE_LEXER_H
 #define ECERT_APACHE_LEXER_H
 
-#include "plugins/apache/arena.h"
+#include "plugins/shared/arena.h"
 
 #include <stdbool.h>
 
@@ -56,7 +56,7 @@ bool ecert_apache_is(struct ecert_view text, const struct ecert_apache_piece *pi
                      const char *name);
 
 /* The word without quotes, escapes and joined line ends; NULL: no memory. */
-char *ecert_apache_word_text(struct ecert_apache_arena *arena, struct ecert_view text,
+char *ecert_apache_word_text(struct ecert_arena *arena, struct ecert_view text,
                              struct ecert_apache_word word);
 
 /* The length of the blanks before the first character of a piece. */

@@ -35,10 +35,10 @@ static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct 
 static bool add_use(struct walk *walk, enum ecert_apache_directive directive,
                     const struct ecert_apache_piece *piece, struct ecert_apache_word word)
 {
-    struct ecert_apache_arena *arena = walk->scan->arena;
+    struct ecert_arena *arena = walk->scan->arena;
     struct ecert_apache_scope *scope = walk->scope;
     struct ecert_apache_use *uses =
-        ecert_apache_grow(arena, scope->uses, scope->n_uses, sizeof *uses);
+        ecert_arena_grow(arena, scope->uses, scope->n_uses, sizeof *uses);
     const char *value = ecert_apache_word_text(arena, walk->text, word);
 
     if (uses == NULL || value == NULL)
@@ -321,7 +321,7 @@ enum ecert_status ecert_apache_scan_run(struct ecert_apache_scan *scan, struct e
 {
     const struct ecert_apache_dump *dump = scan->dump;
 
-    scan->owners = ecert_apache_alloc(scan->arena, (dump->n_nodes + 1) * sizeof *scan->owners);
+    scan->owners = ecert_arena_alloc(scan->arena, (dump->n_nodes + 1) * sizeof *scan->owners);
     if (scan->owners == NULL)
         return no_memory(scan, err);
     for (size_t i = 0; i < dump->n_nodes; i++)

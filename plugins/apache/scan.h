@@ -62,7 +62,7 @@ struct ecert_apache_block {
 struct ecert_apache_scan {
     const struct ecert_host *host;
     struct ecert_job *job;
-    struct ecert_apache_arena *arena;
+    struct ecert_arena *arena;
     const struct ecert_apache_dump *dump;
     struct ecert_apache_block *blocks; /* of the wanted hosts, in the order of dump->hosts */
     size_t n_blocks;

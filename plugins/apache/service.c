@@ -18,11 +18,11 @@ static size_t count(const char *const *list)
     return n;
 }
 
-const char *const *ecert_apache_command(struct ecert_apache_arena *arena,
-                                        const char *const *command, const char *const *more)
+const char *const *ecert_apache_command(struct ecert_arena *arena, const char *const *command,
+                                        const char *const *more)
 {
     const size_t n = count(command);
-    const char **argv = ecert_apache_alloc(arena, (n + count(more) + 1) * sizeof *argv);
+    const char **argv = ecert_arena_alloc(arena, (n + count(more) + 1) * sizeof *argv);
 
     if (argv == NULL)
         return NULL;
@@ -59,7 +59,7 @@ static const char *find_executable(const struct ecert_apache_scan *scan, const c
     const char *slash = strrchr(command, '/');
     for (size_t i = 0; slash != NULL && i < 2; i++) {
         const char *path =
-            ecert_apache_text(scan->arena, "%.*s/%s", (int)(slash - command), command, known[i]);
+            ecert_arena_text(scan->arena, "%.*s/%s", (int)(slash - command), command, known[i]);
         if (path == NULL || exists(scan, path))
             return path;
     }
@@ -136,7 +136,7 @@ static const char *listen_address(const struct ecert_apache_scan *scan, const ch
         value++;
         len -= 2;
     }
-    return ecert_apache_copy(scan->arena, value, len);
+    return ecert_arena_copy(scan->arena, value, len);
 }
 
 /* Where something that listens at `address` answers; NULL: `address` is not one to connect to. */
@@ -191,7 +191,7 @@ enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
     const struct ecert_apache_host *host = block->host;
     /* a wildcard name is looked at by one of the names that it stands for */
     const char *sni =
-        strncmp(name, "*.", 2) == 0 ? ecert_apache_text(scan->arena, "www%s", name + 1) : name;
+        strncmp(name, "*.", 2) == 0 ? ecert_arena_text(scan->arena, "www%s", name + 1) : name;
 
     if (sni == NULL)
         return no_memory(scan, err);

@@ -5,8 +5,8 @@
 #include "plugins/apache/choose.h"
 
 /* The command of the target with further words; NULL: no memory.  In the arena. */
-const char *const *ecert_apache_command(struct ecert_apache_arena *arena,
-                                        const char *const *command, const char *const *more);
+const char *const *ecert_apache_command(struct ecert_arena *arena, const char *const *command,
+                                        const char *const *more);
 
 /* The test and activate records. */
 ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_service(struct ecert_apache_scan *scan,

@@ -14,7 +14,7 @@ static enum ecert_status add(struct ecert_nginx *env, struct ecert_nginx_file *f
                              struct ecert_nginx_edit edit, struct ecert_error *err)
 {
     struct ecert_nginx_edit *edits =
-        ecert_nginx_grow(&env->arena, file->edits, file->n_edits, sizeof *edits);
+        ecert_arena_grow(&env->arena, file->edits, file->n_edits, sizeof *edits);
 
     if (edits == NULL || edit.text == NULL)
         return ecert_nginx_no_memory(env, err);
@@ -43,7 +43,7 @@ static enum ecert_status encode(struct ecert_nginx *env, const char *path, char 
                                path, env->host->target(env->job));
     if (quote == '\0' && needs_quotes(path))
         quote = '"';
-    char *word = ecert_nginx_alloc(&env->arena, 2 * strlen(path) + 3);
+    char *word = ecert_arena_alloc(&env->arena, 2 * strlen(path) + 3);
     if (word == NULL)
         return ecert_nginx_no_memory(env, err);
     if (quote != '\0')
@@ -80,7 +80,7 @@ enum ecert_status ecert_nginx_edit_directive(struct ecert_nginx *env, const char
     const char *word = NULL;
 
     ECERT_NGINX_TRY(encode(env, path, '\0', &word, err));
-    *ret = ecert_nginx_text(&env->arena, "%s %s;", name, word);
+    *ret = ecert_arena_text(&env->arena, "%s %s;", name, word);
     return *ret != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
 }
 
@@ -142,7 +142,7 @@ static enum ecert_status insert_each(struct ecert_nginx *env, struct ecert_nginx
     const char *text = "";
 
     for (size_t i = 0; i < n && text != NULL && before != NULL; i++)
-        text = ecert_nginx_text(&env->arena, "%s%s%s%s", text, before, directives[i], after);
+        text = ecert_arena_text(&env->arena, "%s%s%s%s", text, before, directives[i], after);
     return add(env, file, (struct ecert_nginx_edit){at, at, before != NULL ? text : NULL}, err);
 }
 
@@ -151,7 +151,7 @@ static enum ecert_status insert_lines(struct ecert_nginx *env, struct ecert_ngin
                                       const char *const *directives, size_t n,
                                       struct ecert_error *err)
 {
-    const char *indent = ecert_nginx_text(&env->arena, "%.*s%s", (int)line->indent_len,
+    const char *indent = ecert_arena_text(&env->arena, "%.*s%s", (int)line->indent_len,
                                           (const char *)file->text.ptr + line->indent_at, deeper);
 
     return insert_each(env, file, line->after, indent, line->crlf ? "\r\n" : "\n", directives, n,
@@ -232,7 +232,7 @@ enum ecert_status ecert_nginx_edit_apply(struct ecert_nginx *env, struct ecert_n
         *ret = file->text;
         return ECERT_OK;
     }
-    uint8_t *bytes = ecert_nginx_alloc(&env->arena, edited_len(file));
+    uint8_t *bytes = ecert_arena_alloc(&env->arena, edited_len(file));
     if (bytes == NULL)
         return ecert_nginx_no_memory(env, err);
     qsort(file->edits, file->n_edits, sizeof *file->edits, compare_edits);

@@ -9,7 +9,7 @@ struct options {
 
 char *ecert_nginx_resolve(struct ecert_nginx *env, const char *base, const char *name)
 {
-    char *path = ecert_nginx_text(&env->arena, "%s/%s", name[0] == '/' ? "" : base, name);
+    char *path = ecert_arena_text(&env->arena, "%s/%s", name[0] == '/' ? "" : base, name);
     size_t n = 0;
 
     for (const char *part = path; part != NULL && *part != '\0';) {
@@ -38,8 +38,8 @@ char *ecert_nginx_folder(struct ecert_nginx *env, const char *path)
     const char *slash = strrchr(path, '/');
 
     if (slash == NULL || slash == path)
-        return ecert_nginx_copy(&env->arena, "/", 1);
-    return ecert_nginx_copy(&env->arena, path, (size_t)(slash - path));
+        return ecert_arena_copy(&env->arena, "/", 1);
+    return ecert_arena_copy(&env->arena, path, (size_t)(slash - path));
 }
 
 /* ---- the command line ------------------------------------------------------------------------ */
@@ -116,7 +116,7 @@ static const char *built_in(struct ecert_nginx *env, struct ecert_view arguments
         p += *p == ' ';
         len = argument_len(p, end);
         if (len > name_len && strncmp(p, name, name_len) == 0)
-            return ecert_nginx_copy(&env->arena, p + name_len, len - name_len);
+            return ecert_arena_copy(&env->arena, p + name_len, len - name_len);
     }
     return otherwise;
 }

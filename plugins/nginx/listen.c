@@ -36,7 +36,7 @@ static const char *canonical(struct ecert_nginx *env, int family, const char *te
 
     if (inet_pton(family, text, binary) != 1 || inet_ntop(family, binary, out, sizeof out) == NULL)
         return NULL;
-    return ecert_nginx_copy(&env->arena, out, strlen(out));
+    return ecert_arena_copy(&env->arena, out, strlen(out));
 }
 
 static void parse_address(struct ecert_nginx *env, char *text, struct ecert_nginx_listen *listen)
@@ -86,7 +86,7 @@ enum ecert_status ecert_nginx_listen_read(struct ecert_nginx *env,
         if (word == NULL)
             return ecert_nginx_no_memory(env, err);
         if (i == 0) {
-            listen.text = ecert_nginx_copy(&env->arena, word, strlen(word));
+            listen.text = ecert_arena_copy(&env->arena, word, strlen(word));
             if (listen.text == NULL)
                 return ecert_nginx_no_memory(env, err);
             parse_address(env, word, &listen);

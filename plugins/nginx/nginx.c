@@ -36,7 +36,7 @@ static const char *const *command_with(struct ecert_nginx *env, const char *firs
 
     while (command[n] != NULL)
         n++;
-    const char **argv = ecert_nginx_alloc(&env->arena, (n + 3) * sizeof *argv);
+    const char **argv = ecert_arena_alloc(&env->arena, (n + 3) * sizeof *argv);
     if (argv == NULL)
         return NULL;
     memcpy(argv, command, n * sizeof *argv);
@@ -71,7 +71,7 @@ static enum ecert_status emit_test(struct ecert_nginx *env, const struct ecert_n
                                    struct ecert_error *err)
 {
     const char *const *argv = command_with(env, "-t", NULL);
-    const char **scratch = ecert_nginx_alloc(&env->arena, (sites->n_logs + 2) * sizeof *scratch);
+    const char **scratch = ecert_arena_alloc(&env->arena, (sites->n_logs + 2) * sizeof *scratch);
     size_t n = 0;
 
     if (argv == NULL || scratch == NULL)
@@ -116,9 +116,9 @@ struct probes {
 /* A host name that the block answers to: "www.x" for "*.x", "x" for ".x". */
 static const char *probe_name(struct ecert_nginx *env, const char *name)
 {
-    char *text = name[0] == '*'   ? ecert_nginx_text(&env->arena, "www%s", name + 1)
-                 : name[0] == '.' ? ecert_nginx_text(&env->arena, "%s", name + 1)
-                                  : ecert_nginx_text(&env->arena, "%s", name);
+    char *text = name[0] == '*'   ? ecert_arena_text(&env->arena, "www%s", name + 1)
+                 : name[0] == '.' ? ecert_arena_text(&env->arena, "%s", name + 1)
+                                  : ecert_arena_text(&env->arena, "%s", name);
 
     for (char *c = text; c != NULL && *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
@@ -181,7 +181,7 @@ static enum ecert_status probe_socket(struct ecert_nginx *env,
         return ECERT_OK;
     const char *why = why_not(sites, server, listen);
     if (why != NULL) {
-        const char *text = ecert_nginx_text(
+        const char *text = ecert_arena_text(
             &env->arena, "%s:%u: 'listen %s' is not looked at after the reload: %s; set 'probe'",
             server->block->file->path, server->block->line, listen->text, why);
         return text != NULL ? env->host->emit_note(env->job, text, err)
@@ -193,7 +193,7 @@ static enum ecert_status probe_socket(struct ecert_nginx *env,
         .port = listen->port,
         .server_name = probe_name(env, server->chosen_for),
     };
-    probes->records = ecert_nginx_grow(&env->arena, probes->records, probes->n, sizeof record);
+    probes->records = ecert_arena_grow(&env->arena, probes->records, probes->n, sizeof record);
     if (probes->records == NULL || record.server_name == NULL)
         return ecert_nginx_no_memory(env, err);
     if (is_known(probes, &record))
@@ -249,7 +249,7 @@ static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *j
     struct ecert_nginx env = {.host = host, .job = job};
     const enum ecert_status status = make_plan(&env, err);
 
-    ecert_nginx_arena_clear(&env.arena);
+    ecert_arena_clear(&env.arena);
     return status;
 }
 

@@ -181,7 +181,7 @@ static enum ecert_status choose_pair(struct work *work, const struct ecert_nginx
     const struct ecert_host *host = work->env->host;
     const char *wanted = host->leaf(work->env->job)->key_type;
     const char **paths =
-        ecert_nginx_alloc(&work->env->arena, server->n_certificates * sizeof *paths);
+        ecert_arena_alloc(&work->env->arena, server->n_certificates * sizeof *paths);
 
     if (paths == NULL)
         return ecert_nginx_no_memory(work->env, err);

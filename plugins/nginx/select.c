@@ -69,9 +69,9 @@ const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *
     const char *text = "";
 
     for (size_t i = 0; i < n && i < MAX_LISTED && text != NULL; i++)
-        text = ecert_nginx_text(&env->arena, "%s%s'%s'", text, i == 0 ? "" : ", ", names[i]);
+        text = ecert_arena_text(&env->arena, "%s%s'%s'", text, i == 0 ? "" : ", ", names[i]);
     if (n > MAX_LISTED && text != NULL)
-        text = ecert_nginx_text(&env->arena, "%s and %zu more", text, n - MAX_LISTED);
+        text = ecert_arena_text(&env->arena, "%s and %zu more", text, n - MAX_LISTED);
     return text;
 }
 
@@ -80,7 +80,7 @@ static enum ecert_status list_uncovered(struct ecert_nginx *env,
                                         const struct ecert_nginx_server *server, size_t *ret_n,
                                         const char **ret, struct ecert_error *err)
 {
-    const char **names = ecert_nginx_alloc(&env->arena, server->n_names * sizeof *names);
+    const char **names = ecert_arena_alloc(&env->arena, server->n_names * sizeof *names);
     size_t n = 0;
 
     if (names == NULL)
@@ -139,7 +139,7 @@ static enum ecert_status judge(struct ecert_nginx *env, const struct ecert_nginx
         return ECERT_OK;
     if (!ecert_nginx_sites_has_tls(sites, server))
         return leave(env, wanted,
-                     ecert_nginx_text(&env->arena,
+                     ecert_arena_text(&env->arena,
                                       "%s:%u: the server block for '%s' does not listen with ssl; "
                                       "it is left alone",
                                       block->file->path, block->line, name),
@@ -154,7 +154,7 @@ static enum ecert_status judge(struct ecert_nginx *env, const struct ecert_nginx
                                env->host->certificate(env->job));
     if (n != 0)
         return leave(env, wanted,
-                     ecert_nginx_text(&env->arena,
+                     ecert_arena_text(&env->arena,
                                       "%s:%u: the server block for '%s' is left alone, because it "
                                       "also serves %s, which the certificate does not cover",
                                       block->file->path, block->line, name, uncovered),
@@ -165,7 +165,7 @@ static enum ecert_status judge(struct ecert_nginx *env, const struct ecert_nginx
     return note(env,
                 names == NULL
                     ? NULL
-                    : ecert_nginx_text(&env->arena,
+                    : ecert_arena_text(&env->arena,
                                        "%s:%u: the server block for %s takes the certificate",
                                        block->file->path, block->line, names),
                 err);
@@ -218,7 +218,7 @@ enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
     wanted.names = env->host->server_names(env->job, &wanted.explicit_names);
     while (wanted.names[wanted.n] != NULL)
         wanted.n++;
-    wanted.found = ecert_nginx_alloc(&env->arena, wanted.n * sizeof *wanted.found);
+    wanted.found = ecert_arena_alloc(&env->arena, wanted.n * sizeof *wanted.found);
     if (wanted.found == NULL)
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < sites->n_servers; i++) {

@@ -48,11 +48,11 @@ static const char *clean_path(struct ecert_nginx *env, const char *base, const c
 {
     if (strstr(name, "..") == NULL)
         return ecert_nginx_resolve(env, base, name);
-    const char *joined = name[0] == '/' ? name : ecert_nginx_text(&env->arena, "%s/%s", base, name);
+    const char *joined = name[0] == '/' ? name : ecert_arena_text(&env->arena, "%s/%s", base, name);
     char *real = joined == NULL ? NULL : realpath(joined, NULL);
     if (real == NULL)
         return ecert_nginx_resolve(env, base, name);
-    const char *path = ecert_nginx_copy(&env->arena, real, strlen(real));
+    const char *path = ecert_arena_copy(&env->arena, real, strlen(real));
     free(real);
     return path;
 }
@@ -70,7 +70,7 @@ static enum ecert_status load(struct reader *reader, const char *path,
             return ECERT_OK;
         }
     ECERT_NGINX_TRY(env->host->read_file(env->job, path, ECERT_NGINX_MAX_FILE_LEN, &text, err));
-    struct ecert_nginx_file *file = ecert_nginx_alloc(&env->arena, sizeof *file);
+    struct ecert_nginx_file *file = ecert_arena_alloc(&env->arena, sizeof *file);
     if (file == NULL)
         return ecert_nginx_no_memory(env, err);
     *file = (struct ecert_nginx_file){.path = path, .text = text, .next_in_bucket = *bucket};
@@ -105,7 +105,7 @@ static enum ecert_status include_one(struct reader *reader, const struct place *
                                from->file->path, from->line, MAX_INCLUDES);
     const enum ecert_status status = load(reader, path, &file, err);
     if (status == ECERT_E_NOT_FOUND || status == ECERT_E_REFUSED || status == ECERT_E_IO) {
-        const char *why = ecert_nginx_copy(&env->arena, err->text, strlen(err->text));
+        const char *why = ecert_arena_copy(&env->arena, err->text, strlen(err->text));
         return env->host->fail(err, ECERT_E_CONFIG, "%s:%u: include '%s': %s", from->file->path,
                                from->line, path, why != NULL ? why : "cannot be read");
     }
@@ -131,7 +131,7 @@ static enum ecert_status include(struct reader *reader, const struct place *plac
         return include_one(reader, place, from, clean_path(env, base, name), err);
 
     const char *pattern =
-        name[0] == '/' ? name : ecert_nginx_text(&env->arena, "%s/%s", base, name);
+        name[0] == '/' ? name : ecert_arena_text(&env->arena, "%s/%s", base, name);
     if (pattern == NULL)
         return ecert_nginx_no_memory(env, err);
     ECERT_NGINX_TRY(env->host->glob(env->job, pattern, &paths, err));
@@ -146,7 +146,7 @@ static enum ecert_status add_log(struct reader *reader, const char *path, struct
 {
     struct ecert_nginx_sites *sites = &reader->sites;
     const char **logs =
-        ecert_nginx_grow(&reader->env->arena, sites->logs, sites->n_logs, sizeof *logs);
+        ecert_arena_grow(&reader->env->arena, sites->logs, sites->n_logs, sizeof *logs);
 
     if (logs == NULL || path == NULL)
         return ecert_nginx_no_memory(reader->env, err);
@@ -196,7 +196,7 @@ static enum ecert_status take_names(struct reader *reader, struct ecert_nginx_se
 {
     for (uint32_t i = 0; i < directive->n_words; i++) {
         const char **names =
-            ecert_nginx_grow(&reader->env->arena, server->names, server->n_names, sizeof *names);
+            ecert_arena_grow(&reader->env->arena, server->names, server->n_names, sizeof *names);
         const char *name = ecert_nginx_argument(reader->env, directive, i);
         if (names == NULL || name == NULL)
             return ecert_nginx_no_memory(reader->env, err);
@@ -216,7 +216,7 @@ static enum ecert_status note_loopback(struct reader *reader,
     if (!listen->tls_over_tcp ||
         (strcmp(listen->address, "127.0.0.1") != 0 && strcmp(listen->address, "::1") != 0))
         return ECERT_OK;
-    sites->loopbacks = ecert_nginx_grow(&reader->env->arena, sites->loopbacks, sites->n_loopbacks,
+    sites->loopbacks = ecert_arena_grow(&reader->env->arena, sites->loopbacks, sites->n_loopbacks,
                                         sizeof *sites->loopbacks);
     if (sites->loopbacks == NULL)
         return ecert_nginx_no_memory(reader->env, err);
@@ -230,7 +230,7 @@ static enum ecert_status take_listen(struct reader *reader, struct ecert_nginx_s
                                      struct ecert_error *err)
 {
     struct ecert_nginx_listen *listens =
-        ecert_nginx_grow(&reader->env->arena, server->listens, server->n_listens, sizeof *listens);
+        ecert_arena_grow(&reader->env->arena, server->listens, server->n_listens, sizeof *listens);
 
     if (listens == NULL)
         return ecert_nginx_no_memory(reader->env, err);
@@ -246,7 +246,7 @@ static enum ecert_status take_pair_half(struct reader *reader,
                                         struct ecert_error *err)
 {
     const struct ecert_nginx_directive **grown =
-        ecert_nginx_grow(&reader->env->arena, *list, *n, sizeof *grown);
+        ecert_arena_grow(&reader->env->arena, *list, *n, sizeof *grown);
 
     if (grown == NULL)
         return ecert_nginx_no_memory(reader->env, err);
@@ -262,9 +262,9 @@ static enum ecert_status enter_server(struct reader *reader, const struct place 
     struct place inside = *place;
 
     if (place->scope != NULL) {
-        struct ecert_nginx_server **servers = ecert_nginx_grow(&reader->env->arena, sites->servers,
+        struct ecert_nginx_server **servers = ecert_arena_grow(&reader->env->arena, sites->servers,
                                                                sites->n_servers, sizeof *servers);
-        inside.server = ecert_nginx_alloc(&reader->env->arena, sizeof *inside.server);
+        inside.server = ecert_arena_alloc(&reader->env->arena, sizeof *inside.server);
         if (servers == NULL || inside.server == NULL)
             return ecert_nginx_no_memory(reader->env, err);
         *inside.server = (struct ecert_nginx_server){.block = block, .scope = place->scope};
@@ -281,7 +281,7 @@ static enum ecert_status enter_context(struct reader *reader, const struct place
 
     inside.context = block->kind;
     if (block->kind != ECERT_NGINX_MAIL) {
-        inside.scope = ecert_nginx_alloc(&reader->env->arena, sizeof *inside.scope);
+        inside.scope = ecert_arena_alloc(&reader->env->arena, sizeof *inside.scope);
         if (inside.scope == NULL)
             return ecert_nginx_no_memory(reader->env, err);
     }
@@ -368,7 +368,7 @@ static enum ecert_status read_directives(struct reader *reader, struct ecert_err
 
     if (text == NULL)
         return ECERT_OK;
-    struct ecert_nginx_file *file = ecert_nginx_alloc(&reader->env->arena, sizeof *file);
+    struct ecert_nginx_file *file = ecert_arena_alloc(&reader->env->arena, sizeof *file);
     if (file == NULL)
         return ecert_nginx_no_memory(reader->env, err);
     file->path = "-g";
@@ -394,7 +394,7 @@ enum ecert_status ecert_nginx_sites_read(struct ecert_nginx *env,
     const struct place main_context = {0};
     struct ecert_nginx_file *file = NULL;
 
-    reader.buckets = ecert_nginx_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_file *));
+    reader.buckets = ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_file *));
     if (reader.buckets == NULL)
         return ecert_nginx_no_memory(env, err);
     ECERT_NGINX_TRY(read_directives(&reader, err));

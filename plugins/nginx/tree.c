@@ -82,7 +82,7 @@ static enum ecert_status add_word(struct parser *parser, const struct ecert_ngin
     if (pending->n == pending->room) { /* one buffer for all directives: it hardly ever grows */
         const size_t room = pending->room == 0 ? 64 : 2 * pending->room;
         struct ecert_nginx_word *words =
-            ecert_nginx_alloc(&parser->env->arena, room * sizeof *words);
+            ecert_arena_alloc(&parser->env->arena, room * sizeof *words);
         if (words == NULL)
             return ecert_nginx_no_memory(parser->env, err);
         if (pending->n != 0)
@@ -101,8 +101,8 @@ static struct ecert_nginx_directive *new_directive(struct parser *parser,
     const struct pending *pending = &parser->pending;
     const size_t n = pending->n - 1;
     struct ecert_nginx_directive *directive =
-        ecert_nginx_alloc(&parser->env->arena, sizeof *directive);
-    struct ecert_nginx_word *words = ecert_nginx_alloc(&parser->env->arena, n * sizeof *words);
+        ecert_arena_alloc(&parser->env->arena, sizeof *directive);
+    struct ecert_nginx_word *words = ecert_arena_alloc(&parser->env->arena, n * sizeof *words);
 
     if (directive == NULL || words == NULL)
         return NULL;
@@ -246,7 +246,7 @@ char *ecert_nginx_argument(struct ecert_nginx *env, const struct ecert_nginx_dir
                            uint32_t i)
 {
     const struct ecert_nginx_word word = directive->words[i];
-    char *text = ecert_nginx_alloc(&env->arena, (size_t)word.len + 1);
+    char *text = ecert_arena_alloc(&env->arena, (size_t)word.len + 1);
 
     if (text != NULL)
         text[ecert_nginx_word_decode(

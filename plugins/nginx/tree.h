@@ -12,7 +12,7 @@
 #ifndef ECERT_NGINX_TREE_H
 #define ECERT_NGINX_TREE_H
 
-#include "plugins/nginx/arena.h"
+#include "plugins/shared/arena.h"
 
 #include <ecert/plugin.h>
 
@@ -30,7 +30,7 @@
 struct ecert_nginx {
     const struct ecert_host *host;
     struct ecert_job *job;
-    struct ecert_nginx_arena arena;
+    struct ecert_arena arena;
 };
 
 enum ecert_nginx_kind {

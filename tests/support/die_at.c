@@ -1,7 +1,6 @@
 /*
  * Preloaded into a program, it kills it (SIGKILL) just before the N-th call that changes the file
- * system: ECERT_DIE_AT=N.  What dies is the process that was started, never its children: they do
- * not inherit the environment that it read.  Calls are counted by the program's own process only.
+ * system: ECERT_DIE_AT=N.  Only the process that was started counts and dies, none of its children.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,6 +29,13 @@ static void step(void)
         (void)kill(own, SIGKILL);
 }
 
+static int exists(int directory, const char *name)
+{
+    struct stat st;
+
+    return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 int renameat(int a, const char *from, int b, const char *to)
@@ -52,19 +58,22 @@ int symlinkat(const char *value, int a, const char *name)
 
 int unlinkat(int a, const char *name, int flags)
 {
-    step();
+    if (exists(a, name))
+        step();
     return NEXT(unlinkat)(a, name, flags);
 }
 
 int mkdirat(int a, const char *name, mode_t mode)
 {
-    step();
+    if (!exists(a, name))
+        step();
     return NEXT(mkdirat)(a, name, mode);
 }
 
 int mkdir(const char *name, mode_t mode)
 {
-    step();
+    if (!exists(AT_FDCWD, name))
+        step();
     return NEXT(mkdir)(name, mode);
 }
 
@@ -83,7 +92,7 @@ int openat(int a, const char *name, int flags, ...)
     if ((flags & (O_CREAT | O_TMPFILE)) != 0)
         mode = va_arg(args, mode_t);
     va_end(args);
-    if ((flags & O_CREAT) != 0)
+    if ((flags & O_CREAT) != 0 && !exists(a, name))
         step();
     return NEXT(openat)(a, name, flags, mode);
 }

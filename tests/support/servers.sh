@@ -5,7 +5,7 @@
 #   world DIR                        the folder of one scene: DIR/ca, DIR/nginx, DIR/apache, ...
 #   nginx_site DIR PORT NAME PAIR    an nginx that serves NAME on PORT with PAIR.pem and PAIR.key
 #   apache_site DIR PORT NAME PAIR   likewise Apache
-#   start_nginx DIR / start_apache DIR / stop_pid FILE
+#   start_nginx DIR / start_apache DIR / stop_pid FILE / end_process PID
 #   ca_server DIR PORT               the CA's download addresses, out of DIR/ca/www
 #   served PORT NAME                 SHA-256 of the leaf that is served there now, or "nothing"
 #   served_chain PORT NAME           how many certificates are sent
@@ -119,15 +119,18 @@ start_apache() { # DIR
 
 # End the process of a pid file, and only that, if it is still there; wait until it has ended.
 stop_pid() { # FILE
-    local pid i
-    pid=$(cat "$1" 2>/dev/null) || return 0
-    [ -n "$pid" ] && kill -TERM "$pid" 2>/dev/null || return 0
+    end_process "$(cat "$1" 2>/dev/null)"
+}
+
+end_process() { # PID
+    local i
+    [ -n "$1" ] && kill -TERM "$1" 2>/dev/null || return 0
     for i in $(seq 100); do
         # a zombie that nobody reaps yet has ended, too
-        grep -qs '^State:[^Z]*$' "/proc/$pid/status" || return 0
+        grep -qs '^State:[^Z]*$' "/proc/$1/status" || return 0
         sleep 0.05
     done
-    kill -KILL "$pid" 2>/dev/null || true
+    kill -KILL "$1" 2>/dev/null || true
 }
 
 ca_server() { # DIR PORT: serves DIR/ca/www out of DIR/ca-server

@@ -177,6 +177,42 @@ static void test_read(void **state)
 
 /* ---- trust ---- */
 
+/* Who may replace a link chooses what is read after the check. */
+static void test_trust_of_links(void **state)
+{
+    char *theirs = path_of(*state, "theirs"), *link = path_of(*state, "theirs/link");
+    char *through = path_of(*state, "theirs/link/below"), *near = path_of(*state, "near");
+    char *file = test_file_write(*state, "file", ecert_view_of(""), 0644);
+    struct ecert_error err = {0};
+
+    assert_int_equal(mkdir(theirs, 0755), 0);
+    assert_int_equal(symlink("../file", link), 0);
+    assert_int_equal(symlink("theirs/link", near), 0);
+    assert_int_equal(ecert_fs_check_trusted(near, &err), ECERT_OK);
+    assert_int_equal(chmod(theirs, 0777), 0);
+    assert_int_equal(ecert_fs_check_trusted(link, &err), ECERT_E_REFUSED);
+    assert_non_null(strstr(err.text, "theirs' can be written by others"));
+    assert_int_equal(ecert_fs_check_trusted(near, &err), ECERT_E_REFUSED);
+    assert_int_equal(ecert_fs_check_trusted(file, &err), ECERT_OK);
+    assert_int_equal(chmod(theirs, 01777), 0);
+    assert_int_equal(ecert_fs_check_links(link, &err), ECERT_OK);
+    if (geteuid() == 0) { /* in a sticky folder a link is its owner's */
+        assert_int_equal(lchown(link, 65534, 65534), 0);
+        assert_int_equal(ecert_fs_check_trusted(near, &err), ECERT_E_REFUSED);
+        assert_non_null(strstr(err.text, "the link '"));
+        assert_int_equal(ecert_fs_check_links(through, &err), ECERT_E_REFUSED);
+    }
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(ecert_fs_check_links(link, &err), ECERT_OK); /* still to be made */
+    assert_int_equal(symlink("link", link), 0);
+    assert_int_equal(ecert_fs_check_links(link, &err), ECERT_E_IO); /* a circle */
+    free(file);
+    free(near);
+    free(through);
+    free(link);
+    free(theirs);
+}
+
 static void test_trust(void **state)
 {
     char *folder = path_of(*state, "folder"), *link = path_of(*state, "link");
@@ -359,6 +395,7 @@ int main(void)
         TEST(test_resolve),
         TEST(test_read),
         TEST(test_trust),
+        TEST(test_trust_of_links),
         TEST(test_replace),
         TEST(test_stage_and_publish),
         TEST(test_no_room),

@@ -57,7 +57,13 @@ static void test_released_by_death(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(WEXITSTATUS(status), 7);
     assert_int_equal(ecert_lock_take(path, 0, &fd, &err), ECERT_OK);
-    ecert_auto_close(&fd);
+    assert_true(ecert_lock_is_after_crash(fd));
+    ecert_lock_release(&fd);
+    assert_int_equal(fd, -1);
+    assert_int_equal(ecert_lock_take(path, 0, &fd, &err), ECERT_OK);
+    assert_false(ecert_lock_is_after_crash(fd));
+    ecert_lock_release(&fd);
+    ecert_lock_release(&fd); /* none is fine */
     free(path);
     test_folder_remove(folder);
 }

@@ -349,7 +349,7 @@ static void talk(int fd, const struct dialogue *dialogue, const struct net_site 
             return;
         }
     }
-    (void)read(fd, line, sizeof line);
+    (void)!read(fd, line, sizeof line); /* wait until the other side closes */
 }
 
 void net_starttls_start(struct net_starttls *server, const struct net_site *site,

@@ -390,7 +390,7 @@ static void a_later_edit_is_left(void **state)
     expect(world, 0, ECERT_OUTCOME_UNDO_FAILED);
     expect_words(&world->outcomes[0], "was changed by somebody after us");
     assert_true(test_world_conf_is(world, 0, "# all by hand\n"));
-    const char *note = world->outcomes[0].notes.items[0];
+    const char *note = world->outcomes[0].notes.items[1]; /* [0]: of the link, the last rename */
     assert_non_null(strstr(note, "our change:"));
     assert_non_null(strstr(note, "the change since:"));
     assert_non_null(strstr(note, "+# all by hand"));

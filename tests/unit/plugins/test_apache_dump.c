@@ -77,7 +77,7 @@ static void describe(const struct ecert_apache_dump *dump, char *to, size_t len)
 static void check_row(void **state)
 {
     const struct row *row = *state;
-    struct ecert_apache_arena arena = {0};
+    struct ecert_arena arena = {0};
     struct ecert_apache_dump dump = {0};
     char found[1024] = "";
 
@@ -85,7 +85,7 @@ static void check_row(void **state)
         &arena, (struct ecert_view){(const uint8_t *)row->text, strlen(row->text)}, &dump));
     describe(&dump, found, sizeof found);
     assert_string_equal(found, row->want);
-    ecert_apache_arena_clear(&arena);
+    ecert_arena_clear(&arena);
 }
 
 static void includes_and_facts(void **state)
@@ -100,7 +100,7 @@ static void includes_and_facts(void **state)
                                "Define: DUMP_VHOSTS\n"
                                "Define: OLD=/etc/old\n"
                                "Define: PORT=443\n";
-    struct ecert_apache_arena arena = {0};
+    struct ecert_arena arena = {0};
     struct ecert_apache_dump dump = {0};
 
     (void)state;
@@ -121,7 +121,7 @@ static void includes_and_facts(void **state)
     assert_string_equal(ecert_apache_resolve(&arena, &dump, "ssl/${PORT}.pem"),
                         "/etc/apache2/ssl/443.pem");
     assert_string_equal(ecert_apache_resolve(&arena, &dump, "/a/${UNKNOWN}"), "/a/${UNKNOWN}");
-    ecert_apache_arena_clear(&arena);
+    ecert_arena_clear(&arena);
 }
 
 static void random_answers_are_survived(void **state)
@@ -132,7 +132,7 @@ static void random_answers_are_survived(void **state)
     (void)state;
     for (int round = 0; round < 20000; round++) {
         uint8_t bytes[128];
-        struct ecert_apache_arena arena = {0};
+        struct ecert_arena arena = {0};
         struct ecert_apache_dump dump = {0};
         for (size_t i = 0; i < sizeof bytes; i++) {
             seed = seed * 1664525u + 1013904223u;
@@ -140,7 +140,7 @@ static void random_answers_are_survived(void **state)
         }
         assert_true(
             ecert_apache_dump_parse(&arena, (struct ecert_view){bytes, sizeof bytes}, &dump));
-        ecert_apache_arena_clear(&arena);
+        ecert_arena_clear(&arena);
     }
 }
 

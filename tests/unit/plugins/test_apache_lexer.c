@@ -47,7 +47,7 @@ static const struct row {
     {"only a line ending", "\n\r\n", "B1 B2"},
 };
 
-static void describe(struct ecert_apache_arena *arena, struct ecert_view text, char *to, size_t len)
+static void describe(struct ecert_arena *arena, struct ecert_view text, char *to, size_t len)
 {
     struct ecert_apache_lexer lexer = {.text = text};
     struct ecert_apache_piece piece = {0};
@@ -89,11 +89,11 @@ static void check_identity(struct ecert_view text)
         (void)ecert_apache_is(text, &piece, "SSLEngine");
         while (piece.kind >= ECERT_APACHE_DIRECTIVE &&
                ecert_apache_next_word(text, &piece, &after, &word)) {
-            struct ecert_apache_arena arena = {0};
+            struct ecert_arena arena = {0};
             assert_true(word.begin >= piece.name.end && word.end <= piece.end);
             assert_true(word.end > word.begin);
             assert_non_null(ecert_apache_word_text(&arena, text, word));
-            ecert_apache_arena_clear(&arena);
+            ecert_arena_clear(&arena);
         }
     }
     assert_int_equal(at, text.len);
@@ -105,7 +105,7 @@ static void check_row(void **state)
     /* a copy without the NUL, so that a read beyond the end is found */
     const size_t len = strlen(row->text);
     uint8_t *bytes = malloc(len == 0 ? 1 : len);
-    struct ecert_apache_arena arena = {0};
+    struct ecert_arena arena = {0};
     char found[1024] = "";
 
     assert_non_null(bytes);
@@ -113,7 +113,7 @@ static void check_row(void **state)
     describe(&arena, (struct ecert_view){bytes, len}, found, sizeof found);
     assert_string_equal(found, row->want);
     check_identity((struct ecert_view){bytes, len});
-    ecert_apache_arena_clear(&arena);
+    ecert_arena_clear(&arena);
     free(bytes);
 }
 

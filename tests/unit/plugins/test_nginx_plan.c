@@ -364,7 +364,7 @@ static void damaged_files_do_no_harm(void **state)
         assert_int_equal(ecert_nginx_edit_apply(&env, &file, &after, &err), ECERT_OK);
         assert_ptr_equal(after.ptr, text);
         assert_int_equal(after.len, len);
-        ecert_nginx_arena_clear(&env.arena);
+        ecert_arena_clear(&env.arena);
     }
 }
 
@@ -382,7 +382,7 @@ static void deep_nesting_is_refused(void **state)
     struct ecert_nginx_file file = {.path = "x", .text = {(const uint8_t *)text, sizeof text}};
     assert_int_equal(ecert_nginx_parse(&env, &file, &err), ECERT_E_CONFIG);
     assert_string_equal(err.text, "x:1: blocks are nested more than 100 deep");
-    ecert_nginx_arena_clear(&env.arena);
+    ecert_arena_clear(&env.arena);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "plugins/apache/arena.h"
+#include "plugins/shared/arena.h"
 
 #include <stdalign.h>
 #include <stdarg.h>
@@ -8,13 +8,13 @@
 
 #define CHUNK_LEN ((size_t)64 << 10)
 
-struct ecert_apache_chunk {
-    struct ecert_apache_chunk *next;
+struct ecert_arena_chunk {
+    struct ecert_arena_chunk *next;
     size_t len;
     alignas(max_align_t) unsigned char bytes[];
 };
 
-void *ecert_apache_alloc(struct ecert_apache_arena *arena, size_t len)
+void *ecert_arena_alloc(struct ecert_arena *arena, size_t len)
 {
     const size_t step = alignof(max_align_t);
 
@@ -23,7 +23,7 @@ void *ecert_apache_alloc(struct ecert_apache_arena *arena, size_t len)
     len = (len + step - 1) / step * step;
     if (arena->chunks == NULL || len > arena->left) {
         const size_t room = len > CHUNK_LEN ? len : CHUNK_LEN;
-        struct ecert_apache_chunk *chunk = calloc(1, sizeof *chunk + room);
+        struct ecert_arena_chunk *chunk = calloc(1, sizeof *chunk + room);
         if (chunk == NULL)
             return NULL;
         chunk->next = arena->chunks;
@@ -35,16 +35,16 @@ void *ecert_apache_alloc(struct ecert_apache_arena *arena, size_t len)
     return arena->chunks->bytes + (arena->chunks->len - arena->left - len);
 }
 
-char *ecert_apache_copy(struct ecert_apache_arena *arena, const void *bytes, size_t len)
+char *ecert_arena_copy(struct ecert_arena *arena, const void *bytes, size_t len)
 {
-    char *copy = ecert_apache_alloc(arena, len + 1);
+    char *copy = ecert_arena_alloc(arena, len + 1);
 
     if (copy != NULL && len != 0)
         memcpy(copy, bytes, len);
     return copy;
 }
 
-char *ecert_apache_text(struct ecert_apache_arena *arena, const char *fmt, ...)
+char *ecert_arena_text(struct ecert_arena *arena, const char *fmt, ...)
 {
     va_list args;
     char *text = NULL;
@@ -54,7 +54,7 @@ char *ecert_apache_text(struct ecert_apache_arena *arena, const char *fmt, ...)
     va_end(args);
     if (len < 0)
         return NULL;
-    text = ecert_apache_alloc(arena, (size_t)len + 1);
+    text = ecert_arena_alloc(arena, (size_t)len + 1);
     if (text == NULL)
         return NULL;
     va_start(args, fmt);
@@ -63,22 +63,22 @@ char *ecert_apache_text(struct ecert_apache_arena *arena, const char *fmt, ...)
     return text;
 }
 
-void *ecert_apache_grow(struct ecert_apache_arena *arena, void *array, size_t n, size_t size)
+void *ecert_arena_grow(struct ecert_arena *arena, void *array, size_t n, size_t size)
 {
     if ((n & (n - 1)) != 0)
         return array;
-    void *larger = ecert_apache_alloc(arena, (n == 0 ? 1 : 2 * n) * size);
+    void *larger = ecert_arena_alloc(arena, (n == 0 ? 1 : 2 * n) * size);
     if (larger != NULL && n != 0)
         memcpy(larger, array, n * size);
     return larger;
 }
 
-void ecert_apache_arena_clear(struct ecert_apache_arena *arena)
+void ecert_arena_clear(struct ecert_arena *arena)
 {
     while (arena->chunks != NULL) {
-        struct ecert_apache_chunk *next = arena->chunks->next;
+        struct ecert_arena_chunk *next = arena->chunks->next;
         free(arena->chunks);
         arena->chunks = next;
     }
-    *arena = (struct ecert_apache_arena){0};
+    *arena = (struct ecert_arena){0};
 }

@@ -1,0 +1,383 @@
+# The configuration and the command line: every mistake at once, nothing done before it is right.
+
+load common
+
+# The line of the configuration with this text.
+line_of() {
+    grep -nF -- "$1" "$W/ecert.conf" | cut -d: -f1 | head -n 1
+}
+
+commands() {
+    ecert --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p'
+}
+
+options_of() { # COMMAND: "--name" or "--name ARGUMENT", one per line
+    ecert "$1" --help | sed -nE 's/^  -., (--[a-z-]+( [A-Z]+)?) .*/\1/p'
+}
+
+# ---- mistakes ----
+
+many_mistakes() {
+    cat >"$W/ecert.conf" <<CONF
+state_dir = "$W/state";
+authorities_dri = "$W/ca/authorities";
+proxy = "gopher://proxy.example";
+certificates = (
+  { name = "$NAME"; authority = "testpost";
+    subscripton_ends = "2027-06-30";
+    key = { file = "$W/keys/absent.key"; };
+    cross_certificate = "yes";
+    allow = [ "name" ];
+    subscription_ends = "2027-02-30";
+    source = { type = "ldap"; };
+    targets = (
+      { plugin = "ngnix"; },
+      { plugin = "nginx"; comand = [ "/usr/sbin/nginx" ]; },
+      { id = "third"; } ); },
+  { name = "$NAME"; authority = "testpost"; },
+  { name = "not a host"; authority = "testpost"; },
+  { name = 5; authority = "testpost"; }
+);
+CONF
+}
+
+@test "more than ten mistakes are told at once, with file, line and the nearest key; exit 2" {
+    many_mistakes
+    run_ecert config
+    [ "$status" -eq 2 ]
+    local text
+    while IFS='|' read -r text words; do
+        echo "looking for line $(line_of "$text"): $words"
+        grep -qE "$W/ecert.conf:$(line_of "$text"): .*$words" <<<"$stderr"
+    done <<'ROWS'
+authorities_dri|authorities_dri.*did you mean 'authorities_dir'
+gopher|proxy.*gopher://proxy.example
+subscripton_ends|subscripton_ends.*did you mean 'subscription_ends'
+absent.key|absent.key
+"yes"|cross_certificate.*true or false
+allow|'name'.*did you mean 'names'
+2027-02-30|2027-02-30
+ldap|"inbox" or "url".*ldap
+ngnix|'ngnix'.*'nginx'
+comand|comand.*did you mean 'command'
+third|plugin
+not a host|not a host
+name = 5|must be a string
+ROWS
+    # the second certificate of one name
+    grep -qE "ecert.conf:16: .*$NAME" <<<"$stderr"
+    # each on one line, in the order of the lines
+    [ "$(grep -c "ecert.conf:[0-9]*: " <<<"$stderr")" -ge 14 ]
+    [ "$(grep -oE 'ecert.conf:[0-9]+:' <<<"$stderr")" = \
+        "$(grep -oE 'ecert.conf:[0-9]+:' <<<"$stderr" | sort -t: -k2 -n)" ]
+    [ ! -e "$W/state" ]
+}
+
+@test "with mistakes no command does anything: exit 2, the tree is as before" {
+    many_mistakes
+    local command before operand
+    before=$(snapshot "$W")
+    for command in $(commands); do
+        operand=""
+        case $command in
+        import | verify) operand=$W/$NAME.cer ;;
+        rollback) operand=$NAME ;;
+        esac
+        # shellcheck disable=SC2086 # none or one
+        run_ecert "$command" $operand
+        [ "$status" -eq 2 ]
+        grep -q 'ecert.conf:2: ' <<<"$stderr"
+    done
+    same "$before" "$(snapshot "$W")"
+}
+
+@test "a syntax error names its line" {
+    write_config
+    echo 'state_dir = = ;' >>"$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$W/ecert.conf:$(wc -l <"$W/ecert.conf"): "* ]]
+}
+
+@test "a configuration that is not there: exit 2, its name, nothing created" {
+    run --separate-stderr "$ECERT_BUILD/ecert" --config "$W/absent.conf" run
+    echo "$stderr"
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$W/absent.conf"* ]]
+    [ ! -e "$W/state" ]
+}
+
+@test "mistakes of an authority's profile are told by ecert config, with file and line" {
+    write_config
+    sed -i '1a anchorz = ( );' "$W/ca/authorities/testpost.conf"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"testpost.conf:2:"*"anchorz"*"anchors"* ]]
+    AUTHORITY=absent write_config
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"ecert.conf:$(line_of authority\ )"*"'absent'"* ]]
+}
+
+@test "a good configuration is fine, in text and in JSON" {
+    write_config
+    run_ecert config
+    [ "$status" -eq 0 ]
+    [[ $output == *"1 certificate, 1 target"* ]]
+    run_ecert config --json
+    [ "$status" -eq 0 ]
+    [ "$(json '(o["certificates"], o["targets"])' <<<"$output")" = "(1, 1)" ]
+}
+
+@test "include_dir: certificates of other files, and their mistakes with their file" {
+    write_config "" "" "include_dir = \"$W/more\";"
+    mkdir "$W/more"
+    cat >"$W/more/two.conf" <<CONF
+name = "two.example"; authority = "testpost"; key = { file = "$W/ec.key"; };
+CONF
+    run_ecert config --json
+    [ "$status" -eq 0 ]
+    [ "$(json 'o["certificates"]' <<<"$output")" = 2 ]
+    echo 'authrity = "x";' >>"$W/more/two.conf"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$W/more/two.conf:2:"*"did you mean 'authority'"* ]]
+}
+
+# ---- trust ----
+
+@test "a configuration that others can write is not read" {
+    write_config
+    local before
+    chmod 666 "$W/ecert.conf"
+    before=$(snapshot "$W")
+    run_ecert run
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$W/ecert.conf"*"written by others"* ]]
+    same "$before" "$(snapshot "$W")"
+    chmod 644 "$W/ecert.conf"
+    if [ "$(id -u)" -eq 0 ]; then
+        chown 65534 "$W/ecert.conf"
+        run_ecert run
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"$W/ecert.conf"*"belongs to"* ]]
+        chown 0 "$W/ecert.conf"
+    fi
+    chmod 777 "$W"
+    run_ecert run
+    chmod 700 "$W"
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"'$W'"*"written by others"* ]]
+    run_ecert config
+    [ "$status" -eq 0 ]
+}
+
+@test "an included file, a profile, a password file that others can write: the same" {
+    write_config "" "" "include_dir = \"$W/more\";"
+    mkdir "$W/more"
+    echo "name = \"two.example\"; authority = \"testpost\"; key = { file = \"$W/ec.key\"; };" \
+        >"$W/more/two.conf"
+    chmod 666 "$W/more/two.conf"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$W/more/two.conf"*"written by others"* ]]
+    write_config
+    chmod 666 "$W/ca/authorities/testpost.conf"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *testpost.conf*"written by others"* ]]
+    chmod 600 "$W/ca/authorities/testpost.conf"
+    echo secret >"$W/pass"
+    chmod 666 "$W/pass"
+    KEY="file = \"$W/keys/$NAME.key\"; passphrase_file = \"$W/pass\";" write_config
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$W/pass"*"written by others"* ]]
+}
+
+@test "a command that others can write is not run" {
+    printf '#!/bin/sh\ntouch %s/was-run\necho secret\n' "$W" >"$W/askpass"
+    chmod 777 "$W/askpass"
+    KEY="file = \"$W/keys/$NAME.key\"; passphrase_command = [ \"$W/askpass\" ];" write_config
+    run_ecert import "$W/$NAME.cer"
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$W/askpass"*"written by others"* ]]
+    [ ! -e "$W/was-run" ]
+    chmod 755 "$W/askpass"
+    KEY="file = \"$W/keys/$NAME.key\"; passphrase_command = [ \"askpass\" ];" write_config
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [[ $stderr == *askpass*absolute* ]]
+}
+
+# ---- the command line ----
+
+@test "an unknown command, option, operand: one sentence with the nearest; exit 2" {
+    write_config
+    run_ecert depoly
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"'depoly'"*"did you mean 'deploy'"* ]]
+    run_ecert run --verbos
+    [ "$status" -eq 0 ] || [[ $stderr == *verbos* ]]
+    run_ecert run --qiuet
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"'--qiuet'"*"did you mean '--quiet'"* ]]
+    run_ecert plan --to 3
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"\`ecert plan\` has no option '--to'"* ]]
+    run_ecert import
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"usage: ecert import"* ]]
+    run_ecert run now
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"usage: ecert run"* ]]
+    run_ecert
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"no command"* ]]
+    run_ecert deploy --target
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"'--target' needs an argument"* ]]
+    run_ecert rollback "$NAME" --to minus
+    [ "$status" -eq 2 ]
+    local word
+    for word in deploy plan fetch status rollback; do
+        run_ecert "$word" www.myserver.con
+        [ "$status" -eq 2 ]
+        [[ $stderr == *www.myserver.con* ]]
+    done
+}
+
+@test "--help and --version" {
+    run_ecert --help
+    [ "$status" -eq 0 ]
+    [ "$(commands | wc -l)" -ge 10 ]
+    run_ecert --version
+    [ "$status" -eq 0 ]
+    [[ $output =~ ^ecert\ [0-9]+\.[0-9]+ ]]
+}
+
+@test "each command's --help lists the options that it takes, and no others are taken" {
+    local command option all taken
+    all=$(for command in $(commands); do options_of "$command"; done | sort -u)
+    [ "$(wc -l <<<"$all")" -ge 12 ]
+    for command in $(commands); do
+        run_ecert "$command" --help
+        [ "$status" -eq 0 ]
+        [[ $output == "Usage: ecert $command"* ]]
+        taken=$(options_of "$command")
+        while read -r option; do
+            [ "$option" != --help ] && [ "$option" != --version ] || continue
+            # shellcheck disable=SC2086 # an option and its argument
+            run --separate-stderr "$ECERT_BUILD/ecert" "$command" ${option/[A-Z]*/1} \
+                --config "$W/absent.conf" x
+            if grep -qxF -- "$option" <<<"$taken"; then
+                [[ $stderr != *"has no option"* ]]
+            else
+                echo "$command $option: $stderr"
+                [ "$status" -eq 2 ]
+                [[ $stderr == *"has no option '${option%% *}'"* ]]
+            fi
+        done <<<"$all"
+    done
+}
+
+@test "--json: one valid object from every command, when all is well and when it is not" {
+    write_config
+    ca_up
+    local command operand config
+    drop "$W/$NAME.cer"
+    for config in good bad; do
+        [ $config = good ] || echo 'unknown_key = 1;' >>"$W/ecert.conf"
+        for command in $(commands); do
+            operand=""
+            case $command in
+            import | verify) operand=$W/$NAME.cer ;;
+            rollback) operand=$NAME ;;
+            esac
+            # shellcheck disable=SC2086
+            run_ecert "$command" --json $operand
+            if [ $config = good ]; then
+                [ "$(json '(o["command"], o["exit"])' <<<"$output")" = "('$command', $status)" ]
+            else
+                [ "$(json '(o["command"], o["exit"], len(o["errors"]) > 0)' <<<"$output")" = \
+                    "('$command', 2, True)" ]
+                [ "$status" -eq 2 ]
+            fi
+        done
+    done
+}
+
+@test "--json: failures of the work itself are in the object" {
+    write_config
+    ca_up
+    local args
+    for args in "import $W/absent" "import $W/foreign.cer" "verify $W/foreign.cer" "verify $W/absent" \
+        "deploy absent.example" "rollback $NAME --to 7" "fetch absent.example"; do
+        # shellcheck disable=SC2086
+        run_ecert $args --json
+        [ "$status" -ne 0 ]
+        [ "$(json '(o["exit"], len(o["errors"]) > 0)' <<<"$output")" = "($status, True)" ]
+    done
+}
+
+@test "--quiet prints errors only" {
+    write_config
+    ca_up
+    run_ecert import --quiet "$W/$NAME.cer"
+    [ "$status" -eq 0 ]
+    [ -z "$output$stderr" ]
+    run_ecert import --quiet "$W/foreign.cer"
+    [ "$status" -eq 1 ]
+    [ -z "$output" ]
+    [ -n "$stderr" ]
+}
+
+@test "--reference prints every key of the configuration, of plugins and of profiles" {
+    write_config "{ plugin = \"nginx\"; }"
+    run_ecert config --reference
+    [ "$status" -eq 0 ]
+    local key
+    for key in state_dir plugin_dir authorities_dir include_dir proxy certificates name names \
+        authority passphrase_file passphrase_command where url ca_file password_file chain_file \
+        cross_certificate allow subscription_ends targets server_names files fullchain probe \
+        may_write anchors intermediates cross_certificates sha256 revoked crls hosts policies; do
+        grep -qE "(^|[^a-z_])$key([^a-z_]|\$)" <<<"$output" || { echo "no $key"; false; }
+    done
+    run_ecert config --reference --json
+    [ "$status" -eq 0 ]
+    [ "$(json '"passphrase_file" in o["reference"]' <<<"$output")" = True ]
+    # without a configuration the keys alone
+    run --separate-stderr "$ECERT_BUILD/ecert" config --reference --config "$W/absent.conf"
+    [ "$status" -eq 0 ]
+    [[ $output == *passphrase_file* ]]
+}
+
+@test "README mentions every command" {
+    local command
+    for command in $(commands); do
+        grep -q "\`ecert $command" "$ROOT/README.md" || { echo "no $command"; false; }
+    done
+}
+
+@test "a second run while another one holds the lock: exit 4" {
+    write_config
+    ecert fetch --quiet
+    exec {held}>"$W/state/lock"
+    flock "$held"
+    run_ecert fetch
+    exec {held}>&-
+    [ "$status" -eq 4 ]
+    [[ $stderr == *"another"* ]]
+}
+
+@test "standard output that cannot be written is an error, not a crash" {
+    write_config
+    local args
+    for args in --help --version "config --config $W/ecert.conf" "run --help" \
+        "config --reference --config $W/ecert.conf" "plugins --json --config $W/ecert.conf"; do
+        run bash -c "'$ECERT_BUILD/ecert' $args >/dev/full"
+        echo "$args: $output ($status)"
+        [ "$status" -eq 1 ]
+        [[ $output == *"standard output"* ]]
+    done
+}
