@@ -139,7 +139,8 @@ enum ecert_status ecert_fs_open_trusted_directory(const char *path, int *ret_fd,
 
     ECERT_AUTO(ecert_auto_close)
     int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-    if (fd < 0 && errno == ENOSYS) /* before Linux 5.6: the checks below still hold */
+    /* before Linux 5.6, or filtered in an old container: the checks below still hold */
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return ecert_error_errno(err, errno == ENOENT ? ECERT_E_NOT_FOUND : ECERT_E_IO,

@@ -1,41 +1,22 @@
-/* The steps for one group, and the way back.  See transaction_internal.h for who does what. */
+/* The steps for one group, and its verdicts.  See transaction_internal.h for who does what. */
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/flow/attempt.h"
 #include "core/flow/look.h"
 #include "core/flow/preload.h"
 #include "core/flow/prove.h"
-#include "core/flow/service.h"
-#include "core/flow/staging.h"
-#include "core/flow/transaction_internal.h"
 
-struct attempt {
-    const struct ecert_transaction_env *env;
-    struct ecert_member *members;
-    size_t n;
-    const struct ecert_plan_activation *activation; /* NULL: the files alone are the deployment */
-    struct ecert_items items;
-    struct ecert_journal journal;
-    struct ecert_service service;
-    struct ecert_buffer reload_words;
-    bool proved;   /* the test said yes in the private view */
-    bool unproved; /* there is no private view: test after the commit */
-    bool unclear;  /* that test said no to several members: each must be tried alone */
-    bool activated;
-    bool died;
-    bool broken_machine; /* the state directory, not a target, is the trouble */
-};
-
-static void attempt_clear(struct attempt *attempt)
+static void attempt_clear(struct ecert_attempt *attempt)
 {
     ecert_items_clear(&attempt->items);
     ecert_journal_clear(&attempt->journal);
     ecert_buffer_clear(&attempt->reload_words);
 }
 
-static bool owns_items(const struct attempt *attempt, size_t member)
+static bool owns_items(const struct ecert_attempt *attempt, size_t member)
 {
     for (size_t i = 0; i < attempt->items.n; i++)
         if (ecert_item_is_of(&attempt->items.list[i], member))
@@ -46,7 +27,7 @@ static bool owns_items(const struct attempt *attempt, size_t member)
 /* ---- the steps ---- */
 
 /* Each distinct pair once; a bad pair refuses its members. */
-static enum ecert_status preload_pairs(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status preload_pairs(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     struct ecert_pair *pairs = calloc(attempt->n + 1, sizeof *pairs);
     struct ecert_error *results = calloc(attempt->n + 1, sizeof *results);
@@ -82,13 +63,13 @@ out:
     return status;
 }
 
-static enum ecert_status find_items(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status find_items(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     return ecert_items_collect(attempt->members, attempt->n, true, &attempt->items, err);
 }
 
 /* The service and what is served now; also where there is nothing to change. */
-static enum ecert_status look_before(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status look_before(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
 
@@ -102,7 +83,7 @@ static enum ecert_status look_before(struct attempt *attempt, struct ecert_error
     return ecert_look_before(attempt->env, attempt->members, attempt->n, err);
 }
 
-static enum ecert_status stage_files(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status stage_files(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     size_t failed = 0;
 
@@ -124,7 +105,7 @@ static enum ecert_status stage_files(struct attempt *attempt, struct ecert_error
     return ECERT_OK;
 }
 
-static enum ecert_status run_tests(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status run_tests(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     if (attempt->items.n == 0)
         return ECERT_OK;
@@ -157,14 +138,14 @@ static enum ecert_status run_tests(struct attempt *attempt, struct ecert_error *
     return ECERT_OK;
 }
 
-static enum ecert_status mark_commit(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status mark_commit(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     return attempt->items.n == 0
                ? ECERT_OK
                : ecert_journal_add_mark(&attempt->journal, ECERT_MARK_COMMIT, err);
 }
 
-static enum ecert_status rename_all(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status rename_all(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     bool durable = true, tested = false;
 
@@ -183,7 +164,7 @@ static enum ecert_status rename_all(struct attempt *attempt, struct ecert_error 
 }
 
 /* Reload, where there is something to reload for. */
-static enum ecert_status activate(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status activate(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     struct ecert_error ignored = {0};
     bool wanted = attempt->items.n > 0;
@@ -204,7 +185,8 @@ static enum ecert_status activate(struct attempt *attempt, struct ecert_error *e
 }
 
 /* Say what the reload said, because the problem by itself sounds as if nobody had reloaded. */
-static enum ecert_status add_reload_words(const struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status add_reload_words(const struct ecert_attempt *attempt,
+                                          struct ecert_error *err)
 {
     const struct ecert_error inner = *err;
 
@@ -218,7 +200,7 @@ static enum ecert_status add_reload_words(const struct attempt *attempt, struct 
                            inner.text);
 }
 
-static enum ecert_status look_after(struct attempt *attempt, struct ecert_error *err)
+static enum ecert_status look_after(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     const bool watched = attempt->activation != NULL && attempt->service.running;
 
@@ -241,7 +223,7 @@ static enum ecert_status look_after(struct attempt *attempt, struct ecert_error 
 
 static const struct step {
     const char *name;
-    enum ecert_status (*run)(struct attempt *attempt, struct ecert_error *err);
+    enum ecert_status (*run)(struct ecert_attempt *attempt, struct ecert_error *err);
     bool live; /* from the first live row on, any failure leads to undo */
 } steps[] = {
     {"pre-load", preload_pairs, false},  {"compare", find_items, false},
@@ -253,7 +235,7 @@ static const struct step {
 
 /* ---- the good end ---- */
 
-static void tell_files(const struct attempt *attempt, size_t member)
+static void tell_files(const struct ecert_attempt *attempt, size_t member)
 {
     struct ecert_outcome *outcome = attempt->members[member].outcome;
     struct ecert_error ignored = {0};
@@ -276,7 +258,7 @@ static void tell_files(const struct attempt *attempt, size_t member)
     }
 }
 
-static enum ecert_outcome_kind good_kind(const struct attempt *attempt, size_t member)
+static enum ecert_outcome_kind good_kind(const struct ecert_attempt *attempt, size_t member)
 {
     const struct ecert_member *who = &attempt->members[member];
     const bool own = owns_items(attempt, member);
@@ -289,7 +271,7 @@ static enum ecert_outcome_kind good_kind(const struct attempt *attempt, size_t m
 }
 
 /* Done is done: what cannot be tidied up is a note. */
-static void finish(struct attempt *attempt)
+static void finish(struct ecert_attempt *attempt)
 {
     struct ecert_error err = {0};
 
@@ -311,53 +293,11 @@ static void finish(struct attempt *attempt)
 
 /* ---- the way back ---- */
 
-/* Make the server serve again what it served before. */
-static enum ecert_status reactivate(struct attempt *attempt, struct ecert_error *err)
-{
-    const unsigned timeout = attempt->env->command_timeout_ms;
-
-    if (!attempt->activated)
-        return ECERT_OK;
-    if (attempt->died || !ecert_service_is_alive(&attempt->service))
-        ECERT_TRY(ecert_service_start(&attempt->service, timeout, err));
-    else
-        ECERT_TRY(ecert_service_reload(&attempt->service, timeout, NULL, err));
-    return ecert_look_restored(attempt->env, attempt->members, attempt->n,
-                               attempt->env->look_timeout_ms, err);
-}
-
-/* Put everything back; *why, the reason, gets the words about how that went. */
-static enum ecert_outcome_kind undo(struct attempt *attempt, struct ecert_error *why)
-{
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
-    struct ecert_error files = {0}, service = {0};
-    const struct ecert_error reason = *why;
-    size_t restored = 0;
-
-    const enum ecert_status back =
-        ecert_staging_undo(&attempt->items, &attempt->journal, &restored, &notes, &files);
-    for (size_t i = 0; i < notes.len; i++)
-        ecert_members_note(attempt->members, attempt->n, notes.items[i]);
-    ecert_transaction_at(attempt->env, "undo");
-    const enum ecert_status running = reactivate(attempt, &service);
-    if (back == ECERT_OK && running == ECERT_OK) {
-        (void)ecert_error_set(why, reason.status, "%s; everything was put back%s", reason.text,
-                              !attempt->activated ? ""
-                              : attempt->died     ? ", and the server was started again"
-                                                  : ", and the server was reloaded");
-        return ECERT_OUTCOME_UNDONE;
-    }
-    (void)ecert_error_set(why, reason.status, "%s; putting it back failed too: %s%s%s", reason.text,
-                          files.text, back != ECERT_OK && running != ECERT_OK ? "; " : "",
-                          service.text);
-    return ECERT_OUTCOME_UNDO_FAILED;
-}
-
 /*
  * Whose fault?  Those whose own look failed, when others' did not; else everybody's.  After an
  * undo that failed nobody is tried again.
  */
-static void give_undone(struct attempt *attempt, enum ecert_outcome_kind kind,
+static void give_undone(struct ecert_attempt *attempt, enum ecert_outcome_kind kind,
                         const struct ecert_error *why, bool looked)
 {
     bool some_good = false;
@@ -378,11 +318,11 @@ static void give_undone(struct attempt *attempt, enum ecert_outcome_kind kind,
 }
 
 /* Nothing had to change, but it is not served: there is nothing to put back. */
-static void give_not_served(struct attempt *attempt, struct ecert_error *why)
+static void give_not_served(struct ecert_attempt *attempt, struct ecert_error *why)
 {
     struct ecert_error again = {0};
 
-    if (attempt->died && reactivate(attempt, &again) != ECERT_OK)
+    if (attempt->died && ecert_attempt_reactivate(attempt, &again) != ECERT_OK)
         (void)ecert_error_wrap(why, "%s, and", again.text);
     (void)ecert_error_wrap(why, "everything is in place, but the server does not serve it");
     for (size_t i = 0; i < attempt->n; i++) {
@@ -399,7 +339,7 @@ static void give_not_served(struct attempt *attempt, struct ecert_error *why)
 }
 
 /* The live files are back as they were: was the server's test content with them? */
-static void tell_broken_before(struct attempt *attempt, struct ecert_error *why)
+static void tell_broken_before(struct ecert_attempt *attempt, struct ecert_error *why)
 {
     struct ecert_error before = {0};
     bool tested = false;
@@ -411,11 +351,12 @@ static void tell_broken_before(struct attempt *attempt, struct ecert_error *why)
 }
 
 /* Undo, and say whose fault it was. */
-static void fail_live(struct attempt *attempt, const struct step *step, struct ecert_error *why)
+static void fail_live(struct ecert_attempt *attempt, const struct step *step,
+                      struct ecert_error *why)
 {
     const bool tested =
         step->run == rename_all && attempt->unproved && why->status == ECERT_E_COMMAND;
-    const enum ecert_outcome_kind kind = undo(attempt, why);
+    const enum ecert_outcome_kind kind = ecert_attempt_put_back(attempt, why);
 
     if (tested && kind == ECERT_OUTCOME_UNDONE) {
         attempt->unclear = ecert_members_waiting(attempt->members, attempt->n) > 1;
@@ -430,7 +371,7 @@ static void fail_live(struct attempt *attempt, const struct step *step, struct e
  * A step failed.  Everything is as before afterwards, and somebody has a verdict, unless `unclear`
  * or the machine is to blame.  (Staging and proving have told the guilty already.)
  */
-static void fail(struct attempt *attempt, const struct step *step, struct ecert_error *why)
+static void fail(struct ecert_attempt *attempt, const struct step *step, struct ecert_error *why)
 {
     const bool told =
         step->run == stage_files || (step->run == run_tests && why->status == ECERT_E_COMMAND);
@@ -444,6 +385,14 @@ static void fail(struct attempt *attempt, const struct step *step, struct ecert_
         fail_live(attempt, step, why);
     else if (!told)
         ecert_members_verdict(attempt->members, attempt->n, ECERT_OUTCOME_REFUSED, why);
+    if (attempt->stuck) {
+        for (size_t i = 0; i < attempt->n; i++)
+            ecert_member_note(&attempt->members[i],
+                              "the copies of what was there are kept in '%s'; the next run puts "
+                              "them back when it can",
+                              attempt->journal.folder);
+        return;
+    }
     if (attempt->journal.folder != NULL &&
         (ecert_staging_clean(&attempt->items, &attempt->journal, &err) != ECERT_OK ||
          ecert_journal_end(&attempt->journal, &err) != ECERT_OK))
@@ -457,7 +406,7 @@ static enum ecert_status attempt_once(const struct ecert_transaction_env *env,
                                       struct ecert_error *err)
 {
     ECERT_AUTO(attempt_clear)
-    struct attempt attempt = {.env = env, .members = members, .n = n};
+    struct ecert_attempt attempt = {.env = env, .members = members, .n = n};
 
     *ret_unclear = false;
     if (members[0].change->plan->has_activation) /* a group shares it */

@@ -65,4 +65,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_authority_value(enum ecert_authority_ke
                                                          const char *text, char **ret,
                                                          struct ecert_error *err);
 
+/*
+ * Of the certificates of a trusted file, those which the pin (NULL: any) names become anchors.
+ * ECERT_E_REFUSED: not trusted; ECERT_E_CRYPTO: damaged, or none of them is there.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_authority_load_anchors(struct ecert_authority *authority,
+                                                                const char *file, const char *pin,
+                                                                struct ecert_error *err);
+
 #endif

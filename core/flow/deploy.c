@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/flow/nearest.h"
 
 const char *ecert_standing_word(enum ecert_standing standing)
@@ -220,6 +221,54 @@ void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployment
     }
 }
 
+static bool is_among(const char *path, const struct ecert_strings *paths)
+{
+    ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
+    struct ecert_error ignored = {0};
+
+    if (ecert_strings_contain(paths, path))
+        return true;
+    return ecert_fs_resolve_new(path, &resolved, &ignored) == ECERT_OK &&
+           ecert_strings_contain(paths, resolved);
+}
+
+/* The first of these paths that the change touches; NULL if none. */
+static const char *touched(const struct ecert_change *change, const struct ecert_strings *paths)
+{
+    for (size_t i = 0; i < change->plan->n_files; i++)
+        if (is_among(change->plan->files[i].path, paths))
+            return change->plan->files[i].path;
+    for (size_t i = 0; i < change->n_copies; i++)
+        if (is_among(change->copies[i].to, paths))
+            return change->copies[i].to;
+    for (size_t i = 0; change->live_dir != NULL && i < paths->len; i++) {
+        const size_t n = strlen(change->live_dir);
+        if (strncmp(paths->items[i], change->live_dir, n) == 0 && paths->items[i][n] == '/' &&
+            strcmp(paths->items[i] + n + 1, change->live_link) == 0)
+            return paths->items[i];
+    }
+    return NULL;
+}
+
+void ecert_deploy_leave_alone(struct ecert_deployments *deployments,
+                              const struct ecert_strings *paths)
+{
+    for (size_t i = 0; i < deployments->n; i++) {
+        struct ecert_deployment *deployment = &deployments->items[i];
+
+        if (deployment->standing != ECERT_STANDING_WANTED)
+            continue;
+        const char *path = touched(&deployment->change, paths);
+        if (path == NULL)
+            continue;
+        deployment->standing = ECERT_STANDING_UNFIT;
+        (void)ecert_error_set(&deployment->error, ECERT_E_BUSY,
+                              "'%s' belongs to an unfinished transaction that cannot be undone "
+                              "yet; what hinders that is said above",
+                              path);
+    }
+}
+
 /* The changes of those that are prepared, in one array as the transaction wants them. */
 static struct ecert_change *gather(const struct ecert_deployments *deployments, size_t *ret_n)
 {
@@ -307,6 +356,7 @@ size_t ecert_deploy_failures(const struct ecert_deployments *deployments)
         const struct ecert_deployment *deployment = &deployments->items[i];
 
         if (deployment->standing == ECERT_STANDING_UNFIT ||
+            deployment->standing == ECERT_STANDING_WAITING ||
             (deployment->has_outcome && deployment->outcome.error.status != ECERT_OK))
             failures++;
     }

@@ -85,6 +85,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_select(struct ecert_context *con
  */
 void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployments *deployments);
 
+/* Those prepared that would touch one of these files become UNFIT. */
+void ecert_deploy_leave_alone(struct ecert_deployments *deployments,
+                              const struct ecert_strings *paths);
+
 /* The unified diff of all that are prepared; see ecert_transaction_diff(). */
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_diff(const struct ecert_deployments *deployments,
                                                      struct ecert_buffer *out, size_t *ret_changes,
@@ -99,7 +103,7 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_carry_out(struct ecert_context *
                                                           struct ecert_deployments *deployments,
                                                           struct ecert_error *err);
 
-/* How many were UNFIT or ended in a failure. */
+/* How many were UNFIT, ended in a failure, or failed before and wait for their next try. */
 size_t ecert_deploy_failures(const struct ecert_deployments *deployments);
 
 /* ---- parts, each in a file of its own ---- */

@@ -466,7 +466,7 @@ enum ecert_status ecert_look_restored(const struct ecert_transaction_env *env,
         if (endpoints.list[i].settled)
             continue;
         add_place(&place, &endpoints.list[i].observation->probe);
-        return ecert_error_set(err, ECERT_E_NETWORK,
+        return ecert_error_set(err, ECERT_E_TIMEOUT,
                                "%.*s does not serve again what it served before", (int)place.len,
                                (const char *)place.ptr);
     }

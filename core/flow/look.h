@@ -38,7 +38,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_look_after(const struct ecert_transacti
 /*
  * After an undo: wait until every endpoint that answered before serves what it served then, and
  * nothing else for 200 ms: a worker that is on its way out could be taken for a success later.  The
- * observations keep what was seen before the undo.  ECERT_E_NETWORK names the first that does not.
+ * observations keep what was seen before the undo.  ECERT_E_TIMEOUT names the first that does not;
+ * anything else: nobody could look.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_look_restored(const struct ecert_transaction_env *env,
                                                        struct ecert_member *members, size_t n,

@@ -213,6 +213,7 @@ static enum ecert_status receive_some(struct ecert_talk *talk, struct ecert_erro
     if (n <= 0)
         return gone(talk, err);
     ecert_buffer_add(&talk->in, (struct ecert_view){chunk, (size_t)n});
+    explicit_bzero(chunk, (size_t)n); /* a fetched file may hold a key */
     return talk->in.failed ? ecert_error_nomem(err) : ECERT_OK;
 }
 

@@ -40,7 +40,7 @@ static bool is_printable(const char *text)
     return true;
 }
 
-/* A validator is stored and sent again later: printable and short, or it is not kept. */
+/* A validator is stored and sent again later: ecert-net lets only printable, short ones pass. */
 static enum ecert_status read_validator(const struct ecert_message *message, size_t i, char **ret,
                                         struct ecert_error *err)
 {

@@ -3,6 +3,7 @@
 void ecert_pipeline_report_clear(struct ecert_pipeline_report *report)
 {
     ecert_strings_clear(&report->recovered);
+    ecert_strings_clear(&report->stuck);
     ecert_arrivals_clear(&report->arrivals);
     ecert_deployments_clear(&report->deployments);
     ecert_bytes_clear(&report->diff);
@@ -15,7 +16,7 @@ enum ecert_status ecert_pipeline_recover(struct ecert_context *context,
     const struct ecert_transaction_env env = {.state_dir = context->config->state_dir,
                                               .network = &context->network};
 
-    return ecert_transaction_recover(&env, &report->recovered, err);
+    return ecert_transaction_recover(&env, &report->recovered, &report->stuck, err);
 }
 
 /* For whoever wants to read along; what would be refused is told by its outcome. */
@@ -38,6 +39,7 @@ enum ecert_status ecert_pipeline_deploy(struct ecert_context *context,
 {
     ECERT_TRY(ecert_deploy_select(context, how, &report->deployments, err));
     ecert_deploy_prepare(context, &report->deployments);
+    ecert_deploy_leave_alone(&report->deployments, &report->stuck);
     ECERT_TRY(keep_diff(report, err));
     return ecert_deploy_carry_out(context, &report->deployments, err);
 }

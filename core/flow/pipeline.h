@@ -17,6 +17,7 @@
 /* What a run did, for whoever shows it. */
 struct ecert_pipeline_report {
     struct ecert_strings recovered; /* one sentence per interrupted transaction */
+    struct ecert_strings stuck;     /* files of those that cannot be undone yet */
     struct ecert_arrivals arrivals;
     struct ecert_deployments deployments;
     bool with_diff;          /* asked for by the caller */

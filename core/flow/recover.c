@@ -71,24 +71,56 @@ static enum ecert_status put_back(const struct ecert_transaction_env *env,
     return add_sentence(&sentence, notes, err);
 }
 
+/* A journal that ends early belongs to a run that had staged nothing; it has no backups then. */
+static enum ecert_status forget(const char *folder, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *backup = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings kept = {0};
+
+    ECERT_TRY(ecert_text_format(&backup, err, "%s/backup", folder));
+    if (ecert_fs_list(backup, &kept, err) == ECERT_OK && kept.len > 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "its journal is damaged, but '%s' holds copies of files as they "
+                               "were; compare them by hand, then remove '%s'",
+                               backup, folder);
+    return ecert_fs_remove_tree(AT_FDCWD, folder, err);
+}
+
+/* The files of a transaction that cannot be undone now: nobody else may touch them before. */
+static enum ecert_status tell_stuck(const struct ecert_journal_content *content,
+                                    const struct ecert_error *why, const char *folder,
+                                    struct ecert_strings *notes, struct ecert_strings *stuck,
+                                    struct ecert_error *err)
+{
+    for (size_t i = 0; i < content->items.n; i++)
+        ECERT_TRY(ecert_strings_add(stuck, content->items.list[i].path, err));
+    return ecert_strings_printf(notes, err,
+                                "the unfinished transaction '%s' cannot be undone yet: %s; its "
+                                "files are left alone until it can",
+                                folder, why->text);
+}
+
 static enum ecert_status recover_one(const struct ecert_transaction_env *env, const char *folder,
-                                     struct ecert_strings *notes, struct ecert_error *err)
+                                     struct ecert_strings *notes, struct ecert_strings *stuck,
+                                     struct ecert_error *err)
 {
     ECERT_AUTO(ecert_journal_content_clear) struct ecert_journal_content content = {0};
     ECERT_AUTO(ecert_journal_clear) struct ecert_journal journal = {0};
+    struct ecert_error why = {0};
 
     ECERT_TRY(ecert_journal_read(folder, &content, err));
-    if (!content.ready) /* nothing was staged yet */
-        return ecert_fs_remove_tree(AT_FDCWD, folder, err);
+    if (!content.ready)
+        return forget(folder, err);
     ECERT_TRY(ecert_journal_open(folder, &journal, err));
-    if (!content.done)
-        ECERT_TRY(put_back(env, &content, &journal, notes, err));
+    if (!content.done && put_back(env, &content, &journal, notes, &why) != ECERT_OK)
+        return tell_stuck(&content, &why, folder, notes, stuck, err);
     ECERT_TRY(ecert_staging_clean(&content.items, &journal, err));
     return ecert_journal_end(&journal, err);
 }
 
 enum ecert_status ecert_transaction_recover(const struct ecert_transaction_env *env,
                                             struct ecert_strings *ret_notes,
+                                            struct ecert_strings *ret_stuck,
                                             struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
@@ -104,7 +136,7 @@ enum ecert_status ecert_transaction_recover(const struct ecert_transaction_env *
         struct ecert_error one = {0};
 
         ECERT_TRY(ecert_text_format(&folder, err, "%s/%s", transactions, names.items[i]));
-        if (recover_one(env, folder, ret_notes, &one) == ECERT_OK || worst != ECERT_OK)
+        if (recover_one(env, folder, ret_notes, ret_stuck, &one) == ECERT_OK || worst != ECERT_OK)
             continue;
         (void)ecert_error_wrap(&one, "the unfinished transaction '%s' could not be undone",
                                names.items[i]);

@@ -3,8 +3,9 @@
  *
  * The inbox is one folder for all certificates: each file is read once, matched by public key, and
  * then moved to inbox/taken/ or, with the reason beside it, to inbox/rejected/.  A file whose
- * failure is not its own (the network is down, a key cannot be read) stays for the next run; so
- * does one that was written a moment ago and does not decode: it may not be complete yet.
+ * failure is not its own (the network is down, a key cannot be read) stays for the next run.
+ * One that does not decode may still be being copied: it is waited for until it has not changed for
+ * two seconds.
  * A URL belongs to one certificate and is asked with a conditional request.
  */
 #ifndef ECERT_FLOW_SOURCE_H

@@ -1,7 +1,9 @@
 # The nouns of the domain, and the steps of the program.
 set(ECERT_FLOW_SOURCES
   core/flow/attempt.c
+  core/flow/attempt_undo.c
   core/flow/authority.c
+  core/flow/authority_anchors.c
   core/flow/authority_keys.c
   core/flow/bundle.c
   core/flow/certificate.c

@@ -123,10 +123,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_transaction_run(const struct ecert_tran
  * (guarded: a file that somebody changed since is left and reported), the service is activated
  * again if it had been, left-over temporary files are removed.  One sentence per transaction in
  * ret_notes.  The caller holds the lock.
+ *
+ * A transaction that cannot be undone yet (its directory is not writable, ...) stays; the paths of
+ * its files are added to ret_stuck, and nothing may be deployed to them.  ECERT_E_REFUSED: a
+ * damaged journal, whose files are not known.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_transaction_recover(
     const struct ecert_transaction_env *env, struct ecert_strings *ret_notes,
-    struct ecert_error *err);
+    struct ecert_strings *ret_stuck, struct ecert_error *err);
 
 /*
  * The unified diff of what the plans would do to the files, merged; secret files are one line

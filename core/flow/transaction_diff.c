@@ -5,7 +5,7 @@
 #include "core/base/diff.h"
 #include "core/flow/items.h"
 
-#define SHOWN_WHOLE 60 /* lines; a longer new file is named, not printed */
+#define SHOWN_WHOLE 20 /* lines; a longer new file is named, not printed */
 
 static size_t count_lines(struct ecert_view text)
 {

@@ -1,6 +1,6 @@
 # All or nothing: what may go wrong between the first byte and the handshake.
 #
-# covers: core/flow/items.h core/flow/prove.h core/flow/transaction_internal.h
+# covers: core/flow/attempt.h core/flow/items.h core/flow/prove.h core/flow/transaction_internal.h
 
 load deploying
 
