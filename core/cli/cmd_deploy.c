@@ -14,9 +14,10 @@ static int end_with(struct ecert_app *app, const struct ecert_error *err)
 }
 
 /*
- * A transaction is not left half way because somebody pressed a key, and what it did is told: these
- * signals wait until the program ends by itself (its steps are bounded in time).  kill -9 and power
- * cuts are what the journal is for.
+ * A transaction is not left half way because somebody pressed a key, and what it did is told: from
+ * the first change on these signals wait until the program ends by itself (its steps are bounded in
+ * time).  Before that, and while recovering, which can be done again, they end it at once.  kill -9
+ * and power cuts are what the journal is for.
  */
 static void hold_signals(void)
 {
@@ -82,17 +83,18 @@ int ecert_cmd_plan(struct ecert_app *app)
 static int deploy(struct ecert_app *app, const struct ecert_deploy_selection *how)
 {
     ECERT_AUTO(ecert_pipeline_report_clear)
-    struct ecert_pipeline_report report = {.with_diff = app->options.verbose};
+    struct ecert_pipeline_report report = {.before_changes = hold_signals,
+                                           .with_diff = app->options.verbose};
     struct ecert_error err = {0};
 
-    hold_signals();
     enum ecert_status status = ecert_pipeline_recover(&app->context, &report, &err);
     if (status == ECERT_OK)
         status = ecert_pipeline_deploy(&app->context, how, &report, &err);
     ecert_report_recovered(app, &report.recovered);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
-    const size_t failed = ecert_report_deployments(app, &report.deployments);
+    const size_t failed =
+        ecert_report_deployments(app, &report.deployments) + (report.stuck.len > 0);
     if (status != ECERT_OK)
         return end_with(app, &err);
     for (size_t i = 0; i < report.deployments.n; i++) {
@@ -136,13 +138,13 @@ int ecert_cmd_rollback(struct ecert_app *app)
 int ecert_cmd_run(struct ecert_app *app)
 {
     ECERT_AUTO(ecert_pipeline_report_clear)
-    struct ecert_pipeline_report report = {.with_diff = app->options.verbose};
+    struct ecert_pipeline_report report = {.before_changes = hold_signals,
+                                           .with_diff = app->options.verbose};
     struct ecert_error err = {0};
 
-    hold_signals();
     const enum ecert_status status = ecert_pipeline_run(&app->context, &report, &err);
     ecert_report_recovered(app, &report.recovered);
-    size_t failed = ecert_report_arrivals(app, &report.arrivals);
+    size_t failed = ecert_report_arrivals(app, &report.arrivals) + (report.stuck.len > 0);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
     failed += ecert_report_deployments(app, &report.deployments);

@@ -41,6 +41,8 @@ enum ecert_status ecert_pipeline_deploy(struct ecert_context *context,
     ecert_deploy_prepare(context, &report->deployments);
     ecert_deploy_leave_alone(&report->deployments, &report->stuck);
     ECERT_TRY(keep_diff(report, err));
+    if (report->before_changes != NULL)
+        report->before_changes();
     return ecert_deploy_carry_out(context, &report->deployments, err);
 }
 

@@ -20,8 +20,9 @@ struct ecert_pipeline_report {
     struct ecert_strings stuck;     /* files of those that cannot be undone yet */
     struct ecert_arrivals arrivals;
     struct ecert_deployments deployments;
-    bool with_diff;          /* asked for by the caller */
-    struct ecert_bytes diff; /* then: of all that was to be changed */
+    void (*before_changes)(void); /* called before the first change; NULL: nothing */
+    bool with_diff;               /* asked for by the caller */
+    struct ecert_bytes diff;      /* then: of all that was to be changed */
 };
 void ecert_pipeline_report_clear(struct ecert_pipeline_report *report);
 

@@ -424,6 +424,45 @@ HOOK
     is "unfinished" "" "$(ls "$W/state/transactions")"
 }
 
+@test "a way back that is barred: the copies are kept, others go on, and the next run finishes it" {
+    first_deployment
+    hook <<'HOOK'
+[ "$verb" = reload ] && [ ! -e "$W/once" ] && touch "$W/once" || exit 0
+chmod 777 "$W/nginx/conf.d"
+echo exit 1
+HOOK
+    local before kept
+    before=$(cat "$W/nginx/conf.d/$NAME.conf")
+    run_ecert deploy
+    [ "$status" -eq 1 ]
+    says "not everything could be put back" "the copies of what was there are kept in '"
+    kept=$(ls "$W/state/transactions")
+    [ -n "$kept" ]
+    # barred still: said, nothing is deployed to these files, nothing is lost
+    run_ecert run
+    [ "$status" -eq 1 ]
+    says "cannot be undone yet" "'$W/nginx/conf.d'"
+    is "kept" "$kept" "$(ls "$W/state/transactions")"
+    chmod 755 "$W/nginx/conf.d"
+    run_ecert run # the target itself waits for its next try
+    says "1 file put back"
+    is "what was there" "$before" "$(cat "$W/nginx/conf.d/$NAME.conf")"
+    no_leftovers
+    ecert deploy --quiet
+    nginx_serves "$W/$NAME.cer"
+}
+
+@test "SIGTERM in the middle of a deployment: it is finished, and told" {
+    first_deployment
+    hook <<'HOOK'
+[ "$verb" != reload ] || kill -TERM "$parent"
+HOOK
+    run_ecert deploy
+    says "deployed, and the server was seen to serve it"
+    nginx_serves "$W/$NAME.cer"
+    no_leftovers
+}
+
 @test "a second run at the same time leaves with code 4 and names the first" {
     renewal
     hook <<'HOOK'
