@@ -306,7 +306,14 @@ def time_certbot(scene):
     base = scene.issue()
     scene.server.fresh()
     with open(scene.server.folder + "/ctl", "w") as out:
-        out.write(f"#!/bin/sh\nexec {' '.join(scene.server.argv)} \"$@\"\n")
+        # apachectl's own words, which Apache itself does not know
+        out.write(f"""#!/bin/sh
+case "$1" in
+configtest) set -- -t ;;
+graceful | restart | start | stop) set -- -k "$1" ;;
+esac
+exec {' '.join(scene.server.argv)} "$@"
+""")
     os.chmod(scene.server.folder + "/ctl", 0o755)
     folder = scene.folder + "/certbot"
     argv = ["certbot", "install", *scene.server.certbot(), "--non-interactive", "--no-redirect",
