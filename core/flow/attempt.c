@@ -134,6 +134,7 @@ static enum ecert_status run_tests(struct ecert_attempt *attempt, struct ecert_e
     } else {
         ECERT_TRY(status);
     }
+    attempt->tested = attempt->proved;
     ecert_transaction_at(attempt->env, "prove");
     return ECERT_OK;
 }
@@ -160,6 +161,7 @@ static enum ecert_status rename_all(struct ecert_attempt *attempt, struct ecert_
     if (attempt->unproved && ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL,
                                          ECERT_PROVE_LIVE, &tested, err) != ECERT_OK)
         return ecert_error_wrap(err, "the server refuses the new configuration");
+    attempt->tested = attempt->tested || tested;
     return ECERT_OK;
 }
 
@@ -178,8 +180,8 @@ static enum ecert_status activate(struct ecert_attempt *attempt, struct ecert_er
     if (attempt->items.n > 0)
         (void)!ecert_journal_add_mark(&attempt->journal, ECERT_MARK_ACTIVATE, &ignored);
     attempt->activated = true;
-    ECERT_TRY(ecert_service_reload(&attempt->service, attempt->env->command_timeout_ms,
-                                   &attempt->reload_words, err));
+    ECERT_TRY(ecert_service_reload(&attempt->service, attempt->tested,
+                                   attempt->env->command_timeout_ms, &attempt->reload_words, err));
     ecert_transaction_at(attempt->env, "activate");
     return ECERT_OK;
 }

@@ -21,6 +21,7 @@ struct ecert_attempt {
     bool proved;   /* the test said yes in the private view */
     bool unproved; /* there is no private view: test after the commit */
     bool unclear;  /* that test said no to several members: each must be tried alone */
+    bool tested;   /* one or the other: the server's test has accepted what is live now */
     bool activated;
     bool died;
     bool stuck;          /* not everything could be put back: what is needed for it is kept */

@@ -26,7 +26,7 @@ enum ecert_status ecert_attempt_reactivate(struct ecert_attempt *attempt, struct
     if (attempt->died || !ecert_service_is_alive(&attempt->service))
         return ecert_service_start(&attempt->service, timeout, err);
     ECERT_TRY(test_what_is_back(attempt, err));
-    return ecert_service_reload(&attempt->service, timeout, NULL, err);
+    return ecert_service_reload(&attempt->service, false, timeout, NULL, err);
 }
 
 /* Does it serve again what it served before?  That nobody could look is a note, not a failure. */

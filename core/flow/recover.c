@@ -23,7 +23,7 @@ static void reactivate(const struct ecert_journal_content *content, size_t resto
     if (ecert_service_find(&content->plan.activation, &service, notes, &err) != ECERT_OK) {
         ecert_buffer_printf(sentence, "; %s", err.text);
     } else if (service.running) {
-        if (ecert_service_reload(&service, timeout, NULL, &err) == ECERT_OK)
+        if (ecert_service_reload(&service, false, timeout, NULL, &err) == ECERT_OK)
             ecert_buffer_printf(sentence, "; %s was reloaded", name);
         else
             ecert_buffer_printf(sentence, "; %s could not be reloaded: %s", name, err.text);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
@@ -242,11 +243,42 @@ static enum ecert_status unit_command(const char *verb, const char *service, uns
     return ECERT_OK;
 }
 
-enum ecert_status ecert_service_reload(const struct ecert_service *service, unsigned timeout_ms,
-                                       struct ecert_buffer *words, struct ecert_error *err)
+/* The process runs the very file that the command names; one that was replaced since does not. */
+static bool runs_the_command(pid_t pid, const char *program)
+{
+    ECERT_AUTO(ecert_auto_free) char *resolved = realpath(program, NULL);
+    char path[64], exe[PATH_MAX];
+
+    (void)snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    const ssize_t n = readlink(path, exe, sizeof exe - 1);
+    if (n < 0 || resolved == NULL)
+        return false;
+    exe[n] = '\0';
+    return strcmp(exe, resolved) == 0;
+}
+
+/* False: it was not sent, the command must do it. */
+static bool send_signal(const struct ecert_service *service)
+{
+    const struct ecert_plan_activation *activation = service->activation;
+
+    if (activation->reload_signal == 0 || service->pid == 0)
+        return false;
+    /* the pidfd first: what is looked at is then what gets the signal */
+    ECERT_AUTO(ecert_auto_close) int pidfd = (int)syscall(SYS_pidfd_open, service->pid, 0u);
+    return pidfd >= 0 && is_alive(service->pid, activation->executable) &&
+           runs_the_command(service->pid, activation->reload.items[0]) &&
+           syscall(SYS_pidfd_send_signal, pidfd, activation->reload_signal, NULL, 0u) == 0;
+}
+
+enum ecert_status ecert_service_reload(const struct ecert_service *service, bool tested,
+                                       unsigned timeout_ms, struct ecert_buffer *words,
+                                       struct ecert_error *err)
 {
     if (service->by_unit)
         return unit_command("reload", service->activation->service, timeout_ms, err);
+    if (tested && send_signal(service))
+        return ECERT_OK;
     return command(ecert_strings_array(&service->activation->reload), timeout_ms, words, err);
 }
 

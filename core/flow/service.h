@@ -33,11 +33,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_service_find(
 bool ecert_service_is_alive(const struct ecert_service *service);
 
 /*
- * Reload it.  *words gets what the command printed last, if anything.  ECERT_E_COMMAND: it left
- * with another code than 0, and the text has its words; ECERT_E_IO, ECERT_E_TIMEOUT.
+ * Reload it: `systemctl reload` where a unit runs it; else, if the configuration has just been
+ * `tested`, by the signal that the server's own command would send (through a pidfd) where that
+ * command is the program that runs; else by the command.  *words gets what the command printed
+ * last, if anything.  ECERT_E_COMMAND: it left with another code than 0, and the text has its
+ * words; ECERT_E_IO, ECERT_E_TIMEOUT.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_service_reload(const struct ecert_service *service,
-                                                        unsigned timeout_ms,
+                                                        bool tested, unsigned timeout_ms,
                                                         struct ecert_buffer *words,
                                                         struct ecert_error *err);
 

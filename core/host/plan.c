@@ -1,6 +1,7 @@
 #include "core/host/plan.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,12 +260,17 @@ enum ecert_status ecert_plan_set_activation(struct ecert_plan *plan,
         ECERT_TRY(check_path("activate", record->pid_file, err));
     if (record->executable != NULL)
         ECERT_TRY(check_path("activate", record->executable, err));
+    if (record->reload_signal != 0 && record->reload_signal != SIGHUP &&
+        record->reload_signal != SIGUSR1 && record->reload_signal != SIGUSR2)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "activate record: signal %d reloads no server",
+                               (int)record->reload_signal);
 
     ECERT_TRY(ecert_text_copy(ecert_view_of(record->service), &added.service, err));
     ECERT_TRY(ecert_strings_add_all(&added.reload, record->reload, err));
     ECERT_TRY(ecert_strings_add_all(&added.start, record->start, err));
     ECERT_TRY(copy_optional(record->pid_file, &added.pid_file, err));
     ECERT_TRY(copy_optional(record->executable, &added.executable, err));
+    added.reload_signal = record->reload_signal;
     plan->activation = added;
     plan->has_activation = true;
     added = (struct ecert_plan_activation){0};

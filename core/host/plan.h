@@ -39,6 +39,7 @@ struct ecert_plan_activation {
     struct ecert_strings start; /* empty: cannot be started again */
     char *pid_file;             /* NULL: not known */
     char *executable;           /* NULL: not known */
+    int32_t reload_signal;      /* 0: none */
 };
 
 struct ecert_probe {

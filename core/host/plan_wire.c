@@ -58,8 +58,10 @@ static void encode_activation(const struct ecert_plan_activation *activation,
                               struct ecert_buffer *buffer)
 {
     struct ecert_message message = {.kind = RECORD_ACTIVATE};
+    uint8_t storage[8];
 
     ecert_message_add_text(&message, activation->service);
+    ecert_message_add_number(&message, activation->reload_signal, storage);
     encode_lists(&message, &activation->reload, &activation->start, buffer,
                  (const char *const[2]){activation->pid_file, activation->executable});
 }
@@ -194,12 +196,16 @@ static enum ecert_status decode_activation(const struct ecert_message *message,
     ECERT_AUTO(ecert_auto_free) char *executable = NULL;
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings reload = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings start = {0};
+    int64_t reload_signal = 0;
 
     ECERT_TRY(ecert_message_text(message, 0, &service, err));
-    ECERT_TRY(split(message, 1, &reload, err));
-    ECERT_TRY(split(message, 2, &start, err));
-    ECERT_TRY(optional(message, 3, &pid_file, err));
-    ECERT_TRY(optional(message, 4, &executable, err));
+    ECERT_TRY(ecert_message_number(message, 1, &reload_signal, err));
+    ECERT_TRY(split(message, 2, &reload, err));
+    ECERT_TRY(split(message, 3, &start, err));
+    ECERT_TRY(optional(message, 4, &pid_file, err));
+    ECERT_TRY(optional(message, 5, &executable, err));
+    if (reload_signal < 0 || reload_signal > INT32_MAX)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "activate record: not a signal");
     const struct ecert_activate_record record = {
         .size = sizeof record,
         .service = service,
@@ -207,6 +213,7 @@ static enum ecert_status decode_activation(const struct ecert_message *message,
         .start = ecert_strings_array(&start),
         .pid_file = pid_file,
         .executable = executable,
+        .reload_signal = (int32_t)reload_signal,
     };
     return ecert_plan_set_activation(plan, &record, err);
 }
@@ -262,7 +269,7 @@ static const struct kind {
 } kinds[] = {
     [RECORD_FILE] = {"file", 8, decode_file},
     [RECORD_TEST] = {"test", 2, decode_test},
-    [RECORD_ACTIVATE] = {"activate", 5, decode_activation},
+    [RECORD_ACTIVATE] = {"activate", 6, decode_activation},
     [RECORD_PROBE] = {"probe", 4, decode_probe},
     [RECORD_NOTE] = {"note", 1, decode_note},
     [RECORD_END] = {"end", 1, decode_end},

@@ -118,6 +118,10 @@ struct ecert_activate_record {
     const char *const *start;  /* argv that starts it again should the reload kill it */
     const char *pid_file;      /* NULL: not known; then the service counts as running */
     const char *executable;    /* /proc/PID/exe of the server, e.g. /usr/sbin/nginx */
+    int32_t reload_signal;     /* SIGHUP, SIGUSR1 or SIGUSR2: what the server's own command sends to
+                                  PID, after reading the configuration once more; 0: none.  It is
+                                  sent instead of running `reload` where the configuration has just
+                                  been tested and reload[0] is the program that runs */
 };
 
 /* Here the new leaf and a complete chain must be served. */

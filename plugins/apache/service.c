@@ -1,6 +1,7 @@
 #include "plugins/apache/service.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,7 @@ enum ecert_status ecert_apache_emit_service(struct ecert_apache_scan *scan, stru
         .start = started,
         .pid_file = find_pid_file(scan),
         .executable = executable,
+        .reload_signal = SIGUSR1, /* httpd's manual, "Stopping and Restarting" */
     };
     ECERT_APACHE_TRY(scan->host->emit_test(scan->job, tested, NULL, err));
     return scan->host->emit_activate(scan->job, &activate, err);

@@ -8,6 +8,7 @@
 #include "plugins/nginx/select.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,7 @@ static enum ecert_status emit_activate(struct ecert_nginx *env,
         .start = command_with(env, NULL, NULL),
         .pid_file = pid_file != NULL ? pid_file : sites->pid_path,
         .executable = env->host->setting_list(env->job, "command")[0],
+        .reload_signal = SIGHUP, /* nginx's manual, "Controlling nginx" */
     };
 
     if (record.reload == NULL || record.start == NULL)

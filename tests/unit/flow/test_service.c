@@ -124,7 +124,7 @@ static void what_a_reload_says(void **state)
         struct ecert_buffer words = {0};
         struct ecert_error err = {0};
 
-        assert_int_equal(ecert_service_reload(&service, 500, &words, &err), rows[i].status);
+        assert_int_equal(ecert_service_reload(&service, false, 500, &words, &err), rows[i].status);
         ecert_buffer_add(&words, (struct ecert_view){(const uint8_t *)"", 1});
         assert_non_null(
             strstr(rows[i].status == ECERT_OK ? (const char *)words.ptr : err.text, rows[i].words));

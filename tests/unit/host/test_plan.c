@@ -42,7 +42,8 @@ static void fill(struct ecert_plan *plan)
                                                    .reload = LIST("/sbin/exampled", "", "-s r"),
                                                    .start = NULL,
                                                    .pid_file = "/run/e.pid",
-                                                   .executable = NULL};
+                                                   .executable = NULL,
+                                                   .reload_signal = 10};
     const struct ecert_probe_record v6 = {
         .size = sizeof v6, .address = "::1", .port = 65535, .server_name = "www.x.test"};
     const struct ecert_probe_record mail = {
@@ -98,6 +99,7 @@ static void a_plan_survives_the_wire(void **state)
     assert_int_equal(back.activation.start.len, 0);
     assert_string_equal(back.activation.pid_file, "/run/e.pid");
     assert_null(back.activation.executable);
+    assert_int_equal(back.activation.reload_signal, 10);
     assert_int_equal(back.probes[0].port, 65535);
     assert_string_equal(back.probes[0].server_name, "www.x.test");
     assert_null(back.probes[0].starttls);
@@ -220,6 +222,7 @@ static const struct bad {
     {"an activation by a relative command", "'true' is not an absolute", ACTIVATE("a.service", .reload = LIST("true"))},
     {"a start by a relative command", "'true' is not an absolute", ACTIVATE("a.service", .reload = LIST("/bin/true"), .start = LIST("true"))},
     {"a relative pid file", "'a.pid' is not an absolute", ACTIVATE("a.service", .reload = LIST("/bin/true"), .pid_file = "a.pid")},
+    {"a signal that ends", "signal 15 reloads no server", ACTIVATE("a.service", .reload = LIST("/bin/true"), .reload_signal = 15)},
     {"a relative executable", "'a' is not an absolute", ACTIVATE("a.service", .reload = LIST("/bin/true"), .executable = "a")},
     {"a probe of an older contract", "probe record: its size is 4", .probe = {.size = 4, .address = "::1"}},
     {"a probe without an address", "no address", .probe = {.size = sizeof(struct ecert_probe_record)}},
@@ -294,7 +297,7 @@ static const struct stream {
     {"a file whose numbers are texts", 1, "/etc/x|a|b|c|d|e|f|g|",
      "file record: message 1: field 2"},
     {"a list without its end", 2, "/bin/true||", "test record: field 0: a list without its end"},
-    {"a relative path on the wire", 3, "a.service|true||||", "activate record: field 1"},
+    {"a relative path on the wire", 3, "a.service|12345678|true||||", "activate record: field 2"},
     {"a port that is a text", 4, "::1|443|||", "probe record: message 4: field 1 is not a number"},
     {"a bell in a note", 5, "\a|", "note record: '\\x07' holds control bytes"},
     {"a count that is a text", 6, "1|", "end record: message 6: field 0 is not a number"},
