@@ -42,6 +42,30 @@ static size_t check_authorities(struct ecert_app *app)
     return failed;
 }
 
+/* Every key that is named must open; what is worth a remark (others can read it) is said. */
+static size_t check_keys(struct ecert_app *app)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < app->config.n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &app->config.certificates[i];
+        ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
+        struct ecert_error err = {0};
+        const uint8_t *id = NULL;
+
+        if (entry->key.place == ECERT_KEY_FILE &&
+            ecert_context_key_id(&app->context, entry, &id, &notes, &err) != ECERT_OK) {
+            ecert_complain(app, "%s:%u: certificate '%s': %s", entry->file, entry->line,
+                           entry->name, err.text);
+            failed++;
+        }
+        for (size_t k = 0; k < notes.len; k++)
+            ecert_say(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,
+                      notes.items[k]);
+    }
+    return failed;
+}
+
 /* Plugins that are there but cannot be loaded: their targets would fail in each run. */
 static size_t check_plugins(struct ecert_app *app)
 {
@@ -68,7 +92,14 @@ int ecert_cmd_config(struct ecert_app *app)
 
     if (app->options.reference)
         return reference(app);
-    if (ecert_config_load(app->options.config, &app->config, &mistakes, &err) != ECERT_OK) {
+    const enum ecert_status status =
+        ecert_config_load(app->options.config, &app->config, &mistakes, &err);
+    if (status == ECERT_E_NOT_FOUND)
+        (void)ecert_error_set(&err, status,
+                              "there is no configuration '%s'; start from ecert.conf.example and "
+                              "README, or name another with --config",
+                              app->options.config);
+    if (status != ECERT_OK) {
         for (size_t i = 0; i < mistakes.len; i++)
             ecert_complain(app, "%s", mistakes.items[i]);
         ecert_complain(app, "%s", err.text);
@@ -79,7 +110,7 @@ int ecert_cmd_config(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         return ECERT_EXIT_FAILED;
     }
-    const size_t failed = check_authorities(app) + check_plugins(app);
+    const size_t failed = check_authorities(app) + check_keys(app) + check_plugins(app);
     if (failed > 0)
         return ECERT_EXIT_USAGE;
     for (size_t i = 0; i < app->config.n_certificates; i++)

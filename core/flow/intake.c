@@ -203,7 +203,13 @@ static enum ecert_status build_chain(struct ecert_context *context,
         .cross_certificate = entry == NULL || entry->cross_certificate,
         .crls = crls,
     };
-    return ecert_chain_build(&request, &sources, &examined->chain, &examined->anchor, notes, err);
+    const enum ecert_status status =
+        ecert_chain_build(&request, &sources, &examined->chain, &examined->anchor, notes, err);
+    if (status != ECERT_E_REFUSED)
+        return status;
+    /* only a revoked issuer is to be had: not the leaf's fault, and it may be mended tomorrow */
+    err->status = ECERT_E_NETWORK;
+    return err->status;
 }
 
 /* The issued file has nothing to do with this failure, so that it must not be a final one. */

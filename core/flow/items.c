@@ -214,6 +214,20 @@ static enum ecert_status add_plan_file(struct ecert_items *items, size_t member,
     return add_version(item, member, ecert_secret_view(&file->content), NULL, err);
 }
 
+/* `files` that name something else, /etc/passwd say, are a mistake of the configuration. */
+static enum ecert_status check_replaceable(const struct ecert_item *item, struct ecert_error *err)
+{
+    static const char pem[] = "-----BEGIN ";
+
+    if (!item->existed || item->before.len == 0 ||
+        memmem(item->before.ptr, item->before.len, pem, sizeof pem - 1) != NULL)
+        return ECERT_OK;
+    return ecert_error_set(err, ECERT_E_REFUSED,
+                           "'%s' holds no PEM text and is not replaced; is it the right path in "
+                           "`files`? If it is, remove the file first",
+                           item->path);
+}
+
 static enum ecert_status add_copy(struct ecert_items *items, size_t member,
                                   const struct ecert_change_copy *copy, struct ecert_error *err)
 {
@@ -222,6 +236,7 @@ static enum ecert_status add_copy(struct ecert_items *items, size_t member,
 
     ECERT_TRY(ecert_fs_read_secret(copy->from, ECERT_TRANSACTION_FILE_MAX, &content, err));
     ECERT_TRY(find_item(items, copy->to, false, copy->secret, &item, err));
+    ECERT_TRY(check_replaceable(item, err));
     item->whole = true;
     return add_version(item, member, ecert_secret_view(&content), &content, err);
 }

@@ -1,6 +1,7 @@
 #include "core/flow/service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,24 +42,42 @@ static bool is_zombie(pid_t pid)
     return bracket != NULL && (strncmp(bracket, ") Z", 3) == 0 || strncmp(bracket, ") X", 3) == 0);
 }
 
-/* /proc/PID/exe is the executable; where we may not look (another user's), it counts. */
+/* A script, or nothing: what it starts runs under another name, so that its name tells nothing. */
+static bool tells_nothing(const char *executable)
+{
+    ECERT_AUTO(ecert_auto_close) int fd = open(executable, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char start[2];
+
+    return fd < 0 || read(fd, start, sizeof start) != 2 || memcmp(start, "#!", 2) == 0;
+}
+
+/* What the process runs, "" if we may not look (another user's). */
+static void read_exe(pid_t pid, char ret[PATH_MAX])
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    const ssize_t n = readlink(path, ret, PATH_MAX - 1);
+    ret[n < 0 ? 0 : n] = '\0';
+}
+
+/* /proc/PID/exe is the executable; where we may not look, or cannot compare, it counts. */
 static bool is_program(pid_t pid, const char *executable)
 {
     ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
-    char path[64], exe[PATH_MAX];
+    char exe[PATH_MAX];
 
     if (executable == NULL)
         return true;
-    (void)snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    const ssize_t n = readlink(path, exe, sizeof exe - 1);
-    if (n < 0)
-        return errno == EACCES || errno == EPERM;
-    exe[n] = '\0';
+    read_exe(pid, exe);
+    if (exe[0] == '\0')
+        return true; /* is_alive() has seen that it is there */
     char *deleted = strstr(exe, " (deleted)");
     if (deleted != NULL && deleted[10] == '\0')
         *deleted = '\0';
     resolved = realpath(executable, NULL);
-    return strcmp(exe, executable) == 0 || (resolved != NULL && strcmp(exe, resolved) == 0);
+    return strcmp(exe, executable) == 0 || (resolved != NULL && strcmp(exe, resolved) == 0) ||
+           tells_nothing(executable);
 }
 
 static bool is_alive(pid_t pid, const char *executable)
@@ -139,6 +158,16 @@ enum ecert_status ecert_service_find(const struct ecert_plan_activation *activat
     } else {
         service.pid = read_pid(activation->pid_file);
         service.running = service.pid != 0 && is_alive(service.pid, activation->executable);
+        if (service.pid != 0 && !service.running && is_alive(service.pid, NULL)) {
+            char exe[PATH_MAX];
+
+            read_exe(service.pid, exe);
+            ECERT_TRY(ecert_strings_printf(
+                notes, err,
+                "process %d of '%s' runs '%s' and not '%s': it is not taken for the server; name "
+                "the server's program in `command` if it is",
+                (int)service.pid, activation->pid_file, exe, activation->executable));
+        }
         service.by_unit =
             program != NULL && service.running && is_in_unit(service.pid, activation->service);
     }
@@ -247,14 +276,10 @@ static enum ecert_status unit_command(const char *verb, const char *service, uns
 static bool runs_the_command(pid_t pid, const char *program)
 {
     ECERT_AUTO(ecert_auto_free) char *resolved = realpath(program, NULL);
-    char path[64], exe[PATH_MAX];
+    char exe[PATH_MAX];
 
-    (void)snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    const ssize_t n = readlink(path, exe, sizeof exe - 1);
-    if (n < 0 || resolved == NULL)
-        return false;
-    exe[n] = '\0';
-    return strcmp(exe, resolved) == 0;
+    read_exe(pid, exe);
+    return resolved != NULL && strcmp(exe, resolved) == 0;
 }
 
 /* False: it was not sent, the command must do it. */

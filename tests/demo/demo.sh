@@ -77,7 +77,7 @@ run "$ECERT" --config "$W/ecert.conf" fetch # makes the folders, finds nothing
 cp "$W/cert0000812104.cer" "$W/state/inbox/"
 say "$ cp cert0000812104.cer …/state/inbox/"
 
-title "5. One command does the rest (systemd's timer would run it by itself)"
+title "5. One command does the rest (cron or a timer calls it by itself)"
 run "$ECERT" --config "$W/ecert.conf" run --verbose
 
 title "6. What the servers serve now"

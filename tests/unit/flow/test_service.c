@@ -70,7 +70,11 @@ static void who_is_believed(void **state)
     } rows[] = {
         {"own.pid", own, exe, 0644, true, 0},
         {"any.pid", own, NULL, 0644, true, 0},
-        {"other.pid", own, "/usr/sbin/nginx", 0644, false, 0},
+        /* another program: not the server, and that is said */
+        {"other.pid", own, "/bin/true", 0644, false, 1},
+        /* a script starts something of another name: the pid alone decides */
+        {"script.pid", own, "/usr/bin/ldd", 0644, true, 0},
+        {"absent-program.pid", own, "/usr/sbin/absent", 0644, true, 0},
         {"zombie.pid", zombie, NULL, 0644, false, 0},
         {"gone.pid", "2147480000\n", NULL, 0644, false, 0},
         {"empty.pid", "", NULL, 0644, false, 0},

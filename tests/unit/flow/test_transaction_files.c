@@ -60,7 +60,8 @@ static void files_alone(void **state)
     assert_true(asprintf(&out, "%s/site.pfx", folder) > 0);
     assert_true(asprintf(&to, "%s/copied.key", folder) > 0);
     key = test_file_write(folder, "privkey.pem", ecert_view_of("secret words"), 0600);
-    free(test_file_write(folder, "copied.key", ecert_view_of("older words"), 0644));
+    free(test_file_write(folder, "copied.key",
+                         ecert_view_of("-----BEGIN PRIVATE KEY-----\nolder words"), 0644));
     add_file(&plan, path, "hello\n", NULL, false);
     add_file(&plan, out, "pkcs12", NULL, true);
     const struct ecert_change_copy copy = {key, to, true};
@@ -249,10 +250,41 @@ static void a_full_disk(void **state)
     test_folder_remove(folder);
 }
 
+/* `files` that name a file of another kind: nothing is replaced, and it is said. */
+static void a_file_that_is_no_pem(void **state)
+{
+    (void)state;
+    char *folder = test_folder_make(), *key = NULL, *to = NULL;
+    struct ecert_plan plan = {0};
+    struct ecert_error err = {0};
+    struct ecert_outcome outcome = {0};
+    struct ecert_bytes left = {0};
+
+    assert_true(asprintf(&to, "%s/passwd", folder) > 0);
+    key = test_file_write(folder, "privkey.pem", ecert_view_of("secret words"), 0600);
+    free(test_file_write(folder, "passwd", ecert_view_of("root:x:0:0\n"), 0644));
+    const struct ecert_change_copy copy = {key, to, true};
+    const struct ecert_change change = {
+        .certificate = "c", .target = "t", .plan = &plan, .copies = &copy, .n_copies = 1};
+    struct ecert_transaction_env env = {.state_dir = folder};
+
+    assert_int_equal(ecert_transaction_run(&env, &change, 1, &outcome, &err), ECERT_OK);
+    assert_int_equal(outcome.kind, ECERT_OUTCOME_REFUSED);
+    assert_non_null(strstr(outcome.error.text, "holds no PEM text and is not replaced"));
+    assert_int_equal(ecert_fs_read(to, 100, &left, &err), ECERT_OK);
+    assert_string_equal((const char *)left.ptr, "root:x:0:0\n");
+    ecert_bytes_clear(&left);
+    ecert_outcome_clear(&outcome);
+    free(key);
+    free(to);
+    test_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_alone),
+        cmocka_unit_test(a_file_that_is_no_pem),
         cmocka_unit_test(two_targets_of_one_file),
         cmocka_unit_test(a_directory_that_others_may_write),
         cmocka_unit_test(a_full_disk),
