@@ -30,11 +30,6 @@ static enum ecert_status prepare(struct ecert_app *app, const struct ecert_comma
         const enum ecert_status status =
             ecert_config_load(app->options.config, &app->config, &mistakes, err);
         load_mistakes(app, &mistakes);
-        if (status == ECERT_E_NOT_FOUND)
-            return ecert_error_set(err, status,
-                                   "there is no configuration '%s'; start from ecert.conf.example "
-                                   "and README, or name another with --config",
-                                   app->options.config);
         ECERT_TRY(status);
         ECERT_TRY(ecert_context_init(&app->context, &app->config, err));
     }

@@ -94,11 +94,6 @@ int ecert_cmd_config(struct ecert_app *app)
         return reference(app);
     const enum ecert_status status =
         ecert_config_load(app->options.config, &app->config, &mistakes, &err);
-    if (status == ECERT_E_NOT_FOUND)
-        (void)ecert_error_set(&err, status,
-                              "there is no configuration '%s'; start from ecert.conf.example and "
-                              "README, or name another with --config",
-                              app->options.config);
     if (status != ECERT_OK) {
         for (size_t i = 0; i < mistakes.len; i++)
             ecert_complain(app, "%s", mistakes.items[i]);
