@@ -113,6 +113,8 @@ enum ecert_status ecert_run(const struct ecert_run_spec *spec, struct ecert_run_
     (void)setpgid(pid, pid); /* here too: whichever comes first */
     ecert_auto_close(&out_write);
     ecert_auto_close(&err_write);
+    if (spec->meanwhile != NULL)
+        spec->meanwhile->call(spec->meanwhile->context);
     if (ecert_pipes_wait(&pipes, pid, spec->timeout_ms, spec->leaves_daemon, &status, err) !=
         ECERT_OK)
         return ecert_error_wrap(err, "'%s'", spec->argv[0]);
@@ -209,13 +211,12 @@ static void child_main(ecert_child_fn *job, void *context, const struct ecert_ch
     _exit(job(context, fd));
 }
 
-enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
-                                  const struct ecert_child_limits *limits, struct ecert_bytes *ret,
-                                  struct ecert_error *err)
+enum ecert_status ecert_child_start(ecert_child_fn *job, void *context,
+                                    const struct ecert_child_limits *limits,
+                                    struct ecert_child *ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_close) int answer = -1;
     ECERT_AUTO(ecert_pipes_clear) struct ecert_pipes pipes = ECERT_PIPES_EMPTY;
-    int status = 0;
 
     ECERT_TRY(ecert_pipes_open(&pipes, 0, limits->max_output, true, &answer, err));
     const pid_t pid = fork();
@@ -224,8 +225,13 @@ enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
     if (pid == 0)
         child_main(job, context, limits, answer);
     (void)setpgid(pid, pid);
-    ecert_auto_close(&answer);
-    ECERT_TRY(ecert_pipes_wait(&pipes, pid, limits->timeout_ms, true, &status, err));
+    *ret = (struct ecert_child){pid, pipes, limits->timeout_ms};
+    pipes = (struct ecert_pipes)ECERT_PIPES_EMPTY;
+    return ECERT_OK;
+}
+
+static enum ecert_status judge_end(int status, struct ecert_error *err)
+{
     if (WIFSIGNALED(status))
         return ecert_error_set(err, ECERT_E_REFUSED, "crashed (signal %d, %s)", WTERMSIG(status),
                                strsignal(WTERMSIG(status)));
@@ -235,5 +241,42 @@ enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
                                "CAP_SETGID, or a user of its own");
     if (WEXITSTATUS(status) != 0)
         return ecert_error_set(err, ECERT_E_REFUSED, "left with exit code %d", WEXITSTATUS(status));
-    return ecert_buffer_take(&pipes.read[0], ret, err);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_child_finish(struct ecert_child *child, struct ecert_bytes *ret,
+                                     struct ecert_error *err)
+{
+    int end = 0;
+    enum ecert_status status =
+        ecert_pipes_wait(&child->pipes, child->pid, child->timeout_ms, true, &end, err);
+
+    child->pid = 0; /* reaped, whatever happened */
+    if (status == ECERT_OK)
+        status = judge_end(end, err);
+    if (status == ECERT_OK)
+        status = ecert_buffer_take(&child->pipes.read[0], ret, err);
+    ecert_child_clear(child);
+    return status;
+}
+
+void ecert_child_clear(struct ecert_child *child)
+{
+    if (child->pid > 0) {
+        (void)kill(-child->pid, SIGKILL);
+        while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    ecert_pipes_clear(&child->pipes);
+    *child = (struct ecert_child)ECERT_CHILD_NONE;
+}
+
+enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
+                                  const struct ecert_child_limits *limits, struct ecert_bytes *ret,
+                                  struct ecert_error *err)
+{
+    struct ecert_child child = ECERT_CHILD_NONE;
+
+    ECERT_TRY(ecert_child_start(job, context, limits, &child, err));
+    return ecert_child_finish(&child, ret, err);
 }

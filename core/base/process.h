@@ -11,6 +11,16 @@
 #include <sys/types.h>
 
 #include "core/base/bytes.h"
+#include "core/base/pipes.h"
+
+/*
+ * What the calling process does while a command runs: called once, when the command was started;
+ * the command's time counts from its return.
+ */
+struct ecert_meanwhile {
+    void (*call)(void *context);
+    void *context;
+};
 
 struct ecert_run_spec {
     const char *const *argv; /* argv[0] is an absolute path; ends with NULL */
@@ -27,6 +37,7 @@ struct ecert_run_spec {
      * until the command itself ends.
      */
     bool leaves_daemon;
+    const struct ecert_meanwhile *meanwhile; /* NULL: the caller only waits */
 };
 
 struct ecert_run_result {
@@ -66,13 +77,42 @@ struct ecert_child_limits {
  */
 typedef int ecert_child_fn(void *context, int fd);
 
+/* One that was started and whose answer has not been collected yet. */
+struct ecert_child {
+    pid_t pid; /* 0: none */
+    struct ecert_pipes pipes;
+    unsigned timeout_ms;
+};
+#define ECERT_CHILD_NONE                     \
+    {                                        \
+        .pid = 0, .pipes = ECERT_PIPES_EMPTY \
+    }
+
 /*
- * Fork, let the child run `job`, collect its answer.
+ * Fork and let the child run `job`; the parent goes on at once with something else.  An answer that
+ * fills the pipe waits there until it is collected.  ECERT_E_IO: it could not be started.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_child_start(ecert_child_fn *job, void *context,
+                                                     const struct ecert_child_limits *limits,
+                                                     struct ecert_child *ret,
+                                                     struct ecert_error *err);
+
+/*
+ * Collect its answer; the time that it may take counts from here, because what the parent did
+ * meanwhile is not the child's fault.  The child is gone afterwards in every case.
  *
  * ECERT_E_TIMEOUT: it was killed; ECERT_E_REFUSED: it answered too much, crashed or left with a
  * code other than 0 (the text says which: "crashed (signal 11, Segmentation fault)"); ECERT_E_IO:
- * it could not be started or confined, so that its job was not begun (exit code 125 means this).
+ * it could not be confined, so that its job was not begun (exit code 125 means this).
  */
+ECERT_MUST_CHECK enum ecert_status ecert_child_finish(struct ecert_child *child,
+                                                      struct ecert_bytes *ret,
+                                                      struct ecert_error *err);
+
+/* End one whose answer nobody wants any more; nothing if it is gone. */
+void ecert_child_clear(struct ecert_child *child);
+
+/* Start and finish. */
 ECERT_MUST_CHECK enum ecert_status ecert_child_run(ecert_child_fn *job, void *context,
                                                    const struct ecert_child_limits *limits,
                                                    struct ecert_bytes *ret,

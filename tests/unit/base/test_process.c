@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -280,6 +281,61 @@ static void check_child(void **state)
     ecert_bytes_clear(&bytes);
 }
 
+/* The parent goes on between start and finish; one that nobody waits for any more is ended. */
+static void test_child_apart(void **state)
+{
+    struct ecert_child first = ECERT_CHILD_NONE, second = ECERT_CHILD_NONE;
+    struct ecert_bytes bytes = {0};
+    struct ecert_error err = {0};
+    char one[] = "one", two[] = "two";
+
+    (void)state;
+    assert_int_equal(ecert_child_start(answer, one, &usual, &first, &err), ECERT_OK);
+    assert_int_equal(ecert_child_start(answer, two, &usual, &second, &err), ECERT_OK);
+    assert_int_equal(ecert_child_finish(&second, &bytes, &err), ECERT_OK);
+    assert_string_equal((const char *)bytes.ptr, "two");
+    ecert_bytes_clear(&bytes);
+    assert_int_equal(ecert_child_finish(&first, &bytes, &err), ECERT_OK);
+    assert_string_equal((const char *)bytes.ptr, "one");
+    ecert_bytes_clear(&bytes);
+    assert_int_equal(ecert_child_start(hang, one, &usual, &first, &err), ECERT_OK);
+    const pid_t pid = first.pid;
+    ecert_child_clear(&first);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(errno, ESRCH);
+    ecert_child_clear(&first);
+}
+
+static void feed(void *context)
+{
+    const int fd = open(context, O_WRONLY);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "fed", 3), 3);
+    assert_int_equal(close(fd), 0);
+}
+
+/* The command reads what its caller writes while it runs: one after the other would hang. */
+static void test_meanwhile(void **state)
+{
+    char fifo[] = "/tmp/ecert-test-fifo-XXXXXX";
+    const char *const argv[] = {"/bin/cat", fifo, NULL};
+    const struct ecert_meanwhile meanwhile = {feed, fifo};
+    const struct ecert_run_spec spec = {
+        .argv = argv, .timeout_ms = 5000, .max_output = 100, .meanwhile = &meanwhile};
+    struct ecert_run_result result = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    assert_non_null(mkdtemp(fifo));
+    assert_int_equal(rmdir(fifo), 0);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(ecert_run(&spec, &result, &err), ECERT_OK);
+    assert_string_equal((const char *)result.out.ptr, "fed");
+    ecert_run_result_clear(&result);
+    assert_int_equal(unlink(fifo), 0);
+}
+
 static void test_harden(void **state)
 {
     struct ecert_error err = {0};
@@ -307,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_cannot_start), cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_daemon),       cmocka_unit_test(test_enter),
         cmocka_unit_test(test_last_words),   cmocka_unit_test(test_harden),
+        cmocka_unit_test(test_child_apart),  cmocka_unit_test(test_meanwhile),
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
