@@ -86,6 +86,8 @@ enum ecert_status ecert_network_start(struct ecert_network *network, struct ecer
     const pid_t self = getpid();
     int ends[2];
 
+    if (network->pid > 0 && network->fd < 0) /* released */
+        (void)ecert_network_stop(network);
     if (network->pid > 0 && waitpid(network->pid, NULL, WNOHANG) == 0)
         return ECERT_OK;
     if (network->pid > 0) { /* it ended since the last answer */
@@ -120,6 +122,14 @@ int ecert_network_stop(struct ecert_network *network)
         continue;
     network->pid = 0;
     return status;
+}
+
+void ecert_network_release(struct ecert_network *network)
+{
+    if (network->pid <= 0)
+        return;
+    ecert_auto_close(&network->fd);
+    (void)kill(network->pid, SIGKILL);
 }
 
 void ecert_network_clear(struct ecert_network *network)

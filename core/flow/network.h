@@ -13,11 +13,16 @@
 
 #include "core/host/plan.h"
 
+#define ECERT_NETWORK_FAMILIAR_MAX 64
+
 struct ecert_network {
     char *program; /* absolute path of ecert-net */
     char *proxy;   /* NULL: none */
     int fd;        /* -1: not started */
     int pid;
+    /* certificates that a limited child has decoded before (SHA-256 of their DER), as a ring */
+    uint8_t familiar[ECERT_NETWORK_FAMILIAR_MAX][ECERT_SHA256_LEN];
+    size_t n_familiar; /* ever; the latest ECERT_NETWORK_FAMILIAR_MAX are kept */
 };
 
 /* Nothing is started yet.  `program` NULL: the installed one, or the one beside this executable. */
@@ -28,6 +33,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_network_init(struct ecert_network *netw
 /* Start it now if it is not running; returns without waiting for it. */
 ECERT_MUST_CHECK enum ecert_status ecert_network_start(struct ecert_network *network,
                                                        struct ecert_error *err);
+
+/*
+ * It is not needed for now: it ends while the caller goes on (its end takes a millisecond), and is
+ * reaped later.  The next request starts another.
+ */
+void ecert_network_release(struct ecert_network *network);
 
 /* End the co-process and reap it. */
 void ecert_network_clear(struct ecert_network *network);
@@ -84,5 +95,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_network_probe(struct ecert_network *net
                                                        const char *key_type, unsigned timeout_ms,
                                                        struct ecert_seen *ret,
                                                        struct ecert_error *err);
+
+/*
+ * This one was decoded in a limited child when it was taken: the same bytes, seen in a handshake,
+ * need no second trial (a child costs as much as half a handshake).
+ */
+void ecert_network_knows(struct ecert_network *network, const X509 *certificate);
 
 #endif

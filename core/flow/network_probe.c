@@ -1,5 +1,6 @@
 /* The probing half of network.h. */
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ struct sighting {
     bool told;
     char *why_not;
     struct ecert_bytes certificates[ECERT_NET_MAX_CERTIFICATES];
+    uint8_t sha256[ECERT_NET_MAX_CERTIFICATES][ECERT_SHA256_LEN];
+    bool good[ECERT_NET_MAX_CERTIFICATES]; /* a limited child has decoded it, now or before */
     size_t n;
 };
 
@@ -119,9 +122,49 @@ static enum ecert_status read_seen(const struct ecert_message *message, struct s
 #define CHILD_MEMORY ((size_t)512 << 20)
 #endif
 
+static void remember(struct ecert_network *network, const uint8_t sha256[ECERT_SHA256_LEN])
+{
+    memcpy(network->familiar[network->n_familiar++ % ECERT_NETWORK_FAMILIAR_MAX], sha256,
+           ECERT_SHA256_LEN);
+}
+
+static bool is_familiar(const struct ecert_network *network, const uint8_t sha256[ECERT_SHA256_LEN])
+{
+    for (size_t i = 0; i < network->n_familiar && i < ECERT_NETWORK_FAMILIAR_MAX; i++)
+        if (memcmp(network->familiar[i], sha256, ECERT_SHA256_LEN) == 0)
+            return true;
+    return false;
+}
+
+void ecert_network_knows(struct ecert_network *network, const X509 *certificate)
+{
+    uint8_t sha256[ECERT_SHA256_LEN];
+
+    if (X509_digest(certificate, EVP_sha256(), sha256, NULL) == 1 && !is_familiar(network, sha256))
+        remember(network, sha256);
+}
+
+/* Which of them need no trial; how many do. */
+static size_t find_familiar(const struct ecert_network *network, struct sightings *sightings)
+{
+    size_t strange = 0;
+
+    for (size_t i = 0; i < sightings->n; i++) {
+        struct sighting *sighting = &sightings->all[i];
+
+        for (size_t k = 0; k < sighting->n; k++) {
+            ecert_sha256(ecert_bytes_view(&sighting->certificates[k]), sighting->sha256[k]);
+            sighting->good[k] = is_familiar(network, sighting->sha256[k]);
+            strange += sighting->good[k] ? 0 : 1;
+        }
+    }
+    return strange;
+}
+
 /*
  * In a limited child (as decode.h does with files): parse each certificate whole, its key
- * included.  The answer is one byte per certificate, in order: 1 if it can be parsed.
+ * included.  The answer is one byte per certificate that is not familiar, in order: 1 if it
+ * can be parsed.
  */
 static int try_certificates(void *context, int fd)
 {
@@ -133,6 +176,8 @@ static int try_certificates(void *context, int fd)
         for (size_t k = 0; k < sightings->all[i].n; k++) {
             ECERT_AUTO(ecert_auto_x509) X509 *certificate = NULL;
             const struct ecert_view der = ecert_bytes_view(&sightings->all[i].certificates[k]);
+            if (sightings->all[i].good[k])
+                continue;
             const uint8_t good = ecert_certificate_parse(der, &certificate, &err) == ECERT_OK &&
                                  X509_get0_pubkey(certificate) != NULL;
 
@@ -142,18 +187,25 @@ static int try_certificates(void *context, int fd)
                                                                                                : 1;
 }
 
-static size_t count_certificates(const struct sightings *sightings)
+/* The child's verdicts on those that were not familiar. */
+static void take_verdicts(struct ecert_network *network, struct sightings *sightings,
+                          const uint8_t *verdict)
 {
-    size_t n = 0;
+    for (size_t i = 0; i < sightings->n; i++) {
+        struct sighting *sighting = &sightings->all[i];
 
-    for (size_t i = 0; i < sightings->n; i++)
-        n += sightings->all[i].n;
-    return n;
+        for (size_t k = 0; k < sighting->n; k++) {
+            if (sighting->good[k])
+                continue;
+            sighting->good[k] = *verdict++ == 1;
+            if (sighting->good[k])
+                remember(network, sighting->sha256[k]);
+        }
+    }
 }
 
-/* `good`: the child's verdict on the certificates of this one. */
-static enum ecert_status parse_one(struct sighting *sighting, const uint8_t *good,
-                                   struct ecert_seen *ret, struct ecert_error *err)
+static enum ecert_status parse_one(struct sighting *sighting, struct ecert_seen *ret,
+                                   struct ecert_error *err)
 {
     if (sighting->n == 0) {
         ret->why_not = sighting->why_not;
@@ -161,7 +213,7 @@ static enum ecert_status parse_one(struct sighting *sighting, const uint8_t *goo
         return ECERT_OK;
     }
     for (size_t k = 0; k < sighting->n; k++)
-        if (good[k] != 1)
+        if (!sighting->good[k])
             return ecert_text_format(&ret->why_not, err,
                                      "certificate %zu that the server sent cannot be decoded",
                                      k + 1);
@@ -179,26 +231,25 @@ static enum ecert_status parse_one(struct sighting *sighting, const uint8_t *goo
     return ECERT_OK;
 }
 
-static enum ecert_status parse_all(struct sightings *sightings, struct ecert_seen *seen,
-                                   struct ecert_error *err)
+static enum ecert_status parse_all(struct ecert_network *network, struct sightings *sightings,
+                                   struct ecert_seen *seen, struct ecert_error *err)
 {
+    const size_t strange = find_familiar(network, sightings);
     const struct ecert_child_limits limits = {.timeout_ms = 10000,
-                                              .max_output = count_certificates(sightings),
+                                              .max_output = strange,
                                               .cpu_seconds = 5,
                                               .address_space = CHILD_MEMORY,
                                               .drop_root = true};
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes good = {0};
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes verdicts = {0};
 
-    if (limits.max_output > 0 &&
-        ecert_child_run(try_certificates, sightings, &limits, &good, err) != ECERT_OK)
+    if (strange > 0 &&
+        ecert_child_run(try_certificates, sightings, &limits, &verdicts, err) != ECERT_OK)
         return ecert_error_wrap(err, "decode the certificates that servers sent");
-    if (good.len != limits.max_output)
+    if (verdicts.len != strange)
         return ecert_error_set(err, ECERT_E_REFUSED, "certificates were not decoded");
-    const uint8_t *next = good.ptr;
-    for (size_t i = 0; i < sightings->n; i++) {
-        ECERT_TRY(parse_one(&sightings->all[i], next, &seen[i], err));
-        next += sightings->all[i].n;
-    }
+    take_verdicts(network, sightings, verdicts.ptr);
+    for (size_t i = 0; i < sightings->n; i++)
+        ECERT_TRY(parse_one(&sightings->all[i], &seen[i], err));
     return ECERT_OK;
 }
 
@@ -250,7 +301,7 @@ enum ecert_status ecert_network_probe(struct ecert_network *network,
     struct ecert_seen *seen = calloc(n, sizeof *seen);
     if (seen == NULL)
         return ecert_error_nomem(err);
-    status = parse_all(&sightings, seen, err);
+    status = parse_all(network, &sightings, seen, err);
     if (status == ECERT_OK)
         memcpy(ret, seen, n * sizeof *seen);
     for (size_t i = 0; status != ECERT_OK && i < n; i++)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,6 +162,63 @@ static void many_at_once(void **state)
             expect_leaf(&seen[i], i % 2 == 0 ? site.a : site.b);
         ecert_seen_clear(&seen[i]);
     }
+}
+
+/* Children that were reaped leave their page faults in the account of their parent. */
+static long children_seen(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
+    return usage.ru_minflt;
+}
+
+/* A limited child decodes what a server sends; the same bytes are decoded by one once only. */
+static void what_is_known_needs_no_child(void **state)
+{
+    ECERT_AUTO(ecert_seen_clear) struct ecert_seen first = {0};
+    ECERT_AUTO(ecert_seen_clear) struct ecert_seen again = {0};
+    ECERT_AUTO(ecert_seen_clear) struct ecert_seen told = {0};
+    ECERT_AUTO(ecert_network_clear) struct ecert_network fresh = {.fd = -1};
+    struct ecert_error err = {0};
+    char address[] = "127.0.0.1", name[] = "b.example";
+    const struct ecert_probe probe = {
+        .address = address, .port = (uint16_t)site.https, .server_name = name};
+
+    (void)state;
+    assert_int_equal(ecert_network_init(&fresh, ECERT_NET_PROGRAM, NULL, &err), ECERT_OK);
+    const long start = children_seen();
+    assert_int_equal(ecert_network_probe(&fresh, &probe, 1, NULL, 1000, &first, &err), ECERT_OK);
+    expect_leaf(&first, site.b);
+    const long decoded = children_seen();
+    assert_true(decoded > start);
+    assert_int_equal(ecert_network_probe(&fresh, &probe, 1, NULL, 1000, &again, &err), ECERT_OK);
+    expect_leaf(&again, site.b);
+    assert_int_equal(children_seen(), decoded);
+    ecert_network_clear(&fresh);
+    assert_int_equal(ecert_network_init(&fresh, ECERT_NET_PROGRAM, NULL, &err), ECERT_OK);
+    for (int i = 0; i < sk_X509_num(first.certificates); i++)
+        ecert_network_knows(&fresh, sk_X509_value(first.certificates, i));
+    const long before = children_seen(); /* the co-process of before is in the account now */
+    assert_int_equal(ecert_network_probe(&fresh, &probe, 1, NULL, 1000, &told, &err), ECERT_OK);
+    assert_int_equal(children_seen(), before);
+    expect_leaf(&told, site.b);
+}
+
+/* One that was released ends; the next request starts another. */
+static void a_released_one_is_started_again(void **state)
+{
+    ECERT_AUTO(ecert_seen_clear) struct ecert_seen seen = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    assert_int_equal(ecert_network_start(&network, &err), ECERT_OK);
+    const int pid = network.pid;
+    ecert_network_release(&network);
+    ecert_network_release(&network);
+    assert_int_equal(probe_one(site.https, "a.example", NULL, NULL, &seen, &err), ECERT_OK);
+    expect_leaf(&seen, site.a);
+    assert_int_not_equal(network.pid, pid);
 }
 
 static void silent_ones_are_waited_for_together(void **state)
@@ -382,6 +440,8 @@ int main(void)
         cmocka_unit_test_prestate(starttls, ftp),
         cmocka_unit_test(starttls_that_is_not_offered),
         cmocka_unit_test(many_at_once),
+        cmocka_unit_test(what_is_known_needs_no_child),
+        cmocka_unit_test(a_released_one_is_started_again),
         cmocka_unit_test(silent_ones_are_waited_for_together),
         cmocka_unit_test(what_is_no_endpoint_is_refused),
         cmocka_unit_test(it_runs_without_root),
