@@ -2,10 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/flow/nearest.h"
+
+#define PLANS_MAX 8 /* workers at the same time, whatever the number of processors */
 
 const char *ecert_standing_word(enum ecert_standing standing)
 {
@@ -209,16 +212,48 @@ static void start_network_early(struct ecert_context *context,
     }
 }
 
+/* A deployment whose plugin is being asked. */
+struct asked {
+    struct ecert_deployment *deployment;
+    struct ecert_preparation *preparation;
+};
+
+static void take_answer(struct asked *asked)
+{
+    struct ecert_deployment *deployment = asked->deployment;
+
+    if (ecert_deploy_prepare_end(deployment, asked->preparation, &deployment->error) != ECERT_OK)
+        deployment->standing = ECERT_STANDING_UNFIT;
+}
+
+/* The plugins ask their servers side by side, as many as there are processors. */
 void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployments *deployments)
 {
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    const size_t room = processors < 1           ? 1
+                        : processors < PLANS_MAX ? (size_t)processors
+                                                 : PLANS_MAX;
+    struct asked ring[PLANS_MAX];
+    size_t begun = 0, ended = 0;
+
     start_network_early(context, deployments);
     for (size_t i = 0; i < deployments->n; i++) {
         struct ecert_deployment *deployment = &deployments->items[i];
+        struct asked *slot = &ring[begun % room];
 
-        if (deployment->standing == ECERT_STANDING_WANTED &&
-            ecert_deploy_prepare_one(context, deployment, &deployment->error) != ECERT_OK)
+        if (deployment->standing != ECERT_STANDING_WANTED)
+            continue;
+        if (begun - ended == room)
+            take_answer(&ring[ended++ % room]);
+        slot->deployment = deployment;
+        if (ecert_deploy_prepare_begin(context, deployment, &slot->preparation,
+                                       &deployment->error) == ECERT_OK)
+            begun++;
+        else
             deployment->standing = ECERT_STANDING_UNFIT;
     }
+    while (ended < begun)
+        take_answer(&ring[ended++ % room]);
 }
 
 static bool is_among(const char *path, const struct ecert_strings *paths)
@@ -329,6 +364,7 @@ enum ecert_status ecert_deploy_carry_out(struct ecert_context *context,
     enum ecert_status status = ECERT_OK;
     if (n > 0)
         status = ecert_transaction_run(&env, changes, n, outcomes, err);
+    ecert_network_release(&context->network);
     for (size_t i = 0; i < deployments->n; i++) {
         struct ecert_deployment *deployment = &deployments->items[i];
         struct ecert_error writing = {0};

@@ -108,9 +108,17 @@ size_t ecert_deploy_failures(const struct ecert_deployments *deployments);
 
 /* ---- parts, each in a file of its own ---- */
 
-/* deploy_prepare.c: load, check and plan one. */
-ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_one(struct ecert_context *context,
-                                                            struct ecert_deployment *deployment,
+/*
+ * deploy_prepare.c: load and check one, and begin to ask its plugin; the answer is taken by the
+ * end, which the caller owes whenever the beginning succeeded.
+ */
+struct ecert_preparation;
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_begin(struct ecert_context *context,
+                                                              struct ecert_deployment *deployment,
+                                                              struct ecert_preparation **ret,
+                                                              struct ecert_error *err);
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_end(struct ecert_deployment *deployment,
+                                                            struct ecert_preparation *preparation,
                                                             struct ecert_error *err);
 
 /* deploy_record.c: state and record of one, after its outcome or its being unfit. */

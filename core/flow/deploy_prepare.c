@@ -1,4 +1,7 @@
-/* One deployment made ready: its generation loaded and checked again, its plugin asked. */
+/*
+ * One deployment made ready: its generation loaded, its plugin asked, and checked again while the
+ * plugin asks its server.
+ */
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,8 +82,10 @@ static enum ecert_status name_places(const char *state_dir, struct ecert_deploym
                            &deployment->key_file, err);
 }
 
-/* Owned texts of a job, for the time of one planning. */
-struct job_texts {
+/* A job on its way: the texts of its spec are owned here until its worker has answered. */
+struct ecert_preparation {
+    struct ecert_child worker;
+    struct ecert_job_spec spec;
     char *paths[ECERT_MATERIAL_COUNT];
     struct ecert_bytes pems[ECERT_MATERIAL_COUNT];
     struct ecert_secret key;
@@ -91,8 +96,14 @@ struct job_texts {
     char sha1[41];
 };
 
-static void job_texts_clear(struct job_texts *texts)
+static void preparation_free(struct ecert_preparation **preparation)
 {
+    struct ecert_preparation *texts = *preparation;
+
+    *preparation = NULL;
+    if (texts == NULL)
+        return;
+    ecert_child_clear(&texts->worker);
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++) {
         free(texts->paths[i]);
         ecert_bytes_clear(&texts->pems[i]);
@@ -100,10 +111,11 @@ static void job_texts_clear(struct job_texts *texts)
     ecert_secret_clear(&texts->key);
     ecert_strings_clear(&texts->names);
     free(texts->common_name);
+    free(texts);
 }
 
 static enum ecert_status fill_paths(const struct ecert_deployment *deployment,
-                                    struct job_texts *texts, struct ecert_error *err)
+                                    struct ecert_preparation *texts, struct ecert_error *err)
 {
     const struct ecert_target_config *target = deployment->target;
 
@@ -122,7 +134,7 @@ static enum ecert_status fill_paths(const struct ecert_deployment *deployment,
 }
 
 static enum ecert_status fill_texts(const struct ecert_deployment *deployment, uint32_t needs,
-                                    struct job_texts *texts, struct ecert_error *err)
+                                    struct ecert_preparation *texts, struct ecert_error *err)
 {
     const X509 *leaf = deployment->bundle.leaf;
 
@@ -141,50 +153,54 @@ static enum ecert_status fill_texts(const struct ecert_deployment *deployment, u
 }
 
 static enum ecert_status ask_plugin(struct ecert_context *context,
-                                    struct ecert_deployment *deployment, struct ecert_error *err)
+                                    const struct ecert_deployment *deployment,
+                                    struct ecert_preparation *texts, struct ecert_error *err)
 {
     const struct ecert_target_config *target = deployment->target;
     const struct ecert_plugin_description *plugin =
         ecert_config_plugin(context->config, target->plugin);
     const struct ecert_target_state *state = &deployment->state;
-    ECERT_AUTO(job_texts_clear) struct job_texts texts = {0};
 
-    ECERT_TRY(fill_texts(deployment, plugin->needs, &texts, err));
+    ECERT_TRY(fill_texts(deployment, plugin->needs, texts, err));
     const bool is_explicit = target->server_names.len > 0;
-    struct ecert_job_spec spec = {
+    texts->spec = (struct ecert_job_spec){
         .plugin_dir = context->config->plugin_dir,
         .plugin = target->plugin,
         .certificate = deployment->certificate->name,
         .target = target->id,
-        .server_names = ecert_strings_array(is_explicit ? &target->server_names : &texts.names),
+        .server_names = ecert_strings_array(is_explicit ? &target->server_names : &texts->names),
         .server_names_explicit = is_explicit,
         .settings = target->settings,
         .n_settings = target->n_settings,
         .leaf =
             {
                 .size = sizeof(struct ecert_leaf_facts),
-                .common_name = texts.common_name,
-                .dns_names = ecert_strings_array(&texts.names),
+                .common_name = texts->common_name,
+                .dns_names = ecert_strings_array(&texts->names),
                 .key_type = ecert_certificate_key_type(deployment->bundle.leaf),
                 .not_before = ecert_certificate_not_before(deployment->bundle.leaf),
                 .not_after = ecert_certificate_not_after(deployment->bundle.leaf),
-                .serial = texts.serial,
-                .sha256 = texts.sha256,
-                .sha1 = texts.sha1,
+                .serial = texts->serial,
+                .sha256 = texts->sha256,
+                .sha1 = texts->sha1,
                 /* of what is being replaced; deploying the same again replaces nothing */
                 .replaced_sha1 =
-                    state->actual_sha1[0] != '\0' && strcmp(state->actual_sha1, texts.sha1) != 0
+                    state->actual_sha1[0] != '\0' && strcmp(state->actual_sha1, texts->sha1) != 0
                         ? state->actual_sha1
                         : NULL,
             },
         .may_write = ecert_strings_array(&target->may_write),
     };
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++) {
-        spec.paths[i] = texts.paths[i];
-        spec.materials[i] = ecert_bytes_view(&texts.pems[i]);
+        texts->spec.paths[i] = texts->paths[i];
+        texts->spec.materials[i] = ecert_bytes_view(&texts->pems[i]);
     }
-    spec.materials[ECERT_MATERIAL_KEY] = ecert_secret_view(&texts.key);
-    return ecert_plugin_plan(&spec, &deployment->plan, err);
+    texts->spec.materials[ECERT_MATERIAL_KEY] = ecert_secret_view(&texts->key);
+    const enum ecert_status status = ecert_plugin_plan_start(&texts->spec, &texts->worker, err);
+    /* the worker has its copy; the workers of other plugins, forked from now on, shall not */
+    texts->spec.materials[ECERT_MATERIAL_KEY] = (struct ecert_view){0};
+    ecert_secret_clear(&texts->key);
+    return status;
 }
 
 /* The operator's addresses take the place of those which the plugin found. */
@@ -242,9 +258,10 @@ static void fill_change(struct ecert_deployment *deployment)
                 deployment->copy_from[i], target->files[i], i == ECERT_MATERIAL_KEY};
 }
 
-enum ecert_status ecert_deploy_prepare_one(struct ecert_context *context,
-                                           struct ecert_deployment *deployment,
-                                           struct ecert_error *err)
+enum ecert_status ecert_deploy_prepare_begin(struct ecert_context *context,
+                                             struct ecert_deployment *deployment,
+                                             struct ecert_preparation **ret,
+                                             struct ecert_error *err)
 {
     const char *state_dir = context->config->state_dir;
 
@@ -252,9 +269,26 @@ enum ecert_status ecert_deploy_prepare_one(struct ecert_context *context,
         return ecert_error_set(err, ECERT_E_PLUGIN, "%s", deployment->target->plugin_problem);
     ECERT_TRY(ecert_store_load(state_dir, deployment->certificate->name, deployment->generation,
                                &deployment->bundle, err));
-    ECERT_TRY(check_again(context, deployment, err));
     ECERT_TRY(name_places(state_dir, deployment, err));
-    ECERT_TRY(ask_plugin(context, deployment, err));
+    ECERT_AUTO(preparation_free)
+    struct ecert_preparation *preparation = calloc(1, sizeof *preparation);
+    if (preparation == NULL)
+        return ecert_error_nomem(err);
+    preparation->worker = (struct ecert_child)ECERT_CHILD_NONE;
+    ECERT_TRY(ask_plugin(context, deployment, preparation, err));
+    ECERT_TRY(check_again(context, deployment, err));
+    *ret = preparation;
+    preparation = NULL;
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_deploy_prepare_end(struct ecert_deployment *deployment,
+                                           struct ecert_preparation *preparation,
+                                           struct ecert_error *err)
+{
+    ECERT_AUTO(preparation_free) struct ecert_preparation *owned = preparation;
+
+    ECERT_TRY(ecert_plugin_plan_finish(&owned->spec, &owned->worker, &deployment->plan, err));
     ECERT_TRY(choose_probes(deployment, err));
     fill_change(deployment);
     return ECERT_OK;

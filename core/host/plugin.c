@@ -109,10 +109,12 @@ enum ecert_status ecert_plugin_describe(const char *plugin_dir, const char *name
     ECERT_AUTO(ecert_auto_free) char *file = NULL;
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret answer = {0};
     ECERT_AUTO(ecert_plugin_description_clear) struct ecert_plugin_description read = {0};
+    struct ecert_child worker = ECERT_CHILD_NONE;
 
     ECERT_TRY(ecert_plugin_find(plugin_dir, name, &file, err));
     struct order order = {.file = file, .name = name};
-    ECERT_TRY(ecert_worker_run(name, describe, &order, DESCRIBE_TIMEOUT_MS, &answer, err));
+    ECERT_TRY(ecert_worker_start(name, describe, &order, DESCRIBE_TIMEOUT_MS, &worker, err));
+    ECERT_TRY(ecert_worker_finish(name, &worker, &answer, err));
     struct ecert_view stream = ecert_secret_view(&answer);
     if (ecert_plugin_decode(&stream, &read, err) != ECERT_OK)
         return damaged(name, err);
@@ -166,15 +168,23 @@ static enum ecert_status read_plan(const struct ecert_job_spec *spec, struct ece
     return ECERT_OK;
 }
 
-enum ecert_status ecert_plugin_plan(const struct ecert_job_spec *spec, struct ecert_plan *ret,
-                                    struct ecert_error *err)
+enum ecert_status ecert_plugin_plan_start(const struct ecert_job_spec *spec,
+                                          struct ecert_child *ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *file = NULL;
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret answer = {0};
     const unsigned timeout_ms = spec->timeout_ms == 0 ? ECERT_WORKER_TIMEOUT_MS : spec->timeout_ms;
 
     ECERT_TRY(ecert_plugin_find(spec->plugin_dir, spec->plugin, &file, err));
     struct order order = {.file = file, .name = spec->plugin, .spec = spec};
-    ECERT_TRY(ecert_worker_run(spec->plugin, plan, &order, timeout_ms, &answer, err));
+    return ecert_worker_start(spec->plugin, plan, &order, timeout_ms, ret, err);
+}
+
+enum ecert_status ecert_plugin_plan_finish(const struct ecert_job_spec *spec,
+                                           struct ecert_child *worker, struct ecert_plan *ret,
+                                           struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret answer = {0};
+
+    ECERT_TRY(ecert_worker_finish(spec->plugin, worker, &answer, err));
     return read_plan(spec, ecert_secret_view(&answer), ret, err);
 }

@@ -10,6 +10,7 @@
 #ifndef ECERT_HOST_PLUGIN_H
 #define ECERT_HOST_PLUGIN_H
 
+#include "core/base/process.h"
 #include "core/host/plan.h"
 
 struct ecert_plugin_setting {
@@ -83,14 +84,24 @@ struct ecert_job_spec {
 #define ECERT_WORKER_MAX_OUTPUT ((size_t)64 << 20)
 
 /*
- * Plan one target in a worker; the plan is decoded, validated, and its places checked.
+ * Begin to plan one target in a worker.  The caller goes on with something else, keeps `spec` and
+ * what it borrows as they are, and then finishes, or gives up by ecert_child_clear().
+ * ECERT_E_NOT_FOUND, ECERT_E_REFUSED: no such plugin, not trusted; ECERT_E_PLUGIN: not started.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_plugin_plan_start(const struct ecert_job_spec *spec,
+                                                           struct ecert_child *ret,
+                                                           struct ecert_error *err);
+
+/*
+ * The plan, decoded, validated, and its places checked.
  *
  * Whatever plan() returned other than ECERT_OK comes back with its text.  ECERT_E_PLUGIN: crashed,
- * left early, or said something that is no valid record; ECERT_E_TIMEOUT; ECERT_E_REFUSED: not
- * trusted, or a file outside what the target may touch.
+ * left early, or said something that is no valid record; ECERT_E_TIMEOUT; ECERT_E_REFUSED: a file
+ * outside what the target may touch.
  */
-ECERT_MUST_CHECK enum ecert_status ecert_plugin_plan(const struct ecert_job_spec *spec,
-                                                     struct ecert_plan *ret,
-                                                     struct ecert_error *err);
+ECERT_MUST_CHECK enum ecert_status ecert_plugin_plan_finish(const struct ecert_job_spec *spec,
+                                                            struct ecert_child *worker,
+                                                            struct ecert_plan *ret,
+                                                            struct ecert_error *err);
 
 #endif

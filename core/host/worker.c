@@ -203,11 +203,19 @@ static enum ecert_status read_answer(const char *plugin, struct ecert_view strea
     return ecert_secret_copy(stream, ret, err);
 }
 
-enum ecert_status ecert_worker_run(const char *plugin, ecert_worker_fn *job, void *context,
-                                   unsigned timeout_ms, struct ecert_secret *ret,
-                                   struct ecert_error *err)
+/* What happened to the process is told as the plugin's doing. */
+static enum ecert_status blame(const char *plugin, struct ecert_error *err)
 {
-    ECERT_AUTO(wipe) struct ecert_bytes bytes = {0};
+    /* crashed, left with a code, said too much: the plugin's fault */
+    if (err->status == ECERT_E_REFUSED)
+        err->status = ECERT_E_PLUGIN;
+    return ecert_error_wrap(err, "plugin '%s'", plugin);
+}
+
+enum ecert_status ecert_worker_start(const char *plugin, ecert_worker_fn *job, void *context,
+                                     unsigned timeout_ms, struct ecert_child *ret,
+                                     struct ecert_error *err)
+{
     struct ecert_worker worker = {.fd = -1, .job = job, .context = context};
     const struct ecert_child_limits limits = {
         .timeout_ms = timeout_ms,
@@ -215,12 +223,18 @@ enum ecert_status ecert_worker_run(const char *plugin, ecert_worker_fn *job, voi
         .may_fork = true,   /* the server's own commands answer many questions */
         .drop_root = false, /* and they need root, as reading its keys does */
     };
-    const enum ecert_status status = ecert_child_run(work, &worker, &limits, &bytes, err);
 
-    if (status ==
-        ECERT_E_REFUSED) /* crashed, left with a code, said too much: the plugin's fault */
-        err->status = ECERT_E_PLUGIN;
-    if (status != ECERT_OK)
-        return ecert_error_wrap(err, "plugin '%s'", plugin);
+    if (ecert_child_start(work, &worker, &limits, ret, err) != ECERT_OK)
+        return blame(plugin, err);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_worker_finish(const char *plugin, struct ecert_child *worker,
+                                      struct ecert_secret *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(wipe) struct ecert_bytes bytes = {0};
+
+    if (ecert_child_finish(worker, &bytes, err) != ECERT_OK)
+        return blame(plugin, err);
     return read_answer(plugin, ecert_bytes_view(&bytes), ret, err);
 }

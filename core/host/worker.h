@@ -8,7 +8,7 @@
 #ifndef ECERT_HOST_WORKER_H
 #define ECERT_HOST_WORKER_H
 
-#include "core/base/bytes.h"
+#include "core/base/process.h"
 
 /*
  * The worker's own half, kept between the job and the core: a job that must leave at once (it runs
@@ -23,14 +23,24 @@ typedef enum ecert_status ecert_worker_fn(struct ecert_worker *worker, void *con
                                           struct ecert_buffer *answer, struct ecert_error *err);
 
 /*
- * Do the job in a worker and hand out what it appended, as a secret because plans may hold keys.
+ * Begin the job in a worker; the caller goes on with something else.  `context` is needed only
+ * during the call: the worker has its own copy of everything.  ECERT_E_PLUGIN: not started.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_worker_start(const char *plugin, ecert_worker_fn *job,
+                                                      void *context, unsigned timeout_ms,
+                                                      struct ecert_child *ret,
+                                                      struct ecert_error *err);
+
+/*
+ * Hand out what the job appended, as a secret because plans may hold keys.
  * A status other than ECERT_OK that the job returned comes back with its text, control bytes
  * escaped.  ECERT_E_PLUGIN: it crashed, left early, left a process behind, said more than
- * ECERT_WORKER_MAX_OUTPUT, or what it said is no answer.  ECERT_E_TIMEOUT.
+ * ECERT_WORKER_MAX_OUTPUT, or what it said is no answer.  ECERT_E_TIMEOUT: timeout_ms, counted
+ * from here, are over.
  */
-ECERT_MUST_CHECK enum ecert_status ecert_worker_run(const char *plugin, ecert_worker_fn *job,
-                                                    void *context, unsigned timeout_ms,
-                                                    struct ecert_secret *ret,
-                                                    struct ecert_error *err);
+ECERT_MUST_CHECK enum ecert_status ecert_worker_finish(const char *plugin,
+                                                       struct ecert_child *worker,
+                                                       struct ecert_secret *ret,
+                                                       struct ecert_error *err);
 
 #endif

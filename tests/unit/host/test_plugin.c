@@ -45,7 +45,10 @@ static enum ecert_status plan_with(const char *dir, const char *name, const char
         .timeout_ms = 1500,
     };
 
-    return ecert_plugin_plan(&spec, ret, err);
+    struct ecert_child worker = ECERT_CHILD_NONE;
+
+    ECERT_TRY(ecert_plugin_plan_start(&spec, &worker, err));
+    return ecert_plugin_plan_finish(&spec, &worker, ret, err);
 }
 
 static void expect_words(const struct ecert_error *err, const char *want)
