@@ -26,7 +26,7 @@ static bool owns_items(const struct ecert_attempt *attempt, size_t member)
 
 /* ---- the steps ---- */
 
-/* Each distinct pair once; a bad pair refuses its members. */
+/* Each distinct pair once; a bad pair refuses its members, which are told. */
 static enum ecert_status preload_pairs(struct ecert_attempt *attempt, struct ecert_error *err)
 {
     struct ecert_pair *pairs = calloc(attempt->n + 1, sizeof *pairs);
@@ -54,8 +54,10 @@ static enum ecert_status preload_pairs(struct ecert_attempt *attempt, struct ece
     }
     status = ecert_preload(pairs, n, results, err);
     for (size_t i = 0; status == ECERT_OK && i < attempt->n; i++)
-        if (of[i] != SIZE_MAX && results[of[i]].status != ECERT_OK)
+        if (of[i] != SIZE_MAX && results[of[i]].status != ECERT_OK) {
             ecert_member_verdict(&attempt->members[i], ECERT_OUTCOME_REFUSED, &results[of[i]]);
+            attempt->told = true;
+        }
 out:
     free(pairs);
     free(results);
@@ -99,41 +101,88 @@ static enum ecert_status stage_files(struct ecert_attempt *attempt, struct ecert
         for (size_t i = 0; i < attempt->n; i++)
             if (attempt->members[i].waiting && ecert_item_is_of(&attempt->items.list[failed], i))
                 ecert_member_verdict(&attempt->members[i], ECERT_OUTCOME_REFUSED, err);
+        attempt->told = true;
         return err->status;
     }
     ecert_transaction_at(attempt->env, "stage");
     return ECERT_OK;
 }
 
+/* What needs no server's word is done while the server tests. */
+struct aside {
+    struct ecert_attempt *attempt;
+    bool called;
+    struct ecert_error err;
+};
+
+static void load_and_look(void *context)
+{
+    struct aside *aside = context;
+
+    aside->called = true;
+    if (preload_pairs(aside->attempt, &aside->err) == ECERT_OK && !aside->attempt->told)
+        (void)!look_before(aside->attempt, &aside->err);
+}
+
+static void note_unproved(struct ecert_attempt *attempt, const struct ecert_error *why)
+{
+    struct ecert_error note = *why;
+
+    (void)ecert_error_wrap(&note, "the new configuration could not be tested before the change, so "
+                                  "the live files were tested after it (no private view of the "
+                                  "file system here");
+    for (size_t i = 0; i < attempt->n; i++)
+        if (attempt->members[i].waiting)
+            ecert_member_note(&attempt->members[i], "%s)", note.text);
+    attempt->unproved = true;
+}
+
+/* The server's test refused the new configuration: whose? */
+static enum ecert_status find_guilty(struct ecert_attempt *attempt, struct ecert_error *err)
+{
+    const struct ecert_error words = *err;
+
+    ECERT_TRY(ecert_staging_clean(&attempt->items, &attempt->journal, err));
+    ecert_prove_blame(attempt->env, attempt->members, attempt->n, attempt->journal.folder, &words);
+    attempt->told = true;
+    *err = words;
+    return words.status;
+}
+
+/*
+ * The server's test, with the pre-load and the look before beside it.  The pre-load is heard first:
+ * its reason is the clearer one, and what a server said about the same files does not count then.
+ */
 static enum ecert_status run_tests(struct ecert_attempt *attempt, struct ecert_error *err)
 {
-    if (attempt->items.n == 0)
-        return ECERT_OK;
-    const enum ecert_status status =
-        ecert_prove(attempt->env, attempt->members, attempt->n, &attempt->items,
-                    attempt->journal.folder, ECERT_PROVE_IN_VIEW, &attempt->proved, err);
-    if (status == ECERT_E_COMMAND) {
-        const struct ecert_error words = *err;
+    struct aside aside = {.attempt = attempt};
+    const struct ecert_meanwhile meanwhile = {load_and_look, &aside};
+    struct ecert_error words = {0};
 
-        ECERT_TRY(ecert_staging_clean(&attempt->items, &attempt->journal, err));
-        ecert_prove_blame(attempt->env, attempt->members, attempt->n, attempt->journal.folder,
-                          &words);
+    if (attempt->items.n > 0)
+        (void)!ecert_prove(attempt->env, attempt->members, attempt->n, &attempt->items,
+                           attempt->journal.folder, ECERT_PROVE_IN_VIEW, &meanwhile,
+                           &attempt->proved, &words);
+    if (!aside.called)
+        load_and_look(&aside);
+    if (attempt->told)
+        return ecert_error_set(err, ECERT_E_CRYPTO, "a pair of key and certificate is not usable");
+    if (words.status == ECERT_E_COMMAND) {
+        *err = words;
+        return find_guilty(attempt, err);
+    }
+    if (aside.err.status != ECERT_OK) {
+        *err = aside.err;
+        return err->status;
+    }
+    if (words.status == ECERT_E_UNSUPPORTED) {
+        note_unproved(attempt, &words);
+    } else if (words.status != ECERT_OK) {
         *err = words;
         return words.status;
     }
-    if (status == ECERT_E_UNSUPPORTED) {
-        struct ecert_error note = *err;
-
-        (void)ecert_error_wrap(&note, "the new configuration could not be tested before the "
-                                      "change, so the live files were tested after it (no private "
-                                      "view of the file system here");
-        for (size_t i = 0; i < attempt->n; i++)
-            if (attempt->members[i].waiting)
-                ecert_member_note(&attempt->members[i], "%s)", note.text);
-        attempt->unproved = true;
-    } else {
-        ECERT_TRY(status);
-    }
+    if (attempt->items.n == 0)
+        return ECERT_OK;
     attempt->tested = attempt->proved;
     ecert_transaction_at(attempt->env, "prove");
     return ECERT_OK;
@@ -159,7 +208,7 @@ static enum ecert_status rename_all(struct ecert_attempt *attempt, struct ecert_
                            "the files are in place, but a directory could not be synced: whether "
                            "they survive a power cut is not known");
     if (attempt->unproved && ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL,
-                                         ECERT_PROVE_LIVE, &tested, err) != ECERT_OK)
+                                         ECERT_PROVE_LIVE, NULL, &tested, err) != ECERT_OK)
         return ecert_error_wrap(err, "the server refuses the new configuration");
     attempt->tested = attempt->tested || tested;
     return ECERT_OK;
@@ -228,10 +277,8 @@ static const struct step {
     enum ecert_status (*run)(struct ecert_attempt *attempt, struct ecert_error *err);
     bool live; /* from the first live row on, any failure leads to undo */
 } steps[] = {
-    {"pre-load", preload_pairs, false},  {"compare", find_items, false},
-    {"stage", stage_files, false},       {"prove", run_tests, false},
-    {"look before", look_before, false}, {"commit", mark_commit, false},
-    {"commit", rename_all, true},        {"activate", activate, true},
+    {"compare", find_items, false}, {"stage", stage_files, false}, {"prove", run_tests, false},
+    {"commit", mark_commit, false}, {"commit", rename_all, true},  {"activate", activate, true},
     {"look", look_after, true},
 };
 
@@ -346,7 +393,7 @@ static void tell_broken_before(struct ecert_attempt *attempt, struct ecert_error
     struct ecert_error before = {0};
     bool tested = false;
 
-    if (ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL, ECERT_PROVE_LIVE,
+    if (ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL, ECERT_PROVE_LIVE, NULL,
                     &tested, &before) == ECERT_E_COMMAND)
         (void)ecert_error_set(why, ECERT_E_COMMAND,
                               "the configuration was already broken before: %s", before.text);
@@ -371,12 +418,10 @@ static void fail_live(struct ecert_attempt *attempt, const struct step *step,
 
 /*
  * A step failed.  Everything is as before afterwards, and somebody has a verdict, unless `unclear`
- * or the machine is to blame.  (Staging and proving have told the guilty already.)
+ * or the machine is to blame.
  */
 static void fail(struct ecert_attempt *attempt, const struct step *step, struct ecert_error *why)
 {
-    const bool told =
-        step->run == stage_files || (step->run == run_tests && why->status == ECERT_E_COMMAND);
     struct ecert_error err = {0};
 
     if (attempt->items.n == 0 && step->live) {
@@ -385,7 +430,7 @@ static void fail(struct ecert_attempt *attempt, const struct step *step, struct 
     }
     if (step->live)
         fail_live(attempt, step, why);
-    else if (!told)
+    else if (!attempt->told)
         ecert_members_verdict(attempt->members, attempt->n, ECERT_OUTCOME_REFUSED, why);
     if (attempt->stuck) {
         for (size_t i = 0; i < attempt->n; i++)

@@ -18,6 +18,7 @@ struct ecert_attempt {
     struct ecert_journal journal;
     struct ecert_service service;
     struct ecert_buffer reload_words;
+    bool told;     /* of a failure: the guilty have their verdicts already */
     bool proved;   /* the test said yes in the private view */
     bool unproved; /* there is no private view: test after the commit */
     bool unclear;  /* that test said no to several members: each must be tried alone */

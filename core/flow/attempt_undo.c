@@ -9,7 +9,7 @@ static enum ecert_status test_what_is_back(struct ecert_attempt *attempt, struct
 {
     bool tested = false;
 
-    if (ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL, ECERT_PROVE_LIVE,
+    if (ecert_prove(attempt->env, attempt->members, attempt->n, NULL, NULL, ECERT_PROVE_LIVE, NULL,
                     &tested, err) != ECERT_E_COMMAND)
         return ECERT_OK;
     return ecert_error_wrap(err, "the server was not reloaded, because its test refuses the files "

@@ -376,7 +376,8 @@ enum ecert_status ecert_private_view_run(const struct ecert_view_spec *spec,
                                        .timeout_ms = spec->timeout_ms,
                                        .max_output = 1u << 20,
                                        .enter = enter,
-                                       .context = &context};
+                                       .context = &context,
+                                       .meanwhile = spec->meanwhile};
 
     context.report = mmap(NULL, sizeof *context.report, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);

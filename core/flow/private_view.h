@@ -24,6 +24,7 @@ struct ecert_view_spec {
     const char *const *scratch;      /* NULL-ended */
     const char *const *argv;
     unsigned timeout_ms;
+    const struct ecert_meanwhile *meanwhile; /* see process.h; NULL: none */
 };
 
 /*

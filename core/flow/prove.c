@@ -54,8 +54,10 @@ static enum ecert_status run_one(const struct ecert_transaction_env *env,
 {
     ECERT_AUTO(ecert_run_result_clear) struct ecert_run_result result = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
-    const struct ecert_run_spec live = {
-        .argv = view->argv, .timeout_ms = view->timeout_ms, .max_output = TEST_OUTPUT_MAX};
+    const struct ecert_run_spec live = {.argv = view->argv,
+                                        .timeout_ms = view->timeout_ms,
+                                        .max_output = TEST_OUTPUT_MAX,
+                                        .meanwhile = view->meanwhile};
 
     if (where == ECERT_PROVE_LIVE)
         ECERT_TRY(ecert_run(&live, &result, err));
@@ -72,12 +74,14 @@ static enum ecert_status run_one(const struct ecert_transaction_env *env,
 enum ecert_status ecert_prove(const struct ecert_transaction_env *env,
                               const struct ecert_member *members, size_t n,
                               const struct ecert_items *items, const char *workspace,
-                              enum ecert_prove_where where, bool *ret_tested,
-                              struct ecert_error *err)
+                              enum ecert_prove_where where, const struct ecert_meanwhile *meanwhile,
+                              bool *ret_tested, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings scratch = {0};
-    struct ecert_view_spec view = {
-        .items = items, .workspace = workspace, .timeout_ms = env->command_timeout_ms};
+    struct ecert_view_spec view = {.items = items,
+                                   .workspace = workspace,
+                                   .timeout_ms = env->command_timeout_ms,
+                                   .meanwhile = meanwhile};
 
     *ret_tested = false;
     ECERT_TRY(unite_scratch(members, n, &scratch, err));
@@ -90,6 +94,7 @@ enum ecert_status ecert_prove(const struct ecert_transaction_env *env,
                 continue;
             view.argv = ecert_strings_array(&plan->tests[t].argv);
             ECERT_TRY(run_one(env, &view, where, err));
+            view.meanwhile = NULL; /* done */
             *ret_tested = true;
         }
     }
@@ -116,8 +121,8 @@ static enum ecert_status try_some(const struct ecert_transaction_env *env,
             some[i] = (struct ecert_member){members[i].change, &outcomes[i], chosen[i]};
         status = ecert_items_collect(some, n, true, &items, err);
         if (status == ECERT_OK)
-            status =
-                ecert_prove(env, some, n, &items, workspace, ECERT_PROVE_IN_VIEW, &tested, err);
+            status = ecert_prove(env, some, n, &items, workspace, ECERT_PROVE_IN_VIEW, NULL,
+                                 &tested, err);
     }
     for (size_t i = 0; outcomes != NULL && i < n; i++)
         ecert_outcome_clear(&outcomes[i]);
@@ -188,8 +193,8 @@ void ecert_prove_blame(const struct ecert_transaction_env *env, struct ecert_mem
             if (members[i].waiting)
                 list[waiting++] = i;
         /* what is broken without us is not ours to judge members by */
-        if (ecert_prove(env, members, n, NULL, workspace, ECERT_PROVE_IN_VIEW, &tested, &before) ==
-            ECERT_E_COMMAND)
+        if (ecert_prove(env, members, n, NULL, workspace, ECERT_PROVE_IN_VIEW, NULL, &tested,
+                        &before) == ECERT_E_COMMAND)
             refuse(members, list, waiting, "the configuration was already broken before", &before);
         else
             hunt_in(&(struct hunt){env, members, n, workspace, chosen}, list, waiting, words);

@@ -8,6 +8,7 @@
 #ifndef ECERT_FLOW_PROVE_H
 #define ECERT_FLOW_PROVE_H
 
+#include "core/base/process.h"
 #include "core/flow/items.h"
 
 enum ecert_prove_where {
@@ -16,14 +17,16 @@ enum ecert_prove_where {
 };
 
 /*
- * Run the tests of the waiting members.  *ret_tested: there was one at all.  ECERT_E_COMMAND: one
- * said no, and the text is its words; ECERT_E_UNSUPPORTED: there is no private view here, and why;
- * ECERT_E_TIMEOUT, ECERT_E_IO.
+ * Run the tests of the waiting members.  *ret_tested: there was one at all.  `meanwhile` (NULL:
+ * nothing) is done while the first one runs; it is not called where none is started.
+ * ECERT_E_COMMAND: one said no, and the text is its words; ECERT_E_UNSUPPORTED: there is no private
+ * view here, and why; ECERT_E_TIMEOUT, ECERT_E_IO.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_prove(const struct ecert_transaction_env *env,
                                                const struct ecert_member *members, size_t n,
                                                const struct ecert_items *items,
                                                const char *workspace, enum ecert_prove_where where,
+                                               const struct ecert_meanwhile *meanwhile,
                                                bool *ret_tested, struct ecert_error *err);
 
 /*
