@@ -44,13 +44,32 @@ static enum ecert_status prepare(struct ecert_app *app, const struct ecert_comma
     return ECERT_OK;
 }
 
+/* `command` NULL: none is known. */
+static void begin_json(struct ecert_app *app, const struct ecert_command *command)
+{
+    app->json = json_pack("{s:s?}", "command", command == NULL ? NULL : command->name);
+}
+
+/* The object that --json asks for, with the code that the program leaves with, which is returned.
+ */
+static int print_json(struct ecert_app *app, int code)
+{
+    if (app->json == NULL)
+        return code;
+    (void)json_object_set_new(app->json, "exit", json_integer(code));
+    if (json_dumpf(app->json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) != 0 && code == 0)
+        code = ECERT_EXIT_FAILED;
+    (void)fputc('\n', stdout);
+    return code;
+}
+
 static int run_command(struct ecert_app *app, const struct ecert_command *command)
 {
     struct ecert_error err = {0};
     int code;
 
     if (app->options.json)
-        app->json = json_pack("{s:s}", "command", command->name);
+        begin_json(app, command);
     if (prepare(app, command, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         /* a configuration that is absent or not trusted is a matter of configuration too */
@@ -59,13 +78,7 @@ static int run_command(struct ecert_app *app, const struct ecert_command *comman
     } else {
         code = command->run(app);
     }
-    if (app->json != NULL) {
-        (void)json_object_set_new(app->json, "exit", json_integer(code));
-        if (json_dumpf(app->json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) != 0 && code == 0)
-            code = ECERT_EXIT_FAILED;
-        (void)fputc('\n', stdout);
-    }
-    return code;
+    return print_json(app, code);
 }
 
 static void show(struct ecert_buffer *text)
@@ -96,6 +109,21 @@ static int help(const struct ecert_command *command)
     return end(ECERT_EXIT_OK);
 }
 
+/* A program that asked for an object gets one, whatever else is wrong with its command line. */
+static int wrong_usage(struct ecert_app *app, int argc, char *argv[], const char *sentence)
+{
+    const struct ecert_command *command = NULL;
+    bool json = false;
+
+    ecert_command_line_guess(argc, argv, &json, &command);
+    if (json)
+        begin_json(app, command);
+    ecert_complain(app, "%s", sentence);
+    const int code = print_json(app, ECERT_EXIT_USAGE);
+    json_decref(app->json);
+    return end(code);
+}
+
 int main(int argc, char *argv[])
 {
     struct ecert_app app = {.lock_fd = -1};
@@ -110,10 +138,8 @@ int main(int argc, char *argv[])
         return ECERT_EXIT_FAILED;
     }
     (void)signal(SIGPIPE, SIG_IGN); /* a co-process that died is an error of write(), not ours */
-    if (ecert_command_line(argc, argv, &app.options, &command, &err) != ECERT_OK) {
-        ecert_complain(&app, "%s", err.text);
-        return ECERT_EXIT_USAGE;
-    }
+    if (ecert_command_line(argc, argv, &app.options, &command, &err) != ECERT_OK)
+        return wrong_usage(&app, argc, argv, err.text);
     if (app.options.help)
         return help(command);
     if (app.options.version) {

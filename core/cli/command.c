@@ -199,24 +199,35 @@ static enum ecert_status unknown_option(const char *word, struct ecert_error *er
     return unknown(err, "option", word, &known, "ecert --help");
 }
 
+/* The table as getopt_long() wants it; letters begin with ':' so that it tells what is wrong. */
+struct getopt_table {
+    struct option longs[ARRAY_SIZE(options) + 1];
+    char letters[3 * ARRAY_SIZE(options) + 2];
+};
+
+static void getopt_table_make(struct getopt_table *table)
+{
+    *table = (struct getopt_table){.letters = ":"};
+    for (size_t i = 0, at = 1; i < ARRAY_SIZE(options); i++) {
+        table->longs[i] = (struct option){
+            options[i].name, options[i].argument == NULL ? no_argument : required_argument, NULL,
+            options[i].letter};
+        table->letters[at++] = options[i].letter;
+        if (options[i].argument != NULL)
+            table->letters[at++] = ':';
+    }
+}
+
 static enum ecert_status parse_options(int argc, char *argv[], struct ecert_options *ret,
                                        bool given[], struct ecert_error *err)
 {
-    struct option longs[ARRAY_SIZE(options) + 1] = {0};
-    char letters[3 * ARRAY_SIZE(options) + 2] = ":";
+    struct getopt_table table;
     int c;
 
-    for (size_t i = 0, at = 1; i < ARRAY_SIZE(options); i++) {
-        longs[i] = (struct option){options[i].name,
-                                   options[i].argument == NULL ? no_argument : required_argument,
-                                   NULL, options[i].letter};
-        letters[at++] = options[i].letter;
-        if (options[i].argument != NULL)
-            letters[at++] = ':';
-    }
+    getopt_table_make(&table);
     opterr = 0;
     optind = 1;
-    while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1) {
         if (c == ':')
             return ecert_error_set(err, ECERT_E_CONFIG, "option '%s' needs an argument",
                                    argv[optind - 1]);
@@ -269,10 +280,27 @@ enum ecert_status ecert_command_line(int argc, char *argv[], struct ecert_option
     if (command != NULL && !parsed.help && !parsed.version) {
         ECERT_TRY(check_options(command, given, err));
         if (operands < command->min_args || operands > command->max_args)
-            return ecert_error_set(err, ECERT_E_CONFIG, "usage: ecert %s [OPTION...] %s",
-                                   command->name, command->operands);
+            return ecert_error_set(err, ECERT_E_CONFIG, "usage: ecert %s [OPTION...]%s%s",
+                                   command->name, command->operands[0] == '\0' ? "" : " ",
+                                   command->operands);
     }
     *ret = parsed;
     *ret_command = command;
     return ECERT_OK;
+}
+
+void ecert_command_line_guess(int argc, char *argv[], bool *ret_json,
+                              const struct ecert_command **ret_command)
+{
+    struct getopt_table table;
+    bool json = false;
+    int c;
+
+    getopt_table_make(&table);
+    opterr = 0;
+    optind = 0; /* anew, also where the first reading ended in the middle of a word (getopt(3)) */
+    while ((c = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1)
+        json = json || c == 'j';
+    *ret_json = json;
+    *ret_command = optind < argc ? ecert_command_find(argv[optind]) : NULL;
 }

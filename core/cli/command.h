@@ -39,4 +39,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_command_line(int argc, char *argv[],
                                                       const struct ecert_command **ret_command,
                                                       struct ecert_error *err);
 
+/*
+ * What can be told of a command line that ecert_command_line() refused: whether --json stands
+ * anywhere on it, and its command, NULL if that is not known.
+ */
+void ecert_command_line_guess(int argc, char *argv[], bool *ret_json,
+                              const struct ecert_command **ret_command);
+
 #endif

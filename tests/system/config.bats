@@ -307,6 +307,55 @@ CONF
     done
 }
 
+@test "--json: a command line that is not understood is one object too, wherever --json stands" {
+    write_config
+    local args command
+    while IFS='|' read -r command args; do
+        # shellcheck disable=SC2086
+        run_ecert $args
+        [ "$status" -eq 2 ]
+        [ "$(json '(o["command"], o["exit"], len(o["errors"]))' <<<"$output")" = "($command, 2, 1)" ]
+        # the same sentence for a person
+        [ "ecert: $(json 'o["errors"][0]' <<<"$output")" = "$stderr" ]
+    done <<'ROWS'
+None|--json depoly
+None|depoly --json
+None|--json
+None|-qj
+'run'|--json run now
+'run'|run now --json
+'run'|run --qiuet --json
+'run'|run -zj
+'import'|import -j
+'plan'|plan --to 3 --json
+'deploy'|deploy --json --target
+'rollback'|rollback www.myserver.com --to minus --json
+'fetch'|fetch www.myserver.con --json
+'import'|import --name www.myserver.con --json x.cer
+ROWS
+    # behind -- it is an operand; without it nothing is printed
+    run_ecert run -- --json
+    [ "$status" -eq 2 ]
+    [ -z "$output" ]
+    run_ecert depoly
+    [ -z "$output" ]
+}
+
+@test "--json: a configuration that is absent, broken or not trusted is an error in the object" {
+    run_ecert run --json
+    [ "$status" -eq 2 ]
+    [ "$(json '(o["command"], o["exit"], len(o["errors"]))' <<<"$output")" = "('run', 2, 1)" ]
+    [[ $(json 'o["errors"][0]' <<<"$output") == *"$W/ecert.conf"* ]]
+    echo 'state_dir = = ;' >"$W/ecert.conf"
+    run_ecert config --json
+    [ "$(json '(o["command"], o["exit"], len(o["errors"]) > 0)' <<<"$output")" = \
+        "('config', 2, True)" ]
+    write_config
+    chmod 666 "$W/ecert.conf"
+    run_ecert deploy --json
+    [ "$(json '(o["command"], o["exit"], len(o["errors"]))' <<<"$output")" = "('deploy', 2, 1)" ]
+}
+
 @test "--json: failures of the work itself are in the object" {
     write_config
     ca_up
