@@ -30,6 +30,15 @@ static void hold_signals(void)
     (void)sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
+static json_t *targets_json(const struct ecert_deployments *deployments)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < deployments->n; i++)
+        (void)json_array_append_new(list, ecert_deployment_json(&deployments->items[i]));
+    return list;
+}
+
 int ecert_cmd_plan(struct ecert_app *app)
 {
     const struct ecert_deploy_selection how = {
@@ -61,6 +70,7 @@ int ecert_cmd_plan(struct ecert_app *app)
     if (app->json != NULL && diff.ptr != NULL)
         ecert_tell(app, "diff", ecert_text_json((const char *)diff.ptr));
     ecert_tell(app, "changes", json_integer((json_int_t)changes));
+    ecert_tell(app, "targets", targets_json(&deployments));
 
     size_t unfit = refused.len;
     for (size_t i = 0; i < refused.len; i++)
@@ -75,7 +85,7 @@ int ecert_cmd_plan(struct ecert_app *app)
     if (unfit > 0)
         return ECERT_EXIT_FAILED;
     if (changes == 0)
-        ecert_say(app, "nothing to change");
+        ecert_say(app, "nothing to change in files; `ecert status` shows what is served");
     return changes > 0 && app->options.exit_code ? ECERT_EXIT_CHANGES : ECERT_EXIT_OK;
 }
 

@@ -67,16 +67,31 @@ static void serves(const struct ecert_seen *seen, const char *expected, struct e
         ecert_buffer_printf(out, "SERVES ANOTHER certificate: %.16s until %s", sha256, date);
 }
 
+/* A moment, or null where there is none. */
+static json_t *time_json(bool known, int64_t seconds)
+{
+    char text[ECERT_TIME_TEXT_LEN];
+
+    if (!known)
+        return json_null();
+    ecert_clock_text(seconds, text);
+    return json_string(text);
+}
+
 static json_t *seen_json(const struct ecert_probe *probe, const struct ecert_seen *seen,
                          const char *words)
 {
     char sha256[ECERT_SHA256_HEX_LEN] = "";
+    int64_t not_after = 0;
 
-    if (seen->answered)
+    if (seen->answered) {
         ecert_certificate_sha256(sk_X509_value(seen->certificates, 0), sha256);
-    return json_pack("{s:s, s:i, s:o, s:b, s:s, s:o}", "address", probe->address, "port",
+        not_after = ecert_certificate_not_after(sk_X509_value(seen->certificates, 0));
+    }
+    return json_pack("{s:s, s:i, s:o, s:b, s:s, s:o, s:o}", "address", probe->address, "port",
                      (int)probe->port, "server_name", ecert_text_json(probe->server_name),
-                     "answered", seen->answered, "sha256", sha256, "words", ecert_text_json(words));
+                     "answered", seen->answered, "sha256", sha256, "not_after",
+                     time_json(seen->answered, not_after), "words", ecert_text_json(words));
 }
 
 static void show_endpoint(struct ecert_app *app, const struct ecert_probe *probe,
@@ -93,8 +108,21 @@ static void show_endpoint(struct ecert_app *app, const struct ecert_probe *probe
     (void)json_array_append_new(list, seen_json(probe, seen, text));
 }
 
-/* The line of a certificate: its newest generation. */
-static void show_certificate(struct ecert_app *app, const struct ecert_certificate_config *entry)
+static json_t *certificate_json(const struct ecert_certificate_config *entry,
+                                const struct ecert_generation_facts *newest)
+{
+    const bool known = newest->number > 0;
+
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "certificate", entry->name, "generation",
+                     (int)newest->number, "sha256", ecert_text_json(known ? newest->sha256 : NULL),
+                     "serial", ecert_text_json(known ? newest->serial : NULL), "not_after",
+                     time_json(known, newest->not_after), "subscription_ends",
+                     ecert_text_json(entry->subscription_ends));
+}
+
+/* The line of a certificate: its newest generation.  How much could not be read: 0 or 1. */
+static size_t show_certificate(struct ecert_app *app, const struct ecert_certificate_config *entry,
+                               json_t *list)
 {
     ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
     struct ecert_error err = {0};
@@ -114,10 +142,28 @@ static void show_certificate(struct ecert_app *app, const struct ecert_certifica
     } else {
         ecert_say(app, "%s: no certificate has been taken yet", entry->name);
     }
+    (void)json_array_append_new(list, certificate_json(entry, &facts));
+    return err.status == ECERT_OK ? 0 : 1;
 }
 
-static void show_target(struct ecert_app *app, const struct ecert_deployment *deployment,
-                        const struct live *live, size_t first, json_t *list)
+/* Expiry and serial of what a target has; null if it has nothing, or that is not in the store. */
+static void add_leaf(const struct ecert_app *app, const struct ecert_deployment *deployment,
+                     json_t *target)
+{
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    struct ecert_error ignored = {0};
+    const unsigned actual = deployment->state.actual;
+    const bool known =
+        actual > 0 && ecert_store_facts(app->config.state_dir, deployment->certificate->name,
+                                        actual, &facts, &ignored) == ECERT_OK;
+
+    (void)json_object_set_new(target, "serial", ecert_text_json(known ? facts.serial : NULL));
+    (void)json_object_set_new(target, "not_after", time_json(known, facts.not_after));
+}
+
+/* How much could not be read: 0 or 1. */
+static size_t show_target(struct ecert_app *app, const struct ecert_deployment *deployment,
+                          const struct live *live, size_t first, json_t *list)
 {
     const struct ecert_target_state *state = &deployment->state;
     json_t *endpoints = json_array();
@@ -145,27 +191,31 @@ static void show_target(struct ecert_app *app, const struct ecert_deployment *de
     if (deployment->standing == ECERT_STANDING_UNFIT)
         ecert_complain(app, "%s: %s: %s", deployment->certificate->name, deployment->target->id,
                        deployment->error.text);
-    (void)json_array_append_new(
-        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:o, s:o}", "certificate",
-                        deployment->certificate->name, "target", deployment->target->id, "standing",
-                        ecert_standing_word(deployment->standing), "generation", (int)state->actual,
-                        "wanted", (int)deployment->generation, "sha256", state->actual_sha256,
-                        "failures", (int)state->failures, "error",
-                        ecert_text_json(state->last_error), "live", endpoints));
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:o, s:o}", "certificate",
+                  deployment->certificate->name, "target", deployment->target->id, "plugin",
+                  deployment->target->plugin, "standing", ecert_standing_word(deployment->standing),
+                  "generation", (int)state->actual, "wanted", (int)deployment->generation, "sha256",
+                  state->actual_sha256, "failures", (int)state->failures, "error",
+                  ecert_text_json(state->last_error), "live", endpoints);
+    add_leaf(app, deployment, row);
+    (void)json_array_append_new(list, row);
+    return deployment->standing == ECERT_STANDING_UNFIT ? 1 : 0;
 }
 
-static void show_inbox(struct ecert_app *app)
+static size_t show_inbox(struct ecert_app *app)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings waiting = {0};
     struct ecert_error err = {0};
 
     if (ecert_source_waiting(app->config.state_dir, &waiting, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
-        return;
+        return 1;
     }
     for (size_t i = 0; i < waiting.len; i++)
         ecert_say(app, "waiting in the inbox: %s (`ecert run` takes it)", waiting.items[i]);
     ecert_tell(app, "inbox", ecert_strings_json(&waiting));
+    return 0;
 }
 
 int ecert_cmd_status(struct ecert_app *app)
@@ -174,23 +224,27 @@ int ecert_cmd_status(struct ecert_app *app)
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
     ECERT_AUTO(live_clear) struct live live = {0};
     struct ecert_error err = {0};
-    json_t *list = json_array();
+    json_t *list = json_array(), *certificates = json_array();
     const struct ecert_certificate_config *shown = NULL;
+    size_t unreadable = 0;
 
     if (ecert_deploy_select(&app->context, &how, &deployments, &err) != ECERT_OK ||
         look(app, &deployments, &live, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         json_decref(list);
+        json_decref(certificates);
         return ecert_exit_of(err.status);
     }
     for (size_t i = 0, first = 0; i < deployments.n; i++) {
         if (deployments.items[i].certificate != shown)
-            show_certificate(app, deployments.items[i].certificate);
+            unreadable += show_certificate(app, deployments.items[i].certificate, certificates);
         shown = deployments.items[i].certificate;
-        show_target(app, &deployments.items[i], &live, first, list);
+        unreadable += show_target(app, &deployments.items[i], &live, first, list);
         first += deployments.items[i].state.n_probes;
     }
-    show_inbox(app);
+    unreadable += show_inbox(app);
+    ecert_tell(app, "certificates", certificates);
     ecert_tell(app, "targets", list);
-    return ECERT_EXIT_OK;
+    /* what stands badly is told, not failed; what could not be told is */
+    return unreadable == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }

@@ -28,8 +28,9 @@ static const struct ecert_command commands[] = {
      ecert_cmd_fetch, STORE | ECERT_COMMAND_LOCK, 0, ALL, ""},
     {"plan", "[NAME...]", "what deploy would do, as a unified diff; changes nothing",
      "Shows every change that `ecert deploy` would make to a server's files, and which links would be\n"
-     "switched. Keys are never shown. With --exit-code the exit code is 10 if there is something to\n"
-     "change.",
+     "switched. Keys are never shown. Files are compared, nothing else: whether a server accepts its\n"
+     "configuration is tested by `ecert deploy` before it changes something. With --exit-code the exit\n"
+     "code is 10 if there is something to change.",
      ecert_cmd_plan, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target exit-code "},
     {"deploy", "[NAME...]", "do it, prove it by a handshake, or put everything back",
      "Installs the newest generation on every target (or the one that a rollback chose), also on those\n"
@@ -41,7 +42,9 @@ static const struct ecert_command commands[] = {
      "or `ecert rollback NAME --to N` chooses another.",
      ecert_cmd_rollback, STORE | ECERT_COMMAND_LOCK, 1, 1, " target to "},
     {"status", "[NAME...]", "certificate by target: generation, end, what is served now, what is owed",
-     "Asks each live server what it serves at this moment.",
+     "Asks each live server what it serves at this moment. It reports, so that a target that failed, is\n"
+     "owed or serves another certificate does not change the exit code: 0 if everything could be told,\n"
+     "1 if something in the state directory could not be read.",
      ecert_cmd_status, STORE, 0, ALL, ""},
     {"verify", "FILE...", "every check on an issued file, one row each; takes nothing in",
      "Runs the checks that a certificate must pass before it is installed. Without a matching entry of\n"

@@ -175,12 +175,12 @@ static void report_deployment(struct ecert_app *app, const struct ecert_deployme
     }
 }
 
-static json_t *deployment_json(const struct ecert_deployment *deployment)
+json_t *ecert_deployment_json(const struct ecert_deployment *deployment)
 {
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:i}", "certificate", deployment->certificate->name, "target",
-                  deployment->target->id, "standing", ecert_standing_word(deployment->standing),
-                  "generation", (int)deployment->generation);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i}", "certificate", deployment->certificate->name, "target",
+        deployment->target->id, "plugin", deployment->target->plugin, "standing",
+        ecert_standing_word(deployment->standing), "generation", (int)deployment->generation);
 
     if (deployment->standing == ECERT_STANDING_UNFIT)
         (void)json_object_set_new(json, "error", ecert_text_json(deployment->error.text));
@@ -206,7 +206,7 @@ size_t ecert_report_deployments(struct ecert_app *app, const struct ecert_deploy
 
     for (size_t i = 0; i < deployments->n; i++) {
         report_deployment(app, &deployments->items[i]);
-        (void)json_array_append_new(list, deployment_json(&deployments->items[i]));
+        (void)json_array_append_new(list, ecert_deployment_json(&deployments->items[i]));
     }
     ecert_tell(app, "targets", list);
     return ecert_deploy_failures(deployments);

@@ -15,6 +15,9 @@ void ecert_report_recovered(struct ecert_app *app, const struct ecert_strings *r
 void ecert_report_taken(struct ecert_app *app, const char *origin,
                         const struct ecert_intake_result *result);
 
+/* What a row of "targets" has in common for `plan`, `deploy`, `rollback` and `run`. */
+json_t *ecert_deployment_json(const struct ecert_deployment *deployment);
+
 json_t *ecert_arrival_json(const struct ecert_arrival *arrival);
 
 #endif

@@ -420,6 +420,10 @@ CONF
     run_ecert status
     [ "$status" -eq 0 ]
     says "no certificate has been taken yet"
+    run_ecert status --json
+    is "nothing yet" "0 None None None" "$(json '"%d %s %s %s" % (o["certificates"][0]["generation"],
+        o["certificates"][0]["not_after"], o["targets"][0]["serial"],
+        o["targets"][0]["not_after"])' <<<"$output")"
     take "$W/$NAME.cer"
     run_ecert status
     says "never deployed: owed"
@@ -431,6 +435,15 @@ CONF
     run_ecert status --json
     is "standing" "current 1 True" "$(json '"%s %d %s" % (o["targets"][0]["standing"],
         o["targets"][0]["generation"], o["targets"][0]["live"][0]["answered"])' <<<"$output")"
+    local end serial
+    end=$(date -u -d "$(openssl x509 -in "$W/$NAME.cer" -noout -enddate | cut -d= -f2)" +%FT%TZ)
+    serial=$(openssl x509 -in "$W/$NAME.cer" -noout -serial | cut -d= -f2)
+    is "the newest generation" "1 ${serial,,} $end" "$(json '"%d %s %s" % (
+        o["certificates"][0]["generation"], o["certificates"][0]["serial"].lower(),
+        o["certificates"][0]["not_after"])' <<<"$output")"
+    is "the deployed generation" "nginx ${serial,,} $end $end" "$(json '"%s %s %s %s" % (
+        o["targets"][0]["plugin"], o["targets"][0]["serial"].lower(), o["targets"][0]["not_after"],
+        o["targets"][0]["live"][0]["not_after"])' <<<"$output")"
     is "sha256" "$(sha256_of "$W/$NAME.cer")" \
         "$(json 'o["targets"][0]["live"][0]["sha256"].upper()' <<<"$output")"
 

@@ -41,6 +41,9 @@ prepare() {
     [ "$(json 'o["exit"]' <<<"$output")" = 10 ]
     [ "$(json 'o["changes"] >= 4' <<<"$output")" = True ]
     [ "$(json '"@@" in o["diff"]' <<<"$output")" = True ]
+    [ "$(json '[" ".join(str(v) for v in t.values() if not isinstance(v, list)) for t in o["targets"]]' \
+        <<<"$output")" = "['$NAME nginx nginx wanted 1', '$NAME apache apache wanted 1', \
+'$NAME iis-export iis-export wanted 1']" ]
     no_key_in "$W/keys/$NAME.key" "$output"
     run_ecert plan --target nginx "$NAME"
     [ "$status" -eq 0 ]
@@ -74,8 +77,19 @@ prepare() {
     before=$(snapshot "$W")
     run_ecert plan --exit-code
     [ "$status" -eq 0 ]
-    [[ $output == *"nothing to change"* ]]
+    [[ $output == *"nothing to change in files; "*"\`ecert status\`"* ]]
     same "$before" "$(snapshot "$W")"
+}
+
+@test "plan of a server whose configuration is broken now claims nothing about it" {
+    drop "$W/$NAME.cer"
+    ecert run --quiet
+    echo 'no_such_directive on;' >>"$W/nginx/nginx.conf"
+    run_ecert plan --target nginx
+    [ "$status" -eq 0 ]
+    [[ $output == *"nothing to change in files; "* ]]
+    run_ecert plan --help
+    [[ $output == *"whether a server accepts its"* ]]
 }
 
 @test "plan with nothing taken yet says what to do" {
@@ -85,6 +99,9 @@ prepare() {
     run_ecert plan --exit-code
     [ "$status" -eq 0 ]
     [[ $output == *"no certificate has been taken yet"*"$W/state/inbox"* ]]
+    run_ecert plan --json
+    [ "$(json '[(t["standing"], t["generation"]) for t in o["targets"]]' <<<"$output")" = \
+        "[('not-issued', 0), ('not-issued', 0), ('not-issued', 0)]" ]
     same "$before" "$(snapshot "$W")"
 }
 
@@ -98,7 +115,31 @@ prepare() {
     [ "$status" -eq 1 ]
     [ "$(grep -c "^ecert: $NAME: nginx: " <<<"$stderr")" -eq 1 ]
     grep -qF -- "+++ $W/apache/sites/$NAME.conf" <<<"$output"
+    run_ecert plan --json
+    [ "$status" -eq 1 ]
+    [ "$(json '[(t["plugin"], t["standing"], "error" in t) for t in o["targets"]]' <<<"$output")" = \
+        "[('nginx', 'unfit', True), ('apache', 'wanted', False), ('iis-export', 'wanted', False)]" ]
     same "$before" "$(snapshot "$W")"
+}
+
+@test "status leaves with 0 however the targets stand, and with 1 when it cannot tell" {
+    drop "$W/$NAME.cer"
+    sed -i "s/server_name $NAME/server_name other.example/" "$W/nginx/conf.d/$NAME.conf"
+    run_ecert run
+    [ "$status" -eq 1 ]
+    run_ecert status
+    [ "$status" -eq 0 ]
+    [[ $output == *"nginx: never deployed: owed"*"failed 1 time"* ]]
+    echo '{' >"$W/state/certificates/$NAME/targets/nginx.json"
+    run_ecert status
+    [ "$status" -eq 1 ]
+    [[ $stderr == "ecert: $NAME: nginx: "*nginx.json* ]]
+    [[ $output == *"apache: has generation 1"* ]]
+    run_ecert status --json
+    [ "$status" -eq 1 ]
+    [ "$(json '(o["exit"], len(o["errors"]))' <<<"$output")" = "(1, 1)" ]
+    run_ecert status --help
+    [[ $output == *"does not change the exit code"* ]]
 }
 
 @test "status, config, plugins, --help and a repeated run change nothing" {
