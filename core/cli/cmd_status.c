@@ -203,6 +203,25 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
     return deployment->standing == ECERT_STANDING_UNFIT ? 1 : 0;
 }
 
+/* A file that cannot be opened here (a password, no certificate): `ecert run` will say why. */
+static void show_waiting(struct ecert_app *app, const char *name, json_t *list)
+{
+    struct ecert_error ignored = {0};
+    char text[ECERT_TIME_TEXT_LEN];
+    int64_t from = 0;
+
+    const bool known =
+        ecert_source_valid_from(app->config.state_dir, name, &from, &ignored) == ECERT_OK;
+    ecert_clock_text(from, text);
+    if (known && from > ecert_clock_now())
+        ecert_say(app, "waiting in the inbox: %s (valid from %s; `ecert run` takes it then)", name,
+                  text);
+    else
+        ecert_say(app, "waiting in the inbox: %s (`ecert run` takes it)", name);
+    (void)json_array_append_new(list, json_pack("{s:o, s:o}", "file", ecert_text_json(name),
+                                                "valid_from", time_json(known, from)));
+}
+
 static size_t show_inbox(struct ecert_app *app)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings waiting = {0};
@@ -212,9 +231,10 @@ static size_t show_inbox(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         return 1;
     }
+    json_t *list = json_array();
     for (size_t i = 0; i < waiting.len; i++)
-        ecert_say(app, "waiting in the inbox: %s (`ecert run` takes it)", waiting.items[i]);
-    ecert_tell(app, "inbox", ecert_strings_json(&waiting));
+        show_waiting(app, waiting.items[i], list);
+    ecert_tell(app, "inbox", list);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/cli/report.h"
 #include "core/flow/decode.h"
@@ -28,6 +29,23 @@ static enum ecert_status import_one(struct ecert_app *app, const char *path, con
                                            .origin = origin,
                                            .only = app->options.name};
     return ecert_intake(&app->context, &file, result, err);
+}
+
+/* `import` is asked for now: what cannot be taken now has failed.  In the inbox it would wait. */
+static enum ecert_status taken_now(const struct ecert_app *app,
+                                   const struct ecert_intake_result *result,
+                                   struct ecert_error *err)
+{
+    char from[ECERT_TIME_TEXT_LEN], now[ECERT_TIME_TEXT_LEN];
+
+    if (result->early == 0)
+        return ECERT_OK;
+    ecert_clock_text(result->early, from);
+    ecert_clock_text(ecert_clock_now(), now);
+    return ecert_error_set(err, ECERT_E_CHANGED,
+                           "%s: valid from %s (it is %s now); drop it into '%s/inbox', where it "
+                           "waits until then",
+                           result->certificate->name, from, now, app->config.state_dir);
 }
 
 static bool name_is_known(struct ecert_app *app)
@@ -59,8 +77,9 @@ int ecert_cmd_import(struct ecert_app *app)
 
         if (ecert_text_format(&origin, &arrival.error, "import: %s", *path) == ECERT_OK &&
             import_one(app, *path, origin, ecert_secret_view(&password), &arrival.result,
-                       &arrival.error) == ECERT_OK) {
-            arrival.kind = arrival.result.added ? ECERT_ARRIVAL_TAKEN : ECERT_ARRIVAL_KNOWN;
+                       &arrival.error) == ECERT_OK &&
+            taken_now(app, &arrival.result, &arrival.error) == ECERT_OK) {
+            arrival.kind = ecert_arrival_of(&arrival.result);
             ecert_report_taken(app, *path, &arrival.result);
         } else {
             ecert_complain(app, "%s: %s", *path, arrival.error.text);
@@ -72,6 +91,14 @@ int ecert_cmd_import(struct ecert_app *app)
     }
     ecert_tell(app, "sources", list);
     return code;
+}
+
+static bool any_told(const struct ecert_app *app, const struct ecert_arrivals *arrivals)
+{
+    for (size_t i = 0; i < arrivals->n; i++)
+        if (arrivals->items[i].kind != ECERT_ARRIVAL_HIDDEN || app->options.verbose)
+            return true;
+    return false;
 }
 
 int ecert_cmd_fetch(struct ecert_app *app)
@@ -90,7 +117,7 @@ int ecert_cmd_fetch(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         return ecert_exit_of(err.status);
     }
-    if (arrivals.n == 0)
+    if (!any_told(app, &arrivals))
         ecert_say(app, "nothing new: drop issued certificates into '%s/inbox'",
                   app->config.state_dir);
     return ecert_report_arrivals(app, &arrivals) == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;

@@ -47,15 +47,31 @@ json_t *ecert_arrival_json(const struct ecert_arrival *arrival)
     json_t *json =
         json_pack("{s:s, s:o, s:o}", "outcome", ecert_arrival_word(arrival->kind), "origin",
                   ecert_text_json(arrival->origin), "moved_to", ecert_text_json(arrival->moved_to));
+    char from[ECERT_TIME_TEXT_LEN];
 
     if (result->certificate != NULL)
         (void)json_object_update_new(
             json, json_pack("{s:s, s:i, s:s, s:o}", "certificate", result->certificate->name,
                             "generation", (int)result->generation, "sha256", result->sha256,
                             "notes", ecert_strings_json(&result->notes)));
+    if (result->early != 0) {
+        ecert_clock_text(result->early, from);
+        (void)json_object_set_new(json, "valid_from", json_string(from));
+    }
     if (arrival->kind == ECERT_ARRIVAL_REJECTED || arrival->kind == ECERT_ARRIVAL_FAILED)
         (void)json_object_set_new(json, "error", ecert_text_json(arrival->error.text));
     return json;
+}
+
+/* The clock is named because a wrong one looks the same. */
+static void report_early(struct ecert_app *app, const struct ecert_arrival *arrival)
+{
+    char from[ECERT_TIME_TEXT_LEN], now[ECERT_TIME_TEXT_LEN];
+
+    ecert_clock_text(arrival->result.early, from);
+    ecert_clock_text(ecert_clock_now(), now);
+    ecert_say(app, "%s: for %s, valid from %s; `ecert run` takes it then (it is %s now)",
+              arrival->origin, arrival->result.certificate->name, from, now);
 }
 
 static size_t report_arrival(struct ecert_app *app, const struct ecert_arrival *arrival)
@@ -64,6 +80,16 @@ static size_t report_arrival(struct ecert_app *app, const struct ecert_arrival *
     case ECERT_ARRIVAL_TAKEN:
     case ECERT_ARRIVAL_KNOWN:
         ecert_report_taken(app, arrival->origin, &arrival->result);
+        return 0;
+    case ECERT_ARRIVAL_EARLY:
+        report_early(app, arrival);
+        return 0;
+    case ECERT_ARRIVAL_FOLDER:
+        ecert_say(app, "%s: is a folder: put the certificate file itself into the inbox",
+                  arrival->origin);
+        return 0;
+    case ECERT_ARRIVAL_HIDDEN:
+        ecert_say_more(app, "%s: is hidden, and passed over", arrival->origin);
         return 0;
     case ECERT_ARRIVAL_UNCHANGED:
         ecert_say_more(app, "%s: nothing new", arrival->origin);

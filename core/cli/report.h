@@ -5,7 +5,7 @@
 #include "core/cli/app.h"
 #include "core/flow/pipeline.h"
 
-/* Each returns how many failed. */
+/* Each returns how many failed; what waits for its day or is passed over has not. */
 size_t ecert_report_arrivals(struct ecert_app *app, const struct ecert_arrivals *arrivals);
 size_t ecert_report_deployments(struct ecert_app *app, const struct ecert_deployments *deployments);
 

@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/flow/certificate.h"
 #include "core/flow/decode.h"
 #include "core/flow/key.h"
 #include "core/flow/store.h"
@@ -19,13 +20,24 @@
 #define SETTLE_MS     2000
 #define SETTLE_ROUNDS 5 /* who writes longer is waited for by the next run, not by this one */
 
-/* Hidden names and folders are not ours to take: taken/ and rejected/, partial uploads. */
-static bool is_candidate(int dir_fd, const char *name)
+enum entry {
+    ENTRY_FILE,   /* to be taken: anything that is no folder, a link or a pipe is refused later */
+    ENTRY_FOLDER, /* what somebody unpacked */
+    ENTRY_HIDDEN, /* a partial upload */
+    ENTRY_NONE,   /* our own folders, or what has gone meanwhile */
+};
+
+static enum entry entry_of(int dir_fd, const char *name)
 {
     struct stat st;
 
-    return name[0] != '.' && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           !S_ISDIR(st.st_mode);
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return ENTRY_NONE;
+    if (name[0] == '.')
+        return ENTRY_HIDDEN;
+    if (!S_ISDIR(st.st_mode))
+        return ENTRY_FILE;
+    return strcmp(name, "taken") == 0 || strcmp(name, "rejected") == 0 ? ENTRY_NONE : ENTRY_FOLDER;
 }
 
 enum ecert_status ecert_source_waiting(const char *state_dir, struct ecert_strings *ret,
@@ -41,7 +53,7 @@ enum ecert_status ecert_source_waiting(const char *state_dir, struct ecert_strin
         return ecert_error_errno(err, ECERT_E_IO, "open the inbox '%s'", path);
     ECERT_TRY(ecert_fs_list(path, &names, err));
     for (size_t i = 0; i < names.len; i++)
-        if (is_candidate(fd, names.items[i]))
+        if (entry_of(fd, names.items[i]) == ENTRY_FILE)
             ECERT_TRY(ecert_strings_add(&waiting, names.items[i], err));
     *ret = waiting;
     waiting = (struct ecert_strings){0};
@@ -189,6 +201,26 @@ static void wipe_bytes(struct ecert_bytes *bytes)
     ecert_bytes_clear(bytes);
 }
 
+enum ecert_status ecert_source_valid_from(const char *state_dir, const char *name, int64_t *ret,
+                                          struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    ECERT_AUTO(wipe_bytes) struct ecert_bytes bytes = {0};
+    ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded decoded = {0};
+    X509 *leaf = NULL;
+
+    ECERT_TRY(ecert_text_format(&path, err, "%s/inbox", state_dir));
+    ECERT_AUTO(ecert_auto_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ecert_error_errno(err, ECERT_E_IO, "open the inbox '%s'", path);
+    ECERT_TRY(ecert_fs_read_at(fd, name, ECERT_DECODE_MAX_INPUT, &bytes, err));
+    ECERT_TRY(
+        ecert_decode_certificates(ecert_bytes_view(&bytes), (struct ecert_view){0}, &decoded, err));
+    ECERT_TRY(ecert_bundle_find_leaf(decoded.certificates, &leaf, err));
+    *ret = ecert_certificate_not_before(leaf);
+    return ECERT_OK;
+}
+
 static enum ecert_status read_and_take(struct ecert_context *context, int dir_fd, const char *name,
                                        const char *origin, struct ecert_intake_result *result,
                                        struct ecert_error *err)
@@ -214,6 +246,19 @@ static enum ecert_status read_and_take(struct ecert_context *context, int dir_fd
     return ecert_error_set(err, ECERT_E_IO, "it is still being written");
 }
 
+/* What is not taken, and why, is told. */
+static enum ecert_status pass_over(const char *name, enum ecert_arrival_kind kind,
+                                   struct ecert_arrivals *arrivals, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *origin = NULL;
+    struct ecert_arrival *arrival = NULL;
+
+    ECERT_TRY(ecert_text_format(&origin, err, "inbox: %s", name));
+    ECERT_TRY(ecert_arrivals_add(arrivals, origin, &arrival, err));
+    arrival->kind = kind;
+    return ECERT_OK;
+}
+
 static enum ecert_status take_one(struct ecert_context *context, int dir_fd, const char *inbox,
                                   const char *name, struct ecert_arrivals *arrivals,
                                   struct ecert_error *err)
@@ -227,11 +272,11 @@ static enum ecert_status take_one(struct ecert_context *context, int dir_fd, con
     const enum ecert_status status =
         read_and_take(context, dir_fd, name, origin, &arrival->result, &arrival->error);
     if (status == ECERT_OK)
-        arrival->kind = arrival->result.added ? ECERT_ARRIVAL_TAKEN : ECERT_ARRIVAL_KNOWN;
+        arrival->kind = ecert_arrival_of(&arrival->result);
     else
         arrival->kind =
             ecert_intake_is_final(status) ? ECERT_ARRIVAL_REJECTED : ECERT_ARRIVAL_FAILED;
-    if (arrival->kind == ECERT_ARRIVAL_FAILED)
+    if (arrival->kind == ECERT_ARRIVAL_FAILED || arrival->kind == ECERT_ARRIVAL_EARLY)
         return ECERT_OK;
     if (move(dir_fd, inbox, name, status == ECERT_OK ? "taken" : "rejected",
              status == ECERT_OK ? NULL : arrival->error.text, &arrival->moved_to,
@@ -252,8 +297,23 @@ enum ecert_status ecert_inbox_take(struct ecert_context *context, struct ecert_a
     ECERT_AUTO(ecert_auto_close) int fd = open(inbox, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return ecert_error_errno(err, ECERT_E_IO, "open the inbox '%s'", inbox);
-    ECERT_TRY(ecert_source_waiting(context->config->state_dir, &names, err));
-    for (size_t i = 0; i < names.len; i++)
-        ECERT_TRY(take_one(context, fd, inbox, names.items[i], arrivals, err));
+    ECERT_TRY(ecert_fs_list(inbox, &names, err));
+    for (size_t i = 0; i < names.len; i++) {
+        const char *name = names.items[i];
+
+        switch (entry_of(fd, name)) {
+        case ENTRY_FILE:
+            ECERT_TRY(take_one(context, fd, inbox, name, arrivals, err));
+            break;
+        case ENTRY_FOLDER:
+            ECERT_TRY(pass_over(name, ECERT_ARRIVAL_FOLDER, arrivals, err));
+            break;
+        case ENTRY_HIDDEN:
+            ECERT_TRY(pass_over(name, ECERT_ARRIVAL_HIDDEN, arrivals, err));
+            break;
+        case ENTRY_NONE:
+            break;
+        }
+    }
     return ECERT_OK;
 }

@@ -364,9 +364,13 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
                 results, &examined, &result->notes, err) != ECERT_OK)
         return ecert_error_wrap(err, "%s", result->certificate->name);
     if (ecert_checks_verdict(results, ecert_checks_count(), &result->notes, err) != ECERT_OK) {
-        if (is_only_early(results))
-            err->status = ECERT_E_CHANGED; /* not final: a wrong clock, or tomorrow's certificate */
-        return ecert_error_wrap(err, "%s", result->certificate->name);
+        if (!is_only_early(results))
+            return ecert_error_wrap(err, "%s", result->certificate->name);
+        *err = (struct ecert_error){0}; /* a wrong clock, or tomorrow's certificate */
+        result->early = ecert_certificate_not_before(candidate.leaf);
+        result->not_after = ecert_certificate_not_after(candidate.leaf);
+        ecert_certificate_sha256(candidate.leaf, result->sha256);
+        return ECERT_OK;
     }
     if (store(context, file, &candidate, &examined, result, err) != ECERT_OK)
         return not_to_blame(ECERT_E_IO, err); /* the key file or our own store is the trouble */

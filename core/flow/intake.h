@@ -27,6 +27,7 @@ struct ecert_intake_result {
     bool added; /* false: this leaf, chain and key are the newest generation already */
     char sha256[ECERT_SHA256_HEX_LEN];
     int64_t not_after;
+    int64_t early; /* not 0: nothing was stored, it is valid from this moment on only */
     struct ecert_strings notes;
 };
 void ecert_intake_result_clear(struct ecert_intake_result *result);
@@ -35,7 +36,8 @@ void ecert_intake_result_clear(struct ecert_intake_result *result);
  * Take one file.  ECERT_E_CRYPTO, ECERT_E_REFUSED, ECERT_E_NOT_FOUND (matches no configured key):
  * the file itself is the reason, it will not do tomorrow either.  ECERT_E_NETWORK, ECERT_E_TIMEOUT,
  * ECERT_E_IO, ECERT_E_NOMEM, ECERT_E_CONFIG: try again when that is mended.  ECERT_E_CHANGED: try
- * again, its time has not come (or the clock is wrong), or the key was replaced meanwhile.
+ * again, the key was replaced meanwhile.  A file against which nothing stands but that its time has
+ * not come (tomorrow's certificate, or a wrong clock) is no failure: ECERT_OK, and `early` is set.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_intake(struct ecert_context *context,
                                                 const struct ecert_intake_file *file,

@@ -19,6 +19,13 @@ const char *ecert_arrival_word(enum ecert_arrival_kind kind)
     return "?";
 }
 
+enum ecert_arrival_kind ecert_arrival_of(const struct ecert_intake_result *result)
+{
+    if (result->early != 0)
+        return ECERT_ARRIVAL_EARLY;
+    return result->added ? ECERT_ARRIVAL_TAKEN : ECERT_ARRIVAL_KNOWN;
+}
+
 static void arrival_clear(struct ecert_arrival *arrival)
 {
     free(arrival->origin);

@@ -3,7 +3,8 @@
  *
  * The inbox is one folder for all certificates: each file is read once, matched by public key, and
  * then moved to inbox/taken/ or, with the reason beside it, to inbox/rejected/.  A file whose
- * failure is not its own (the network is down, a key cannot be read) stays for the next run.
+ * failure is not its own (the network is down, a key cannot be read) stays for the next run, and so
+ * does one that is not valid yet.  Folders and hidden names are left alone, and told.
  * One that does not decode may still be being copied: it is waited for until it has not changed for
  * two seconds.
  * A URL belongs to one certificate and is asked with a conditional request.
@@ -18,6 +19,9 @@
     X(ECERT_ARRIVAL_TAKEN, "taken")         /* a new generation */                              \
     X(ECERT_ARRIVAL_KNOWN, "known")         /* it was taken before */                           \
     X(ECERT_ARRIVAL_UNCHANGED, "unchanged") /* the source has nothing new */                    \
+    X(ECERT_ARRIVAL_EARLY, "early")         /* not valid yet: it stays until then */            \
+    X(ECERT_ARRIVAL_FOLDER, "folder")       /* in the inbox, which is not looked into */        \
+    X(ECERT_ARRIVAL_HIDDEN, "hidden")       /* in the inbox, its name begins with a dot */      \
     X(ECERT_ARRIVAL_REJECTED, "rejected")   /* the file is not usable, and is out of the way */ \
     X(ECERT_ARRIVAL_FAILED, "failed")       /* not now: it stays where it is */
 
@@ -52,9 +56,19 @@ ECERT_MUST_CHECK enum ecert_status ecert_source_fetch(struct ecert_context *cont
                                                       struct ecert_arrivals *ret,
                                                       struct ecert_error *err);
 
+/* Which arrival is what one takes in: TAKEN, or KNOWN, or EARLY. */
+enum ecert_arrival_kind ecert_arrival_of(const struct ecert_intake_result *result);
+
 /* Is there anything in the inbox?  For `ecert status`. */
 ECERT_MUST_CHECK enum ecert_status ecert_source_waiting(const char *state_dir,
                                                         struct ecert_strings *ret,
                                                         struct ecert_error *err);
+
+/*
+ * From when on the certificate in this file of the inbox is valid.  Fails as
+ * ecert_decode_certificates() does, so also where a passphrase is needed; ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_source_valid_from(const char *state_dir, const char *name,
+                                                           int64_t *ret, struct ecert_error *err);
 
 #endif

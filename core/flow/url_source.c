@@ -115,7 +115,9 @@ static enum ecert_status take(struct ecert_context *context,
         .only = entry->name,
     };
     ECERT_TRY(ecert_intake(context, &file, &arrival->result, err));
-    arrival->kind = arrival->result.added ? ECERT_ARRIVAL_TAKEN : ECERT_ARRIVAL_KNOWN;
+    arrival->kind = ecert_arrival_of(&arrival->result);
+    if (arrival->kind == ECERT_ARRIVAL_EARLY)
+        return ECERT_OK;
     /* only now: a file that was not taken is asked for again in full */
     return memo_save(memo, entry->source.url, &fetched, err);
 }

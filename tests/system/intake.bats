@@ -232,6 +232,93 @@ make_bad() {
     [ "$(sha256_of "$W/second.cer")" = "$(sha256_of "$F/second.cer")" ]
 }
 
+@test "a folder in the inbox is told, a hidden file with --verbose; neither fails a run" {
+    ecert fetch --quiet
+    mkdir "$W/state/inbox/unpacked"
+    cp "$W/$NAME.cer" "$W/state/inbox/unpacked"
+    cp "$W/$NAME.cer" "$W/state/inbox/.upload.part"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [ "$output" = "inbox: unpacked: is a folder: put the certificate file itself into the inbox" ]
+    run_ecert run --verbose
+    [ "$status" -eq 0 ]
+    [[ $output == *"inbox: .upload.part: is hidden, and passed over"* ]]
+    [ "$(grep -c 'unpacked: is a folder' <<<"$output")" -eq 1 ]
+    [[ $output != *taken:* && $output != *rejected:* ]]
+    run_ecert run --quiet
+    [ -z "$output$stderr" ]
+    run_ecert run --json
+    [ "$(json '[(s["origin"], s["outcome"]) for s in o["sources"]]' <<<"$output")" = \
+        "[('inbox: .upload.part', 'hidden'), ('inbox: unpacked', 'folder')]" ]
+    rm -r "$W/state/inbox/unpacked"
+    run_ecert fetch
+    [[ $output == "nothing new"* ]]
+    [ -e "$W/state/inbox/.upload.part" ]
+}
+
+# early SECONDS: W/early.cer, valid in so many seconds only; tells from when on
+early() {
+    local start
+    start=$(date -u -d "+$1 seconds" +%Y%m%d%H%M%SZ)
+    test_ca issue "$W/ca" "$NAME" --key "$W/keys/$NAME.key" --not-before "$start" \
+        --not-after "$(date -u -d '+90 days' +%Y%m%d%H%M%SZ)" --out "$W/early" >/dev/null
+    date -u -d "$(openssl x509 -in "$W/early.cer" -noout -startdate | cut -d= -f2)" +%FT%TZ
+}
+
+@test "a certificate that is not valid yet waits in the inbox, which is no failure" {
+    local from
+    from=$(early 864000)
+    drop "$W/early.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [[ $output == *"early.cer: for $NAME, valid from $from; \`ecert run\` takes it then"* ]]
+    run_ecert run --quiet
+    [ "$status" -eq 0 ]
+    [ -z "$output$stderr" ]
+    run_ecert fetch --json
+    [ "$status" -eq 0 ]
+    [ "$(json '(o["sources"][0]["outcome"], o["sources"][0]["valid_from"])' <<<"$output")" = \
+        "('early', '$from')" ]
+    run_ecert status
+    [[ $output == *"waiting in the inbox: early.cer (valid from $from; \`ecert run\` takes it then)"* ]]
+    run_ecert status --json
+    [ "$(json 'o["inbox"]' <<<"$output")" = "[{'file': 'early.cer', 'valid_from': '$from'}]" ]
+    [ -e "$W/state/inbox/early.cer" ]
+    [ "$(generations)" = 0 ]
+    # by hand it was asked for now
+    run_ecert import "$W/early.cer"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"valid from $from"*"$W/state/inbox"* ]]
+    # with another fault it does not wait
+    test_ca issue "$W/ca" other.example --key "$W/keys/$NAME.key" --out "$W/other" \
+        --not-before "$(date -u -d '+1 day' +%Y%m%d%H%M%SZ)" \
+        --not-after "$(date -u -d '+90 days' +%Y%m%d%H%M%SZ)"
+    drop "$W/other.cer"
+    run_ecert fetch
+    [ "$status" -eq 1 ]
+    [ -e "$W/state/inbox/rejected/other.cer" ]
+    # what can be taken already is said to be taken
+    cp "$W/$NAME.cer" "$W/state/inbox"
+    run_ecert status
+    [[ $output == *"waiting in the inbox: $NAME.cer (\`ecert run\` takes it)"* ]]
+}
+
+@test "when its time has come, the certificate that waited is taken" {
+    local i
+    early 6
+    drop "$W/early.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    for i in $(seq 12); do
+        [ "$(generations)" = 0 ] || break
+        sleep 1
+        run_ecert run
+        [ "$status" -eq 0 ]
+    done
+    [ "$(generations)" = 1 ]
+    [ -e "$W/state/inbox/taken/early.cer" ]
+}
+
 @test "a second wrong file of the same name does not replace the first" {
     local i
     for i in 1 2; do
@@ -391,6 +478,25 @@ url_config() { # URL [more]
     run_ecert fetch
     [ "$status" -eq 0 ]
     is_taken
+}
+
+@test "url: a certificate that is not valid yet is no failure, and is asked for again" {
+    local i
+    early 6
+    public_folder
+    cp "$W/early.cer" "$PUBLIC/www.cer"
+    chmod 644 "$PUBLIC/www.cer"
+    url_config "file://$PUBLIC/www.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [[ $output == *"www.cer: for $NAME, valid from "* ]]
+    for i in $(seq 12); do
+        [ "$(generations)" = 0 ] || break
+        sleep 1
+        run_ecert run
+        [ "$status" -eq 0 ]
+    done
+    [ "$(generations)" = 1 ]
 }
 
 @test "url: one source that fails does not stop the others" {
