@@ -29,7 +29,7 @@ static const struct row {
     /* fatal: every client refuses it */
     {"not-after", "the certificate has not expired", true, ecert_check_not_after},
     /* fatal: last year's file found again in a mailbox must not replace this year's */
-    {"newer", "the certificate is not older than the one that is deployed", true, ecert_check_newer},
+    {"newer", "the certificate is not older than the newest one that was taken", true, ecert_check_newer},
     /* fatal: clients refuse a CA or a certificate for e-mail as a server's */
     {"leaf-is-server", "the certificate is a TLS server's, not a CA's", true, ecert_check_leaf_is_server},
     /* fatal: browsers refuse them, and the key could be computed */

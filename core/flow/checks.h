@@ -33,7 +33,7 @@ struct ecert_check_input {
     X509 *anchor;                  /* NULL: the chain ends nowhere */
     const uint8_t *key_id;         /* of the configured key; NULL: not on this host */
     const char *const *names;      /* that must be covered, NULL-ended; may be NULL */
-    const X509 *live;              /* the leaf that is deployed now; may be NULL */
+    const X509 *newest;            /* the leaf that was taken last; may be NULL */
     const struct ecert_crls *crls; /* may be NULL */
     const char *const *allow;      /* ids; may be NULL */
     int64_t now;

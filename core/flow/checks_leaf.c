@@ -83,32 +83,32 @@ enum ecert_check_outcome ecert_check_newer(const struct ecert_check_input *input
 {
     char ours[ECERT_TIME_TEXT_LEN], theirs[ECERT_TIME_TEXT_LEN];
 
-    if (input->live == NULL)
-        return ecert_check_say(result, ECERT_CHECK_SKIPPED, "nothing is deployed yet");
-    if (ecert_certificate_equal(input->leaf, input->live))
-        return ecert_check_say(result, ECERT_CHECK_PASSED, "it is the one that is deployed");
+    if (input->newest == NULL)
+        return ecert_check_say(result, ECERT_CHECK_SKIPPED, "none has been taken yet");
+    if (ecert_certificate_equal(input->leaf, input->newest))
+        return ecert_check_say(result, ECERT_CHECK_PASSED, "it is the newest one that was taken");
     const int64_t from = ecert_certificate_not_before(input->leaf);
-    const int64_t live_from = ecert_certificate_not_before(input->live);
+    const int64_t newest_from = ecert_certificate_not_before(input->newest);
     const int64_t until = ecert_certificate_not_after(input->leaf);
-    const int64_t live_until = ecert_certificate_not_after(input->live);
-    if (from < live_from) {
+    const int64_t newest_until = ecert_certificate_not_after(input->newest);
+    if (from < newest_from) {
         ecert_clock_text(from, ours);
-        ecert_clock_text(live_from, theirs);
+        ecert_clock_text(newest_from, theirs);
         return ecert_check_say(result, ECERT_CHECK_FAILED,
-                               "the certificate was issued at %s, before the deployed one (%s)",
+                               "the certificate was issued at %s, before the newest one taken (%s)",
                                ours, theirs);
     }
-    if (until >= live_until)
+    if (until >= newest_until)
         return ECERT_CHECK_PASSED;
     ecert_clock_text(until, ours);
-    ecert_clock_text(live_until, theirs);
-    if (from > live_from)
+    ecert_clock_text(newest_until, theirs);
+    if (from > newest_from)
         return ecert_check_say(result, ECERT_CHECK_PASSED,
-                               "issued later than the deployed one, though it ends earlier: at %s, "
-                               "not at %s",
+                               "issued later than the newest one taken, though it ends earlier: at "
+                               "%s, not at %s",
                                ours, theirs);
     return ecert_check_say(result, ECERT_CHECK_FAILED,
-                           "the certificate ends at %s, before the deployed one (%s)", ours,
+                           "the certificate ends at %s, before the newest one taken (%s)", ours,
                            theirs);
 }
 

@@ -153,9 +153,12 @@ static enum ecert_status read_chain_file(const char *path, struct ecert_decoded 
     return ECERT_OK;
 }
 
-/* The leaf that is deployed now, for the check against going back; NULL if there is none. */
-static void load_live(struct ecert_context *context, const struct ecert_certificate_config *entry,
-                      struct ecert_bundle *ret)
+/*
+ * The newest generation, for the check against going back; it need not be the deployed one, which a
+ * rollback or a failure may have left behind.  Empty if there is none.
+ */
+static void load_newest(struct ecert_context *context, const struct ecert_certificate_config *entry,
+                        struct ecert_bundle *ret)
 {
     struct ecert_error ignored = {0};
     unsigned newest = 0;
@@ -171,7 +174,7 @@ static void load_live(struct ecert_context *context, const struct ecert_certific
 struct examined {
     STACK_OF(X509) *chain;
     X509 *anchor;
-    struct ecert_bundle live;
+    struct ecert_bundle newest;
     struct ecert_strings names;
 };
 
@@ -179,7 +182,7 @@ static void examined_clear(struct examined *examined)
 {
     ecert_auto_x509_stack(&examined->chain);
     ecert_auto_x509(&examined->anchor);
-    ecert_bundle_clear(&examined->live);
+    ecert_bundle_clear(&examined->newest);
     ecert_strings_clear(&examined->names);
 }
 
@@ -241,7 +244,7 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
     if (entry != NULL) {
         ECERT_TRY(ecert_strings_add(&examined->names, entry->name, err));
         ECERT_TRY(ecert_strings_add_all(&examined->names, ecert_strings_array(&entry->names), err));
-        load_live(context, entry, &examined->live);
+        load_newest(context, entry, &examined->newest);
         if (entry->key.place == ECERT_KEY_FILE)
             ECERT_TRY(ecert_context_key_id(context, entry, &key_id, notes, err));
         else if (entry->key.place == ECERT_KEY_WITH_ISSUED && carried_key(candidate) >= 0)
@@ -254,7 +257,7 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
         .anchor = examined->anchor,
         .key_id = key_id,
         .names = ecert_strings_array(&examined->names),
-        .live = examined->live.leaf,
+        .newest = examined->newest.leaf,
         .crls = crls,
         .allow = entry == NULL ? NULL : ecert_strings_array(&entry->allow),
         .now = ecert_clock_now(),

@@ -399,7 +399,7 @@ failed_ids() { # of the output of verify --json
     [[ $output == *"$names"* && $output == *"$policy"* ]]
 }
 
-@test "older than what is deployed: refused" {
+@test "older than the newest that was taken: refused" {
     ca_up
     run_ecert import "$W/$NAME.cer"
     [ "$status" -eq 0 ]
@@ -408,6 +408,25 @@ failed_ids() { # of the output of verify --json
     run_ecert import "$W/older.cer"
     [ "$status" -eq 1 ]
     [ "$(generations)" = 1 ]
+}
+
+@test "after a rollback the row 'newer' calls nothing deployed that is not" {
+    ca_up
+    ecert import --quiet "$W/$NAME.cer"
+    ecert import --quiet "$W/second.cer"
+    ecert deploy --quiet
+    ecert rollback --quiet "$NAME"
+    local row
+    row='[(r["outcome"], r["sentence"], r["why"]) for r in o["files"][0]["checks"] if r["id"] == "newer"][0]'
+    run_ecert verify --json "$W/second.cer"
+    [ "$status" -eq 0 ]
+    [ "$(json "$row" <<<"$output")" = "('passed', 'the certificate is not older than the newest one \
+that was taken', 'it is the newest one that was taken')" ]
+    test_ca issue "$W/ca" "$NAME" --key "$W/keys/$NAME.key" \
+        --not-before "$(date -u -d '-60 days' +%Y%m%d%H%M%SZ)" --out "$W/older"
+    run_ecert verify --json "$W/older.cer"
+    [ "$status" -eq 1 ]
+    [[ $(json "$row" <<<"$output") == "('FAILED', "*"before the newest one taken ("* ]]
 }
 
 @test "verify without a matching entry: by --authority" {

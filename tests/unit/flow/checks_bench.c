@@ -76,7 +76,7 @@ void bench_free(struct bench *bench)
     sk_X509_pop_free(bench->input.chain, X509_free);
     ecert_crls_clear(&bench->crls);
     X509_free(bench->leaf);
-    X509_free(bench->live);
+    X509_free(bench->newest);
     X509_free(bench->extra);
     EVP_PKEY_free(bench->key);
     fixture_free(bench->f);

@@ -20,7 +20,7 @@ struct bench {
     struct ecert_crls crls;
     uint8_t key_id[ECERT_SHA256_LEN];
     X509 *leaf;    /* of the case, instead of the fixture's; owned */
-    X509 *live;    /* owned */
+    X509 *newest;  /* owned */
     X509 *extra;   /* owned */
     EVP_PKEY *key; /* owned */
     struct test_certificate what;

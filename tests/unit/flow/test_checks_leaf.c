@@ -40,35 +40,35 @@ static void expired(struct bench *b)
     b->input.now = b->what.not_after + 1;
 }
 
-static void live_like(struct bench *b, int64_t from, int64_t until)
+static void newest_like(struct bench *b, int64_t from, int64_t until)
 {
     struct test_certificate what = b->what;
 
     what.not_before += from;
     what.not_after += until;
     what.serial = "1000";
-    b->live = test_certificate_make(&what);
-    b->input.live = b->live;
+    b->newest = test_certificate_make(&what);
+    b->input.newest = b->newest;
 }
 
-static void same_is_live(struct bench *b)
+static void same_is_newest(struct bench *b)
 {
-    b->input.live = b->leaf;
+    b->input.newest = b->leaf;
 }
 
-static void live_is_newer(struct bench *b)
+static void newest_is_newer(struct bench *b)
 {
-    live_like(b, 1, 1);
+    newest_like(b, 1, 1);
 }
 
-static void live_is_older_and_ends_later(struct bench *b)
+static void newest_is_older_and_ends_later(struct bench *b)
 {
-    live_like(b, -DAY, DAY);
+    newest_like(b, -DAY, DAY);
 }
 
-static void live_began_with_it_and_ends_later(struct bench *b)
+static void newest_began_with_it_and_ends_later(struct bench *b)
 {
-    live_like(b, 0, 1);
+    newest_like(b, 0, 1);
 }
 
 static void without_usage(struct bench *b)
@@ -183,11 +183,12 @@ static const struct check_case cases[] = {
     {"not-after: the last second counts", last_second, "not-after", OK, NULL},
     {"not-after: a second late", expired, "not-after", BAD, "expired at"},
     {"not-after: yesterday", bench_expired_yesterday, "not-after", BAD, "expired at"},
-    {"newer: nothing live", bench_good, "newer", SKIP, NULL},
-    {"newer: the same leaf", same_is_live, "newer", OK, NULL},
-    {"newer: the live one is newer", live_is_newer, "newer", BAD, "before the deployed"},
-    {"newer: emergency replacement", live_is_older_and_ends_later, "newer", OK, "ends earlier"},
-    {"newer: same start, earlier end", live_began_with_it_and_ends_later, "newer", BAD, "ends at"},
+    {"newer: none taken", bench_good, "newer", SKIP, NULL},
+    {"newer: the same leaf", same_is_newest, "newer", OK, NULL},
+    {"newer: the one taken is newer", newest_is_newer, "newer", BAD, "before the newest one taken"},
+    {"newer: emergency replacement", newest_is_older_and_ends_later, "newer", OK, "ends earlier"},
+    {"newer: same start, earlier end", newest_began_with_it_and_ends_later, "newer", BAD,
+     "ends at"},
     {"leaf-is-server: good", bench_good, "leaf-is-server", OK, NULL},
     {"leaf-is-server: for clients", bench_for_clients, "leaf-is-server", BAD, "serverAuth"},
     {"leaf-is-server: no usage rules nothing out", without_usage, "leaf-is-server", OK, NULL},
