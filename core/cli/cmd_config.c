@@ -1,5 +1,9 @@
 /* `ecert config` and `ecert plugins`. */
 
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/base/fs.h"
 #include "core/cli/app.h"
 #include "core/flow/authority.h"
 #include "core/flow/outcome_json.h"
@@ -42,6 +46,31 @@ static size_t check_authorities(struct ecert_app *app)
     return failed;
 }
 
+static void warn(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
+
+/* What does not make the configuration wrong: on standard output, and in "warnings". */
+static void warn(struct ecert_app *app, const char *fmt, ...)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        text = NULL;
+    va_end(args);
+    if (text == NULL)
+        return;
+    ecert_say(app, "%s", text);
+    if (app->json == NULL)
+        return;
+    json_t *list = json_object_get(app->json, "warnings");
+    if (list == NULL) {
+        list = json_array();
+        ecert_tell(app, "warnings", list);
+    }
+    (void)json_array_append_new(list, ecert_text_json(text));
+}
+
 /* Every key that is named must open; what is worth a remark (others can read it) is said. */
 static size_t check_keys(struct ecert_app *app)
 {
@@ -60,8 +89,8 @@ static size_t check_keys(struct ecert_app *app)
             failed++;
         }
         for (size_t k = 0; k < notes.len; k++)
-            ecert_say(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,
-                      notes.items[k]);
+            warn(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,
+                 notes.items[k]);
     }
     return failed;
 }
@@ -84,11 +113,64 @@ static size_t check_plugins(struct ecert_app *app)
     return failed;
 }
 
+/*
+ * Files of the server's own places: nothing makes their directory, so that deploying would be
+ * refused.  Only here is it a mistake: a run leaves out the one target whose disk is not there.
+ */
+static size_t check_files(struct ecert_app *app, const struct ecert_certificate_config *entry,
+                          const struct ecert_target_config *target)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++) {
+        ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
+        struct ecert_error err = {0};
+
+        if (target->files[i] == NULL ||
+            ecert_fs_resolve_new(target->files[i], &resolved, &err) == ECERT_OK)
+            continue;
+        if (err.status == ECERT_E_NOT_FOUND)
+            (void)ecert_error_set(&err, ECERT_E_NOT_FOUND,
+                                  "its directory does not exist; make it, or correct the path");
+        ecert_complain(app, "%s:%u: target '%s': files: '%s': %s", entry->file, target->line,
+                       target->id, target->files[i], err.text);
+        failed++;
+    }
+    return failed;
+}
+
+static size_t check_places(struct ecert_app *app)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < app->config.n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &app->config.certificates[i];
+        for (size_t k = 0; k < entry->n_targets; k++)
+            failed += check_files(app, entry, &entry->targets[k]);
+    }
+    return failed;
+}
+
+static void say_fine(struct ecert_app *app)
+{
+    size_t targets = 0;
+
+    for (size_t i = 0; i < app->config.n_certificates; i++)
+        targets += app->config.certificates[i].n_targets;
+    if (app->config.n_certificates == 0)
+        warn(app, "%s: no certificate is configured: nothing will be deployed", app->config.file);
+    else
+        ecert_say(app, "%s: fine: %zu certificate%s, %zu target%s", app->config.file,
+                  app->config.n_certificates, app->config.n_certificates == 1 ? "" : "s", targets,
+                  targets == 1 ? "" : "s");
+    ecert_tell(app, "certificates", json_integer((json_int_t)app->config.n_certificates));
+    ecert_tell(app, "targets", json_integer((json_int_t)targets));
+}
+
 int ecert_cmd_config(struct ecert_app *app)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
     struct ecert_error err = {0};
-    size_t targets = 0;
 
     if (app->options.reference)
         return reference(app);
@@ -105,16 +187,11 @@ int ecert_cmd_config(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         return ECERT_EXIT_FAILED;
     }
-    const size_t failed = check_authorities(app) + check_keys(app) + check_plugins(app);
+    const size_t failed =
+        check_authorities(app) + check_keys(app) + check_plugins(app) + check_places(app);
     if (failed > 0)
         return ECERT_EXIT_USAGE;
-    for (size_t i = 0; i < app->config.n_certificates; i++)
-        targets += app->config.certificates[i].n_targets;
-    ecert_say(app, "%s: fine: %zu certificate%s, %zu target%s", app->config.file,
-              app->config.n_certificates, app->config.n_certificates == 1 ? "" : "s", targets,
-              targets == 1 ? "" : "s");
-    ecert_tell(app, "certificates", json_integer((json_int_t)app->config.n_certificates));
-    ecert_tell(app, "targets", json_integer((json_int_t)targets));
+    say_fine(app);
     return ECERT_EXIT_OK;
 }
 

@@ -129,6 +129,38 @@ ROWS
     [ "$(json '(o["certificates"], o["targets"])' <<<"$output")" = "(1, 1)" ]
 }
 
+@test "a configuration without certificates: a warning, exit 0" {
+    printf 'state_dir = "%s/state";\ncertificates = ( );\n' "$W" >"$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    [ "$output" = "$W/ecert.conf: no certificate is configured: nothing will be deployed" ]
+    run_ecert config --json
+    [ "$status" -eq 0 ]
+    [ "$(json '(o["certificates"], o["warnings"])' <<<"$output")" = \
+        "(0, ['$W/ecert.conf: no certificate is configured: nothing will be deployed'])" ]
+}
+
+@test "files in a directory that does not exist: told with the line by ecert config; a run leaves that target out" {
+    ca_up
+    write_config "{ plugin = \"iis-export\"; directory = \"$W/iis\"; },
+        { plugin = \"nginx\"; may_write = [ \"$W\" ];
+          files = { key = \"$W/absent/www.key\"; fullchain = \"$W/iis/www.pem\"; }; }"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    [ "$stderr" = "ecert: $W/ecert.conf:$(line_of '"nginx"'): target 'nginx': files: \
+'$W/absent/www.key': its directory does not exist; make it, or correct the path" ]
+    drop "$W/$NAME.cer"
+    run_ecert run
+    [ "$status" -eq 1 ]
+    [[ $output == *"iis-export: generation 1: files are in place"* ]]
+    mkdir "$W/absent"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    ln -s "$W/nowhere/www.key" "$W/absent/www.key"
+    run_ecert config
+    [ "$status" -eq 2 ]
+}
+
 @test "include_dir: certificates of other files, and their mistakes with their file" {
     write_config "" "" "include_dir = \"$W/more\";"
     mkdir "$W/more"
