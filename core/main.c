@@ -1,10 +1,12 @@
 /* argv to exit code. */
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/lock.h"
@@ -63,6 +65,15 @@ static int print_json(struct ecert_app *app, int code)
     return code;
 }
 
+/* What is wrong before the work begins; most of it belongs to root, and others may not look. */
+static void say_unprepared(struct ecert_app *app, const struct ecert_error *err)
+{
+    if ((err->sys_errno == EACCES || err->sys_errno == EPERM) && geteuid() != 0)
+        ecert_complain(app, "%s; run ecert as root", err->text);
+    else
+        ecert_complain(app, "%s", err->text);
+}
+
 static int run_command(struct ecert_app *app, const struct ecert_command *command)
 {
     struct ecert_error err = {0};
@@ -71,7 +82,7 @@ static int run_command(struct ecert_app *app, const struct ecert_command *comman
     if (app->options.json)
         begin_json(app, command);
     if (prepare(app, command, &err) != ECERT_OK) {
-        ecert_complain(app, "%s", err.text);
+        say_unprepared(app, &err);
         /* a configuration that is absent or not trusted is a matter of configuration too */
         code = app->config.file == NULL && err.status != ECERT_E_NOMEM ? ECERT_EXIT_USAGE
                                                                        : ecert_exit_of(err.status);

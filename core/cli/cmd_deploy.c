@@ -136,7 +136,7 @@ int ecert_cmd_rollback(struct ecert_app *app)
         errno = 0;
         const unsigned long to = strtoul(app->options.to, &end, 10);
         if (errno != 0 || *end != '\0' || to == 0 || to > 999999) {
-            ecert_complain(app, "--to '%s' is not the number of a generation; see `ecert status`",
+            ecert_complain(app, "--to '%s' is not the number of a generation: it takes 1, 2, ...",
                            app->options.to);
             return ECERT_EXIT_USAGE;
         }

@@ -48,16 +48,6 @@ static enum ecert_status taken_now(const struct ecert_app *app,
                            result->certificate->name, from, now, app->config.state_dir);
 }
 
-static bool name_is_known(struct ecert_app *app)
-{
-    if (app->options.name == NULL ||
-        ecert_config_certificate(&app->config, app->options.name) != NULL)
-        return true;
-    ecert_complain(app, "'%s' has no certificate named '%s'; `ecert status` lists them",
-                   app->config.file, app->options.name);
-    return false;
-}
-
 int ecert_cmd_import(struct ecert_app *app)
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret password = {0};
@@ -65,9 +55,10 @@ int ecert_cmd_import(struct ecert_app *app)
     json_t *list = json_array();
     int code = ECERT_EXIT_OK;
 
-    if (!name_is_known(app) || password_of(app, &password, &err) != ECERT_OK) {
-        if (err.status != ECERT_OK)
-            ecert_complain(app, "%s", err.text);
+    if ((app->options.name != NULL &&
+         ecert_config_check_name(&app->config, app->options.name, &err) != ECERT_OK) ||
+        password_of(app, &password, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
         json_decref(list);
         return ECERT_EXIT_USAGE;
     }
@@ -107,9 +98,8 @@ int ecert_cmd_fetch(struct ecert_app *app)
     struct ecert_error err = {0};
 
     for (const char *const *name = app->options.args; *name != NULL; name++) {
-        if (ecert_config_certificate(&app->config, *name) == NULL) {
-            ecert_complain(app, "'%s' has no certificate named '%s'; `ecert status` lists them",
-                           app->config.file, *name);
+        if (ecert_config_check_name(&app->config, *name, &err) != ECERT_OK) {
+            ecert_complain(app, "%s", err.text);
             return ECERT_EXIT_USAGE;
         }
     }

@@ -359,8 +359,7 @@ static enum ecert_status load_system(struct ecert_authority *authority, struct e
         return ecert_error_nomem(err);
     if (ecert_authority_load_anchors(authority, SYSTEM_ANCHORS, NULL, err) != ECERT_OK) {
         err->status = ECERT_E_CONFIG;
-        return ecert_error_wrap(err,
-                                "authority 'system' needs the package ca-certificates: anchors");
+        return ecert_error_wrap(err, "authority 'system': anchors");
     }
     return ECERT_OK;
 }

@@ -48,6 +48,17 @@ static enum ecert_status parse_trusted(struct ecert_view bytes, STACK_OF(X509) *
     return sk_X509_push(ret, certificate) > 0 ? ECERT_OK : ecert_error_nomem(err);
 }
 
+/* Debian's package makes the links below /etc/ssl/certs/, one per root, and the bundle. */
+static enum ecert_status absent(const char *file, struct ecert_error *err)
+{
+    static const char packaged[] = "/etc/ssl/certs/";
+
+    return ecert_error_set(err, ECERT_E_NOT_FOUND, "'%s' does not exist; %s", file,
+                           strncmp(file, packaged, strlen(packaged)) == 0
+                               ? "install the package ca-certificates, or correct the path"
+                               : "correct the path");
+}
+
 enum ecert_status ecert_authority_load_anchors(struct ecert_authority *authority, const char *file,
                                                const char *pin, struct ecert_error *err)
 {
@@ -58,7 +69,8 @@ enum ecert_status ecert_authority_load_anchors(struct ecert_authority *authority
 
     if (certificates == NULL)
         return ecert_error_nomem(err);
-    ECERT_TRY(ecert_fs_check_trusted(file, err));
+    if (ecert_fs_check_trusted(file, err) != ECERT_OK)
+        return err->status == ECERT_E_NOT_FOUND ? absent(file, err) : err->status;
     ECERT_TRY(ecert_fs_read(file, ANCHORS_MAX, &bytes, err));
     if (parse_trusted(ecert_bytes_view(&bytes), certificates, err) != ECERT_OK)
         return ecert_error_wrap(err, "'%s'", file);

@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/flow/config_read.h"
+#include "core/flow/nearest.h"
 
 #define STATE_DIR "/var/lib/ecert"
 
@@ -35,6 +36,22 @@ const struct ecert_certificate_config *ecert_config_certificate(const struct ece
         if (config->certificates[i].name != NULL && strcmp(config->certificates[i].name, name) == 0)
             return &config->certificates[i];
     return NULL;
+}
+
+enum ecert_status ecert_config_check_name(const struct ecert_config *config, const char *name,
+                                          struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings known = {0};
+
+    if (ecert_config_certificate(config, name) != NULL)
+        return ECERT_OK;
+    for (size_t i = 0; i < config->n_certificates; i++)
+        ECERT_TRY(ecert_strings_add(&known, config->certificates[i].name, err));
+    const char *nearest = ecert_nearest_word(name, ecert_strings_array(&known));
+    return ecert_error_set(err, ECERT_E_CONFIG,
+                           "'%s' has no certificate named '%s'%s%s%s; `ecert status` lists them",
+                           config->file, name, nearest == NULL ? "" : " (did you mean '",
+                           nearest == NULL ? "" : nearest, nearest == NULL ? "" : "'?)");
 }
 
 const struct ecert_plugin_description *ecert_config_plugin(const struct ecert_config *config,
@@ -151,7 +168,9 @@ static enum ecert_status parse(struct ecert_config_reader *reader, const char *p
         const char *file = config_error_file(parsed);
 
         if (config_error_type(parsed) != CONFIG_ERR_PARSE)
-            return ecert_error_set(err, ECERT_E_IO, "'%s' cannot be read", path);
+            return access(path, R_OK) != 0 /* libconfig does not say why */
+                       ? ecert_error_errno(err, ECERT_E_IO, "read '%s'", path)
+                       : ecert_error_set(err, ECERT_E_IO, "'%s' cannot be read", path);
         ecert_config_mistake_at(reader, file == NULL ? path : file,
                                 (unsigned)config_error_line(parsed), "%s",
                                 config_error_text(parsed));

@@ -98,6 +98,11 @@ void ecert_config_clear(struct ecert_config *config);
 const struct ecert_certificate_config *ecert_config_certificate(const struct ecert_config *config,
                                                                 const char *name);
 
+/* ECERT_E_CONFIG: no entry has this name that a person gave; the text has the nearest one. */
+ECERT_MUST_CHECK enum ecert_status ecert_config_check_name(const struct ecert_config *config,
+                                                           const char *name,
+                                                           struct ecert_error *err);
+
 /* The description of a target's plugin; NULL only where the target has a plugin_problem. */
 const struct ecert_plugin_description *ecert_config_plugin(const struct ecert_config *config,
                                                            const char *plugin);

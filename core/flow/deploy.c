@@ -6,7 +6,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
-#include "core/flow/nearest.h"
 
 #define PLANS_MAX 8 /* workers at the same time, whatever the number of processors */
 
@@ -47,20 +46,6 @@ void ecert_deployments_clear(struct ecert_deployments *deployments)
 }
 
 /* ---- selecting ---- */
-
-static enum ecert_status unknown_name(const struct ecert_config *config, const char *name,
-                                      struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings known = {0};
-
-    for (size_t i = 0; i < config->n_certificates; i++)
-        ECERT_TRY(ecert_strings_add(&known, config->certificates[i].name, err));
-    const char *nearest = ecert_nearest_word(name, ecert_strings_array(&known));
-    return ecert_error_set(err, ECERT_E_CONFIG,
-                           "'%s' has no certificate named '%s'%s%s%s; `ecert status` lists them",
-                           config->file, name, nearest == NULL ? "" : " (did you mean '",
-                           nearest == NULL ? "" : nearest, nearest == NULL ? "" : "'?)");
-}
 
 static bool is_named(const struct ecert_deploy_selection *how, const char *name)
 {
@@ -165,8 +150,7 @@ static enum ecert_status check_names(const struct ecert_config *config,
                                      struct ecert_error *err)
 {
     for (size_t i = 0; how->names != NULL && how->names[i] != NULL; i++)
-        if (ecert_config_certificate(config, how->names[i]) == NULL)
-            return unknown_name(config, how->names[i], err);
+        ECERT_TRY(ecert_config_check_name(config, how->names[i], err));
     return ECERT_OK;
 }
 

@@ -227,6 +227,34 @@ CONF
     [[ $stderr == *"$W/pass"*"written by others"* ]]
 }
 
+@test "somebody else than root who may not look is told to run it as root" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    public_folder
+    local as="setpriv --reuid=65534 --regid=65534 --clear-groups"
+    mkdir -m 700 "$PUBLIC/closed"
+    printf 'state_dir = "%s/closed/state";\ncertificates = ( );\n' "$PUBLIC" >"$PUBLIC/ecert.conf"
+    chmod 644 "$PUBLIC/ecert.conf"
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $as "$ECERT_BUILD/ecert" --config "$PUBLIC/ecert.conf" status
+    echo "$stderr"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"$PUBLIC/closed"*"Permission denied; run ecert as root" ]]
+    chmod 600 "$PUBLIC/ecert.conf"
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $as "$ECERT_BUILD/ecert" --config "$PUBLIC/ecert.conf" status
+    echo "$stderr"
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"$PUBLIC/ecert.conf"*"Permission denied; run ecert as root" ]]
+    # a state directory of somebody else says so itself
+    chmod 644 "$PUBLIC/ecert.conf"
+    sed -i "s#closed/state#state#" "$PUBLIC/ecert.conf"
+    mkdir -m 755 "$PUBLIC/state"
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $as "$ECERT_BUILD/ecert" --config "$PUBLIC/ecert.conf" status
+    echo "$stderr"
+    [[ $stderr == *"belongs to user 0"*"run it as that user"* ]]
+}
+
 @test "a command that others can write is not run" {
     printf '#!/bin/sh\ntouch %s/was-run\necho secret\n' "$W" >"$W/askpass"
     chmod 777 "$W/askpass"
@@ -271,12 +299,19 @@ CONF
     [[ $stderr == *"'--target' needs an argument"* ]]
     run_ecert rollback "$NAME" --to minus
     [ "$status" -eq 2 ]
+    [[ $stderr == *"--to 'minus' is not the number of a generation"* ]]
     local word
     for word in deploy plan fetch status rollback; do
         run_ecert "$word" www.myserver.con
         [ "$status" -eq 2 ]
-        [[ $stderr == *www.myserver.con* ]]
+        [[ $stderr == *"'www.myserver.con' (did you mean '$NAME'?)"* ]]
     done
+    run_ecert import --name www.myserver.con "$W/$NAME.cer"
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"'www.myserver.con' (did you mean '$NAME'?)"* ]]
+    run_ecert fetch nothing.like.it
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"'nothing.like.it'; "* ]]
 }
 
 @test "--help and --version" {
@@ -399,6 +434,19 @@ ROWS
         [ "$status" -ne 0 ]
         [ "$(json '(o["exit"], len(o["errors"]) > 0)' <<<"$output")" = "($status, True)" ]
     done
+}
+
+@test "rollback to a generation that there is not lists those that there are" {
+    write_config
+    ca_up
+    run_ecert rollback "$NAME" --to 2
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"'$NAME' has no generation yet"* ]]
+    ecert import --quiet "$W/$NAME.cer"
+    ecert import --quiet "$W/second.cer"
+    run_ecert rollback "$NAME" --to 7
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"'$NAME' has no generation 7; there are: 1, 2" ]]
 }
 
 @test "--quiet prints errors only" {

@@ -161,7 +161,11 @@ static const struct row {
     {"a list of no anchors", NAME "anchors = ();\n", {"'anchors' is empty"}},
     {"an anchor that is not there",
      NAME "anchors = ( { file = \"%F/absent.pem\"; } );\n",
-     {":2: anchor: "}},
+     {"absent.pem' does not exist; correct the path"}},
+    {"an anchor of a package that is not installed",
+     NAME "anchors = ( { file = \"/etc/ssl/certs/absent-root.pem\"; } );\n",
+     {":2: anchor: '/etc/ssl/certs/absent-root.pem' does not exist; install the package "
+      "ca-certificates"}},
     {"an anchor with another fingerprint",
      NAME "anchors = ( { file = \"%F/root.pem\"; sha256 = \"" SHA "\"; } );\n",
      {":2: anchor: '"}},
