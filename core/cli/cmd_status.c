@@ -172,8 +172,9 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
     if (state->actual > 0) {
         ecert_clock_text(state->deployed, when);
         ecert_say(
-            app, "  %s: has generation %u since %s%s%s", deployment->target->id, state->actual,
+            app, "  %s: has generation %u since %s%s%s%s", deployment->target->id, state->actual,
             when, state->actual == deployment->generation ? "" : "; a newer one is owed",
+            deployment->settings_changed ? "; its settings were changed since, which is owed" : "",
             state->desired > 0 && deployment->generation == state->desired ? "; held by a rollback"
                                                                            : "");
     } else {

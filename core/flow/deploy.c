@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/flow/settings.h"
 
 #define PLANS_MAX 8 /* workers at the same time, whatever the number of processors */
 
@@ -82,6 +83,12 @@ static enum ecert_status decide(const char *state_dir, const struct ecert_deploy
     return ecert_store_facts(state_dir, name, state->desired, &facts, err);
 }
 
+bool ecert_deployment_was_tried(const struct ecert_deployment *deployment)
+{
+    return deployment->state.tried_generation == deployment->generation &&
+           !ecert_settings_differ(deployment->settings, deployment->state.tried_settings);
+}
+
 static enum ecert_status stand(struct ecert_context *context,
                                const struct ecert_deploy_selection *how,
                                struct ecert_deployment *deployment, struct ecert_error *err)
@@ -95,6 +102,9 @@ static enum ecert_status stand(struct ecert_context *context,
     ECERT_TRY(ecert_store_load_target(state_dir, name, deployment->target->id, state, err));
     deployment->has_state = true;
     ECERT_TRY(ecert_store_live(state_dir, name, deployment->target->id, &live, err));
+    ECERT_TRY(ecert_settings_fingerprint(deployment->target, deployment->settings, err));
+    deployment->settings_changed =
+        ecert_settings_differ(deployment->settings, state->actual_settings);
     if (how->rollback)
         ECERT_TRY(decide(state_dir, how, newest, deployment, err));
     deployment->generation = desired_generation(state, newest);
@@ -105,6 +115,7 @@ static enum ecert_status stand(struct ecert_context *context,
     /* the link is what the server reads: it must agree with what was written down */
     const bool current =
         state->actual == deployment->generation && state->last_error == NULL &&
+        !deployment->settings_changed &&
         (deployment->target->has_files || live == deployment->generation) &&
         (state->outcome == NULL ||
          strcmp(state->outcome, ecert_outcome_word(ECERT_OUTCOME_NOT_RUNNING)) != 0);
@@ -114,7 +125,7 @@ static enum ecert_status stand(struct ecert_context *context,
         deployment->standing = ECERT_STANDING_CURRENT;
     else if (state->next_try > ecert_clock_now() &&
              state->next_try - ecert_clock_now() <= ECERT_DEPLOY_LONGEST_PAUSE &&
-             state->tried_generation == deployment->generation)
+             ecert_deployment_was_tried(deployment))
         deployment->standing = ECERT_STANDING_WAITING;
     else
         deployment->standing = ECERT_STANDING_WANTED;

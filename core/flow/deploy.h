@@ -5,6 +5,8 @@
  * change borrows; it is not copied or moved once it is prepared.  What a target shall have
  * (`desired`) and what it was last seen to have (`actual`) are separate, persistent facts:
  * a target that failed is selected again by every run, with back-off, until it has what it shall.
+ * So is one whose settings were changed in the configuration; what somebody edited in a server's
+ * own files is not looked for here, because only the plugin could tell.
  */
 #ifndef ECERT_FLOW_DEPLOY_H
 #define ECERT_FLOW_DEPLOY_H
@@ -40,6 +42,8 @@ struct ecert_deployment {
     bool has_state;      /* it was read: what could not be read is not written over */
     unsigned generation; /* to be deployed; 0 if NOTHING */
     bool decided;        /* by a rollback, and not written down yet */
+    char settings[ECERT_SHA256_HEX_LEN]; /* fingerprint of what the configuration says now */
+    bool settings_changed;               /* since what the target has was deployed */
 
     /* prepared */
     struct ecert_bundle bundle;
@@ -120,6 +124,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_begin(struct ecert_conte
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_end(struct ecert_deployment *deployment,
                                                             struct ecert_preparation *preparation,
                                                             struct ecert_error *err);
+
+/*
+ * deploy.c: was the last try for this generation with these settings?  Then a failure is waited
+ * out; anything else is tried at once.
+ */
+bool ecert_deployment_was_tried(const struct ecert_deployment *deployment);
 
 /* deploy_record.c: state and record of one, after its outcome or its being unfit. */
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,

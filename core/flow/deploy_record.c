@@ -62,25 +62,26 @@ static enum ecert_status update_state(struct ecert_deployment *deployment,
                                       int64_t now, struct ecert_error *err)
 {
     struct ecert_target_state *state = &deployment->state;
+    const bool again = ecert_deployment_was_tried(deployment);
 
     free(state->last_error);
     free(state->outcome);
     state->last_error = state->outcome = NULL;
     ECERT_TRY(ecert_text_copy(ecert_view_of(word), &state->outcome, err));
     state->last_try = now;
+    state->tried_generation = deployment->generation;
+    memcpy(state->tried_settings, deployment->settings, sizeof state->tried_settings);
     if (failure != NULL) {
-        state->failures =
-            state->tried_generation == deployment->generation ? state->failures + 1 : 1;
+        state->failures = again ? state->failures + 1 : 1;
         state->next_try = now + pause_after(state->failures);
-        state->tried_generation = deployment->generation;
         return ecert_text_copy(ecert_view_of(failure->text), &state->last_error, err);
     }
-    state->tried_generation = deployment->generation;
     state->failures = 0;
     state->next_try = 0;
     if (deployment->outcome.kind != ECERT_OUTCOME_UNCHANGED || state->deployed == 0)
         state->deployed = now;
     state->actual = deployment->generation;
+    memcpy(state->actual_settings, deployment->settings, sizeof state->actual_settings);
     ecert_certificate_sha256(deployment->bundle.leaf, state->actual_sha256);
     ecert_certificate_sha1(deployment->bundle.leaf, state->actual_sha1);
     return keep_probes(deployment, err);

@@ -48,6 +48,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/prove.c
   core/flow/recover.c
   core/flow/service.c
+  core/flow/settings.c
   core/flow/source.c
   core/flow/staging.c
   core/flow/store.c

@@ -99,6 +99,9 @@ struct ecert_target_state {
     unsigned actual;  /* generation that was last proved or placed; 0: none */
     char actual_sha256[ECERT_SHA256_HEX_LEN]; /* of the leaf last deployed, "" if none */
     char actual_sha1[41];
+    /* of the target's settings (settings.h) with the actual one and with the last try; "": not
+       known, as in what an older version wrote */
+    char actual_settings[ECERT_SHA256_HEX_LEN], tried_settings[ECERT_SHA256_HEX_LEN];
     int64_t deployed;           /* seconds; 0: never */
     unsigned failures;          /* in a row */
     unsigned tried_generation;  /* what the last try was for: another one is tried at once */

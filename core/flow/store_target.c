@@ -112,6 +112,15 @@ static enum ecert_status read_probes(const char *path, const json_t *json,
     return ECERT_OK;
 }
 
+/* A fingerprint; one that is absent is not known. */
+static enum ecert_status read_settings(const char *path, const json_t *json, const char *key,
+                                       char ret[ECERT_SHA256_HEX_LEN], struct ecert_error *err)
+{
+    return json_object_get(json, key) == NULL
+               ? ECERT_OK
+               : ecert_store_get_into(path, json, key, ret, ECERT_SHA256_HEX_LEN, err);
+}
+
 static enum ecert_status read_state(const char *path, const json_t *json,
                                     struct ecert_target_state *state, struct ecert_error *err)
 {
@@ -122,6 +131,8 @@ static enum ecert_status read_state(const char *path, const json_t *json,
                                    sizeof state->actual_sha256, err));
     ECERT_TRY(ecert_store_get_into(path, json, "actual_sha1", state->actual_sha1,
                                    sizeof state->actual_sha1, err));
+    ECERT_TRY(read_settings(path, json, "actual_settings", state->actual_settings, err));
+    ECERT_TRY(read_settings(path, json, "tried_settings", state->tried_settings, err));
     ECERT_TRY(ecert_store_get_number(path, json, "deployed", INT64_MAX, &state->deployed, err));
     ECERT_TRY(ecert_store_get_unsigned(path, json, "failures", &state->failures, err));
     ECERT_TRY(
@@ -185,11 +196,12 @@ enum ecert_status ecert_store_save_target(const char *state_dir, const char *nam
     ECERT_TRY(make_parent(path, err));
     return ecert_store_write_json(
         path,
-        json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "desired",
-                  (json_int_t)state->desired, "held_at", (json_int_t)state->held_at, "actual",
-                  (json_int_t)state->actual, "actual_sha256", state->actual_sha256, "actual_sha1",
-                  state->actual_sha1, "deployed", (json_int_t)state->deployed, "failures",
-                  (json_int_t)state->failures, "tried_generation",
+        json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+                  "desired", (json_int_t)state->desired, "held_at", (json_int_t)state->held_at,
+                  "actual", (json_int_t)state->actual, "actual_sha256", state->actual_sha256,
+                  "actual_sha1", state->actual_sha1, "actual_settings", state->actual_settings,
+                  "tried_settings", state->tried_settings, "deployed", (json_int_t)state->deployed,
+                  "failures", (json_int_t)state->failures, "tried_generation",
                   (json_int_t)state->tried_generation, "last_try", (json_int_t)state->last_try,
                   "next_try", (json_int_t)state->next_try, "last_error",
                   ecert_store_json_string(state->last_error), "outcome",

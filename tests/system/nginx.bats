@@ -414,6 +414,57 @@ CONF
     wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
 }
 
+@test "run notices settings that were changed, once, and not an edit of the server's own file" {
+    nginx_up
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    ecert run --quiet
+    before=$(cat "$W/state/certificates/$NAME/targets/nginx.json")
+
+    # the same settings in another order are the same settings; and a hand's edit is not looked for
+    write_config "{ command = [ \"$NGINX\", \"-p\", \"$W/nginx/\", \"-c\", \"$W/nginx/nginx.conf\" ];
+        may_write = [ \"$W/nginx\" ]; plugin = \"nginx\"; }"
+    sed -i "s|ssl_certificate .*|ssl_certificate $W/$OLD.pem;|" "$W/nginx/conf.d/$NAME.conf"
+    run_ecert run --verbose
+    [ "$status" -eq 0 ]
+    says "nothing to do"
+    is "state" "$before" "$(cat "$W/state/certificates/$NAME/targets/nginx.json")"
+    run_ecert plan
+    says "ssl_certificate $W/$OLD.pem"
+
+    # an own path for each file: the link is not what the server reads any more
+    mkdir -p "$W/nginx/own"
+    write_config "$(nginx_target "files = { key = \"$W/nginx/own/key.pem\";
+        fullchain = \"$W/nginx/own/chain.pem\"; };")"
+    run_ecert status
+    says "its settings were changed since"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    says "was seen to serve"
+    grep -qF "$W/nginx/own/chain.pem" "$W/nginx/conf.d/$NAME.conf"
+    run_ecert run --verbose
+    says "nothing to do"
+    run_ecert status
+    says_not "changed since"
+}
+
+@test "settings that failed are waited for; others are tried at once" {
+    nginx_up
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    ecert run --quiet
+    write_config "$(nginx_target 'server_names = [ "nobody.example.test" ];')"
+    run_ecert run
+    [ "$status" -eq 1 ]
+    run_ecert run
+    [ "$status" -eq 1 ]
+    says "next try at"
+    write_config "$(nginx_target "server_names = [ \"$NAME\" ];")"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    says_not "next try at"
+}
+
 @test "status says what is served at this moment, as text and as JSON" {
     nginx_up
     write_config "$(nginx_target)"

@@ -359,6 +359,8 @@ static void test_target_round_trip(void **state)
                                            .actual = 1,
                                            .actual_sha256 = "AB",
                                            .actual_sha1 = "CD",
+                                           .actual_settings = "EF",
+                                           .tried_settings = "01",
                                            .deployed = 1700000000,
                                            .failures = 4,
                                            .last_try = 1700000001,
@@ -377,6 +379,8 @@ static void test_target_round_trip(void **state)
     assert_int_equal(got.held_at, 3);
     assert_int_equal(got.actual, 1);
     assert_string_equal(got.actual_sha256, "AB");
+    assert_string_equal(got.actual_settings, "EF");
+    assert_string_equal(got.tried_settings, "01");
     assert_string_equal(got.actual_sha1, "CD");
     assert_int_equal(got.deployed, 1700000000);
     assert_int_equal(got.failures, 4);
@@ -394,6 +398,28 @@ static void test_target_round_trip(void **state)
     /* another target of the same certificate knows nothing of it */
     assert_int_equal(ecert_store_load_target(*state, NAME, "apache", &got, &err), ECERT_OK);
     assert_int_equal(got.n_probes, 0);
+}
+
+/* A file of before there were fingerprints is good, and knows none. */
+static void test_target_without_settings(void **state)
+{
+    static const char old[] =
+        "{\"desired\": 0, \"held_at\": 0, \"actual\": 3, \"actual_sha256\": \"AB\", "
+        "\"actual_sha1\": \"CD\", \"deployed\": 1, \"failures\": 0, \"tried_generation\": 3, "
+        "\"last_try\": 1, \"next_try\": 0, \"last_error\": null, \"outcome\": \"deployed\", "
+        "\"probes\": []}";
+    const struct ecert_target_state put = {.actual = 1, .actual_settings = "EF"};
+    struct ecert_target_state got = {0};
+    struct ecert_error err = {0};
+
+    assert_int_equal(ecert_store_save_target(*state, NAME, "nginx", &put, &err), ECERT_OK);
+    free(test_file_write(*state, "certificates/" NAME "/targets/nginx.json", ecert_view_of(old),
+                         0600));
+    assert_int_equal(ecert_store_load_target(*state, NAME, "nginx", &got, &err), ECERT_OK);
+    assert_int_equal(got.actual, 3);
+    assert_string_equal(got.actual_settings, "");
+    assert_string_equal(got.tried_settings, "");
+    ecert_target_state_clear(&got);
 }
 
 static void test_damaged_target(void **state)
@@ -456,6 +482,7 @@ int main(void)
         TEST(test_damaged_generation),
         TEST(test_live),
         TEST(test_target_round_trip),
+        TEST(test_target_without_settings),
         TEST(test_damaged_target),
         TEST(test_record),
     };
