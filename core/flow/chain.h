@@ -33,13 +33,25 @@ struct ecert_crls {
 void ecert_crls_clear(struct ecert_crls *crls);
 
 /*
- * Get the CRLs: from the cache while nextUpdate is in the future and the copy is younger than a
- * day, else fetched (conditionally) and cached.  A CRL that cannot be had is a problem, not an
- * error.  Their signatures are checked when they are used.
+ * Seconds that a copy may be old before its address is asked again.  KEPT: for a certificate that
+ * the target has already; looking again once a day finds a revocation without troubling the CA.
+ * NEW: for one that nobody has decided on yet.  A copy of this morning would let in what was
+ * revoked at noon; ten minutes still let the certificates of one session (`ecert fetch`, `ecert
+ * plan`, `ecert run`) share one answer.
+ */
+#define ECERT_CRL_AGE_KEPT ((int64_t)24 * 60 * 60)
+#define ECERT_CRL_AGE_NEW  ((int64_t)10 * 60)
+
+/*
+ * Get the CRLs: from the cache while nextUpdate is in the future and the copy is younger than
+ * max_age seconds, else fetched (conditionally: an unchanged one costs a 304) and cached.  While
+ * its address does not answer, a copy in date serves on, however old.  A CRL that cannot be had is
+ * a problem, not an error.  Their signatures are checked when they are used.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_crls_get(const struct ecert_authority *authority,
                                                   const struct ecert_chain_sources *sources,
-                                                  struct ecert_crls *ret, struct ecert_error *err);
+                                                  int64_t max_age, struct ecert_crls *ret,
+                                                  struct ecert_error *err);
 
 enum ecert_revocation { ECERT_REVOKED_NO, ECERT_REVOKED_YES, ECERT_REVOKED_UNKNOWN };
 

@@ -84,15 +84,20 @@ enum ecert_status ecert_context_authority(struct ecert_context *context, const c
     return ECERT_OK;
 }
 
-enum ecert_status ecert_context_crls(struct ecert_context *context, const char *id,
+enum ecert_status ecert_context_crls(struct ecert_context *context, const char *id, int64_t max_age,
                                      const struct ecert_crls **ret, struct ecert_error *err)
 {
     const struct ecert_chain_sources sources = {context->config->state_dir, &context->network};
     struct ecert_context_authority *entry = NULL;
 
     ECERT_TRY(find(context, id, &entry, err));
-    if (!entry->has_crls) {
-        ECERT_TRY(ecert_crls_get(&entry->authority, &sources, &entry->crls, err));
+    if (!entry->has_crls || max_age < entry->crls_max_age) {
+        struct ecert_crls crls = {0};
+
+        ECERT_TRY(ecert_crls_get(&entry->authority, &sources, max_age, &crls, err));
+        ecert_crls_clear(&entry->crls);
+        entry->crls = crls;
+        entry->crls_max_age = max_age;
         entry->has_crls = true;
     }
     *ret = &entry->crls;

@@ -15,6 +15,7 @@ struct ecert_context_authority {
     struct ecert_authority authority;
     struct ecert_crls crls;
     bool has_crls;
+    int64_t crls_max_age; /* how old a copy was allowed to be when they were got */
 };
 
 struct ecert_context_key {
@@ -44,8 +45,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_context_authority(struct ecert_context 
                                                            const struct ecert_authority **ret,
                                                            struct ecert_error *err);
 
-/* Its CRLs, fetched or taken from the cache on first use; borrowed likewise. */
+/*
+ * Its CRLs, borrowed likewise: got on first use (ecert_crls_get), and once more if a smaller
+ * max_age is wanted later, so that an address is asked twice in a run at most.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_context_crls(struct ecert_context *context, const char *id,
+                                                      int64_t max_age,
                                                       const struct ecert_crls **ret,
                                                       struct ecert_error *err);
 

@@ -10,7 +10,6 @@
 #include "core/flow/certificate.h"
 #include "core/flow/decode.h"
 
-#define ONE_DAY    ((int64_t)24 * 60 * 60)
 #define TIMEOUT_MS 20000u
 #define FACTS_MAX  ((size_t)64 << 10)
 
@@ -223,10 +222,10 @@ static enum ecert_status refresh(const struct ecert_authority *authority,
 
 /* ---- getting them ---- */
 
-static bool is_fresh(const struct copy *copy, int64_t now)
+static bool is_fresh(const struct copy *copy, int64_t max_age, int64_t now)
 {
     return copy->crl != NULL && is_in_date(copy->crl, now) && copy->fetched <= now &&
-           now - copy->fetched < ONE_DAY;
+           now - copy->fetched < max_age;
 }
 
 static enum ecert_status note_problem(const struct copy *copy, const char *url,
@@ -254,14 +253,14 @@ static enum ecert_status note_problem(const struct copy *copy, const char *url,
 
 static enum ecert_status get_one(const struct ecert_authority *authority,
                                  const struct ecert_chain_sources *sources, const char *url,
-                                 struct ecert_crls *crls, struct ecert_error *err)
+                                 int64_t max_age, struct ecert_crls *crls, struct ecert_error *err)
 {
     ECERT_AUTO(copy_clear) struct copy copy = {0};
     struct ecert_error why = {0};
 
     ECERT_TRY(name_files(sources->state_dir, url, &copy, err));
     read_copy(&copy);
-    if (!is_fresh(&copy, ecert_clock_now()) &&
+    if (!is_fresh(&copy, max_age, ecert_clock_now()) &&
         refresh(authority, sources, url, &copy, &why) == ECERT_E_NOMEM)
         return ecert_error_nomem(err);
     ECERT_TRY(note_problem(&copy, url, &why, crls, err));
@@ -274,15 +273,15 @@ static enum ecert_status get_one(const struct ecert_authority *authority,
 }
 
 enum ecert_status ecert_crls_get(const struct ecert_authority *authority,
-                                 const struct ecert_chain_sources *sources, struct ecert_crls *ret,
-                                 struct ecert_error *err)
+                                 const struct ecert_chain_sources *sources, int64_t max_age,
+                                 struct ecert_crls *ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_crls_clear) struct ecert_crls crls = {.crls = sk_X509_CRL_new_null()};
 
     if (crls.crls == NULL)
         return ecert_error_nomem(err);
     for (size_t i = 0; i < authority->crls.len; i++)
-        ECERT_TRY(get_one(authority, sources, authority->crls.items[i], &crls, err));
+        ECERT_TRY(get_one(authority, sources, authority->crls.items[i], max_age, &crls, err));
     *ret = crls;
     crls = (struct ecert_crls){0};
     return ECERT_OK;

@@ -21,6 +21,7 @@ static const char *const material_files[ECERT_MATERIAL_COUNT] = {
 
 /*
  * Time has passed since the certificate was taken: it may have expired, or stand on a CRL now.
+ * Before the target gets what it does not have, the CRLs must be new.
  * Going back on purpose is not a mistake, so `live` is not looked at then.
  */
 static enum ecert_status check_again(struct ecert_context *context,
@@ -37,7 +38,10 @@ static enum ecert_status check_again(struct ecert_context *context,
     if (results == NULL)
         return ecert_error_nomem(err);
     ECERT_TRY(ecert_context_authority(context, entry->authority, &authority, err));
-    ECERT_TRY(ecert_context_crls(context, entry->authority, &crls, err));
+    ECERT_TRY(ecert_context_crls(
+        context, entry->authority,
+        deployment->state.actual == deployment->generation ? ECERT_CRL_AGE_KEPT : ECERT_CRL_AGE_NEW,
+        &crls, err));
     ECERT_TRY(ecert_strings_add(&names, entry->name, err));
     ECERT_TRY(ecert_strings_add_all(&names, ecert_strings_array(&entry->names), err));
     ECERT_TRY(ecert_chain_find_anchor(authority, deployment->bundle.leaf, deployment->bundle.chain,

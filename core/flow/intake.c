@@ -233,8 +233,14 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
     const struct ecert_crls *crls = NULL;
     const uint8_t *key_id = NULL;
 
+    if (entry != NULL)
+        load_newest(context, entry, &examined->newest);
+    /* a source that hands out the same file at every run must not make us ask at every run */
+    const bool known =
+        examined->newest.leaf != NULL && X509_cmp(examined->newest.leaf, candidate->leaf) == 0;
     if (ecert_context_authority(context, authority_id, &authority, err) != ECERT_OK ||
-        ecert_context_crls(context, authority_id, &crls, err) != ECERT_OK)
+        ecert_context_crls(context, authority_id, known ? ECERT_CRL_AGE_KEPT : ECERT_CRL_AGE_NEW,
+                           &crls, err) != ECERT_OK)
         return not_to_blame(ECERT_E_CONFIG, err);
     if (build_chain(context, candidate, entry, authority, crls, examined, notes, err) != ECERT_OK) {
         if (!chain_may_fail)
@@ -244,7 +250,6 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
     if (entry != NULL) {
         ECERT_TRY(ecert_strings_add(&examined->names, entry->name, err));
         ECERT_TRY(ecert_strings_add_all(&examined->names, ecert_strings_array(&entry->names), err));
-        load_newest(context, entry, &examined->newest);
         if (entry->key.place == ECERT_KEY_FILE)
             ECERT_TRY(ecert_context_key_id(context, entry, &key_id, notes, err));
         else if (entry->key.place == ECERT_KEY_WITH_ISSUED && carried_key(candidate) >= 0)

@@ -268,6 +268,66 @@ reissued_sub() {
     [ "$status" -eq 0 ]
 }
 
+# The copies of the CRLs were fetched so many seconds before now.
+copies_are_old() { # SECONDS
+    sed -i -E "s/\"fetched\": [0-9]+/\"fetched\": $(($(date +%s) - $1))/" "$W/state/crls/"*.json
+}
+
+requests() { # [PATTERN]: how many the CA got, of those that match
+    grep -c -- "${1:-}" "$W/ca-server/logs/access.log" || true
+}
+
+@test "revoked this morning: neither taken nor deployed, although the CRL of yesterday is in date" {
+    ca_up
+    run_ecert import "$W/$NAME.cer"
+    [ "$status" -eq 0 ]
+    run_ecert import "$W/second.cer"
+    [ "$status" -eq 0 ]
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$W/keys/$NAME.key" --out "$W/third"
+    test_ca revoke "$W/ca" "$W/second.cer"
+    test_ca revoke "$W/ca" "$W/third.cer"
+    copies_are_old 660
+    run_ecert import "$W/third.cer"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *revoked* ]]
+    [ "$(generations)" = 2 ]
+    # asked anew for the import, it is young enough for the deployment
+    run_ecert deploy
+    [ "$status" -eq 1 ]
+    [[ $stderr == *revoked* ]]
+}
+
+@test "a run that has nothing to do asks nobody; one that has, asks when its copies are old" {
+    ca_up
+    run_ecert import "$W/$NAME.cer"
+    [ "$status" -eq 0 ]
+    run_ecert run
+    [ "$status" -eq 0 ]
+    before=$(requests)
+    copies_are_old 660
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [ "$(requests)" = "$before" ]
+    # the target has it: a copy of today will do
+    run_ecert deploy
+    [ "$status" -eq 0 ]
+    [ "$(requests)" = "$before" ]
+    # the same certificate again is no news
+    run_ecert import "$W/$NAME.cer"
+    [ "$status" -eq 0 ]
+    [ "$(requests)" = "$before" ]
+    run_ecert import "$W/second.cer"
+    [ "$status" -eq 0 ]
+    [ "$(requests)" -gt "$before" ]
+    copies_are_old 660
+    before=$(requests) unchanged=$(requests '" 304 ')
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [ "$(requests)" -gt "$before" ]
+    [ "$(requests '" 304 ')" -gt "$unchanged" ]
+    [ $(($(requests) - before)) = $(($(requests '" 304 ') - unchanged)) ]
+}
+
 @test "authority \"system\" does not believe a CA that the system does not know" {
     AUTHORITY=system write_config
     cat "$W/$NAME.cer" "$W/ca/sub.pem" "$W/ca/root.pem" >"$W/all.pem"

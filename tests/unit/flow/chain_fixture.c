@@ -179,7 +179,9 @@ struct built fixture_build_for(struct fixture *fixture, X509 *leaf, STACK_OF(X50
     struct ecert_crls crls = {0};
     struct ecert_error err = {0};
 
-    assert_int_equal(ecert_crls_get(&fixture->authority, &fixture->sources, &crls, &err), ECERT_OK);
+    assert_int_equal(
+        ecert_crls_get(&fixture->authority, &fixture->sources, ECERT_CRL_AGE_KEPT, &crls, &err),
+        ECERT_OK);
     const struct ecert_chain_request request = {.authority = &fixture->authority,
                                                 .leaf = leaf,
                                                 .offered = offered,

@@ -279,7 +279,8 @@ static void cached_under_a_wrong_name(void **state)
     char *path = NULL;
 
     drop_pins(f);
-    assert_int_equal(ecert_crls_get(&f->authority, &f->sources, &crls, &err), ECERT_OK);
+    assert_int_equal(ecert_crls_get(&f->authority, &f->sources, ECERT_CRL_AGE_KEPT, &crls, &err),
+                     ECERT_OK);
     ecert_crls_clear(&crls);
     assert_int_equal(ecert_text_format(&path, &err, "%s/chains", f->state_dir), ECERT_OK);
     assert_int_equal(ecert_fs_make_directories(path, 0700, &err), ECERT_OK);

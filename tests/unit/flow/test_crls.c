@@ -28,20 +28,25 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct ecert_crls get(struct fixture *f)
+static struct ecert_crls get_younger(struct fixture *f, int64_t max_age)
 {
     struct ecert_crls crls = {0};
     struct ecert_error err = {0};
 
-    assert_int_equal(ecert_crls_get(&f->authority, &f->sources, &crls, &err), ECERT_OK);
+    assert_int_equal(ecert_crls_get(&f->authority, &f->sources, max_age, &crls, &err), ECERT_OK);
     return crls;
 }
 
-/* Get them, ask for both sub CAs, and expect so many calls and problems. */
-static void expect(struct fixture *f, enum ecert_revocation new, enum ecert_revocation old,
-                   unsigned calls, const char *problem)
+static struct ecert_crls get(struct fixture *f)
 {
-    struct ecert_crls crls = get(f);
+    return get_younger(f, ECERT_CRL_AGE_KEPT);
+}
+
+/* Get them, ask for both sub CAs, and expect so many calls and problems. */
+static void expect_younger(struct fixture *f, int64_t max_age, enum ecert_revocation new,
+                           enum ecert_revocation old, unsigned calls, const char *problem)
+{
+    struct ecert_crls crls = get_younger(f, max_age);
 
     assert_int_equal(ecert_crls_look_up(&crls, f->sub, f->root), new);
     assert_int_equal(ecert_crls_look_up(&crls, f->sub_revoked, f->root), old);
@@ -51,6 +56,12 @@ static void expect(struct fixture *f, enum ecert_revocation new, enum ecert_revo
     else if (!fixture_says(&crls.problems, problem))
         fail_msg("no problem with '%s'", problem);
     ecert_crls_clear(&crls);
+}
+
+static void expect(struct fixture *f, enum ecert_revocation new, enum ecert_revocation old,
+                   unsigned calls, const char *problem)
+{
+    expect_younger(f, ECERT_CRL_AGE_KEPT, new, old, calls, problem);
 }
 
 static void serve(X509_CRL *crl)
@@ -91,6 +102,41 @@ static void asked_conditionally(void **state)
     ecert_clock_pretend(ecert_clock_now() + DAY + 10);
     expect(f, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 2, NULL);
     expect(f, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 2, NULL);
+}
+
+/* What is new is judged by what the CA says now; what is kept, by the copy of today. */
+static void asked_afresh_for_what_is_new(void **state)
+{
+    static const char *const both[] = {FIXTURE_SERIAL_OLD, FIXTURE_SERIAL_NEW, NULL};
+    struct fixture *f = *state;
+
+    fake_network_serve(FIXTURE_ROOT_CRL, test_crl_der(f->root_crl))->etag = "\"a\"";
+    expect_younger(f, ECERT_CRL_AGE_NEW, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 1, NULL);
+    ecert_clock_pretend(ecert_clock_now() + ECERT_CRL_AGE_NEW - 1);
+    expect_younger(f, ECERT_CRL_AGE_NEW, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 1, NULL);
+    ecert_clock_pretend(ecert_clock_now() + 1);
+    expect(f, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 1, NULL);
+    /* 304: the copy counts as new again */
+    fake_network_serve(FIXTURE_ROOT_CRL, (struct ecert_bytes){0})->etag = "\"a\"";
+    expect_younger(f, ECERT_CRL_AGE_NEW, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 2, NULL);
+    expect_younger(f, ECERT_CRL_AGE_NEW, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 2, NULL);
+    /* revoked meanwhile */
+    fake_network_serve(FIXTURE_ROOT_CRL, (struct ecert_bytes){0})->etag = NULL;
+    serve(test_crl_make(f->root, f->root_key, both, 0, 0));
+    ecert_clock_pretend(ecert_clock_now() + ECERT_CRL_AGE_NEW);
+    expect(f, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 2, NULL);
+    expect_younger(f, ECERT_CRL_AGE_NEW, ECERT_REVOKED_YES, ECERT_REVOKED_YES, 3, NULL);
+}
+
+/* Nobody answers: the copy of today serves, and nothing is made of it. */
+static void the_copy_serves_while_nobody_answers(void **state)
+{
+    struct fixture *f = *state;
+
+    expect(f, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 1, NULL);
+    fake_network_cut(true);
+    ecert_clock_pretend(ecert_clock_now() + ECERT_CRL_AGE_NEW);
+    expect_younger(f, ECERT_CRL_AGE_NEW, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 2, NULL);
 }
 
 static void not_to_be_had(void **state)
@@ -273,6 +319,8 @@ int main(void)
         TEST(fetched_and_cached_for_a_day),
         TEST(pem_is_taken_too),
         TEST(asked_conditionally),
+        TEST(asked_afresh_for_what_is_new),
+        TEST(the_copy_serves_while_nobody_answers),
         TEST(not_to_be_had),
         TEST(out_of_date_still_says_yes),
         TEST(the_last_second_counts),
