@@ -131,7 +131,7 @@ enum ecert_status ecert_fs_resolve_new(const char *path, char **ret, struct ecer
 
 /* Read what fstat promised, or what is left of a file that became shorter meanwhile. */
 static enum ecert_status read_whole(int fd, const char *name, size_t max_len, uint8_t **ret,
-                                    size_t *ret_len, struct ecert_error *err)
+                                    size_t *ret_len, struct stat *ret_st, struct ecert_error *err)
 {
     struct stat st;
 
@@ -166,11 +166,13 @@ static enum ecert_status read_whole(int fd, const char *name, size_t max_len, ui
     ptr[have] = 0;
     *ret = ptr;
     *ret_len = have;
+    *ret_st = st;
     return ECERT_OK;
 }
 
 static enum ecert_status read_path(int dir_fd, const char *name, int flags, size_t max_len,
-                                   uint8_t **ret, size_t *ret_len, struct ecert_error *err)
+                                   uint8_t **ret, size_t *ret_len, struct stat *ret_st,
+                                   struct ecert_error *err)
 {
     /* O_NONBLOCK: a FIFO put there by a stranger must not stop us */
     ECERT_AUTO(ecert_auto_close)
@@ -180,15 +182,16 @@ static enum ecert_status read_path(int dir_fd, const char *name, int flags, size
         return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is a symbolic link", name);
     if (fd < 0)
         return absent_or_io(err, "open", name);
-    return read_whole(fd, name, max_len, ret, ret_len, err);
+    return read_whole(fd, name, max_len, ret, ret_len, ret_st, err);
 }
 
 enum ecert_status ecert_fs_read(const char *path, size_t max_len, struct ecert_bytes *ret,
                                 struct ecert_error *err)
 {
     struct ecert_bytes bytes = {0};
+    struct stat st;
 
-    ECERT_TRY(read_path(AT_FDCWD, path, 0, max_len, &bytes.ptr, &bytes.len, err));
+    ECERT_TRY(read_path(AT_FDCWD, path, 0, max_len, &bytes.ptr, &bytes.len, &st, err));
     *ret = bytes;
     return ECERT_OK;
 }
@@ -196,9 +199,18 @@ enum ecert_status ecert_fs_read(const char *path, size_t max_len, struct ecert_b
 enum ecert_status ecert_fs_read_secret(const char *path, size_t max_len, struct ecert_secret *ret,
                                        struct ecert_error *err)
 {
+    struct stat st;
+
+    return ecert_fs_read_secret_stat(path, max_len, ret, &st, err);
+}
+
+enum ecert_status ecert_fs_read_secret_stat(const char *path, size_t max_len,
+                                            struct ecert_secret *ret, struct stat *ret_st,
+                                            struct ecert_error *err)
+{
     struct ecert_secret secret = {0};
 
-    ECERT_TRY(read_path(AT_FDCWD, path, 0, max_len, &secret.ptr, &secret.len, err));
+    ECERT_TRY(read_path(AT_FDCWD, path, 0, max_len, &secret.ptr, &secret.len, ret_st, err));
     *ret = secret;
     return ECERT_OK;
 }
@@ -207,8 +219,9 @@ enum ecert_status ecert_fs_read_at(int dir_fd, const char *name, size_t max_len,
                                    struct ecert_bytes *ret, struct ecert_error *err)
 {
     struct ecert_bytes bytes = {0};
+    struct stat st;
 
-    ECERT_TRY(read_path(dir_fd, name, O_NOFOLLOW, max_len, &bytes.ptr, &bytes.len, err));
+    ECERT_TRY(read_path(dir_fd, name, O_NOFOLLOW, max_len, &bytes.ptr, &bytes.len, &st, err));
     *ret = bytes;
     return ECERT_OK;
 }

@@ -58,6 +58,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_fs_read_secret(const char *path, size_t
                                                         struct ecert_secret *ret,
                                                         struct ecert_error *err);
 
+/*
+ * The same, and whose it is and who may touch it: *ret_st is of the file that was read, whatever
+ * has that name by now.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_fs_read_secret_stat(const char *path, size_t max_len,
+                                                             struct ecert_secret *ret,
+                                                             struct stat *ret_st,
+                                                             struct ecert_error *err);
+
 /* Read a name of a directory that strangers may write: no link is followed, nothing blocks. */
 ECERT_MUST_CHECK enum ecert_status ecert_fs_read_at(int dir_fd, const char *name, size_t max_len,
                                                     struct ecert_bytes *ret,

@@ -1,6 +1,5 @@
 #include "core/flow/key.h"
 
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,14 +31,12 @@ enum ecert_status ecert_password_read(const char *path, struct ecert_secret *ret
     struct stat st;
 
     ECERT_TRY(ecert_fs_check_trusted(path, err));
-    if (stat(path, &st) != 0)
-        return ecert_error_errno(err, ECERT_E_IO, "stat '%s'", path);
+    ECERT_TRY(ecert_fs_read_secret_stat(path, PASSWORD_FILE_MAX, &content, &st, err));
     if ((st.st_mode & S_IROTH) != 0)
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "'%s' holds a password and everybody can read it (mode %04o); "
                                "chmod o-r '%s'",
                                path, (unsigned)(st.st_mode & 07777), path);
-    ECERT_TRY(ecert_fs_read_secret(path, PASSWORD_FILE_MAX, &content, err));
     const struct ecert_view line = first_line(ecert_secret_view(&content));
     if (line.len == 0)
         return ecert_error_set(err, ECERT_E_REFUSED,
@@ -99,27 +96,19 @@ static enum ecert_status find_passphrase(const struct ecert_key_config *config,
 }
 
 /* Who else may touch the key: writing is refused, reading is reported. */
-static enum ecert_status check_mode(const char *path, struct ecert_strings *notes,
+static enum ecert_status check_mode(const char *path, mode_t mode, struct ecert_strings *notes,
                                     struct ecert_error *err)
 {
-    struct stat st;
-
-    if (stat(path, &st) != 0) {
-        const bool absent = errno == ENOENT || errno == ENOTDIR;
-        return ecert_error_errno(err, absent ? ECERT_E_NOT_FOUND : ECERT_E_IO, "open '%s'", path);
-    }
-    if (!S_ISREG(st.st_mode))
-        return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is not a regular file", path);
-    if ((st.st_mode & 022) != 0)
+    if ((mode & 022) != 0)
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "the private key '%s' can be written by others (mode %04o); chmod "
                                "go-w '%s'",
-                               path, (unsigned)(st.st_mode & 07777), path);
-    if ((st.st_mode & S_IROTH) != 0)
+                               path, (unsigned)(mode & 07777), path);
+    if ((mode & S_IROTH) != 0)
         return ecert_strings_printf(notes, err,
                                     "the private key '%s' can be read by everybody (mode %04o); "
                                     "chmod o-r '%s'",
-                                    path, (unsigned)(st.st_mode & 07777), path);
+                                    path, (unsigned)(mode & 07777), path);
     return ECERT_OK;
 }
 
@@ -129,11 +118,12 @@ enum ecert_status ecert_key_load(const struct ecert_key_config *config,
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret file = {0};
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+    struct stat st;
 
     if (config->place != ECERT_KEY_FILE || config->file == NULL)
         return ecert_error_set(err, ECERT_E_NOT_FOUND, "the key has no file on this host");
-    ECERT_TRY(check_mode(config->file, ret_notes, err));
-    ECERT_TRY(ecert_fs_read_secret(config->file, ECERT_DECODE_MAX_INPUT, &file, err));
+    ECERT_TRY(ecert_fs_read_secret_stat(config->file, ECERT_DECODE_MAX_INPUT, &file, &st, err));
+    ECERT_TRY(check_mode(config->file, st.st_mode, ret_notes, err));
     if (find_passphrase(config, &passphrase, err) != ECERT_OK ||
         ecert_decode_key(ecert_secret_view(&file), ecert_secret_view(&passphrase), ret_pem,
                          ret_key_id, err) != ECERT_OK)

@@ -7,8 +7,8 @@
 /*
  * Read key.file, opened with its passphrase, as PKCS#8 PEM without encryption.  The file must be
  * regular and neither group- nor world-writable; one that others can read is reported in
- * ret_notes.  ECERT_E_NOT_FOUND, ECERT_E_REFUSED, ECERT_E_CRYPTO (with the file's name), or what
- * the passphrase command said (ECERT_E_COMMAND).
+ * ret_notes.  What is judged is the very file that was read.  ECERT_E_NOT_FOUND, ECERT_E_REFUSED,
+ * ECERT_E_CRYPTO (with the file's name), or what the passphrase command said (ECERT_E_COMMAND).
  */
 ECERT_MUST_CHECK enum ecert_status ecert_key_load(const struct ecert_key_config *config,
                                                   struct ecert_secret *ret_pem,

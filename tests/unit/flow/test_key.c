@@ -5,9 +5,13 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/flow/key.h"
 #include "tests/support/test_pki.h"
@@ -90,6 +94,65 @@ static void test_plain(void **state)
     check_load(&(struct ecert_key_config){.place = ECERT_KEY_IIS}, ECERT_E_NOT_FOUND, "no file");
 }
 
+/* Let `name` lead to one, the other, the one ... until it is killed. */
+static pid_t swap_for_ever(const char *name, const char *one, const char *other)
+{
+    const pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child > 0)
+        return child;
+    for (bool odd = false;; odd = !odd) {
+        char next[4096];
+
+        (void)snprintf(next, sizeof next, "%s.next", name);
+        if (symlink(odd ? one : other, next) != 0 || rename(next, name) != 0)
+            _exit(1);
+    }
+}
+
+/* A bad file may take the good one's name at any moment: its mode is never that of the good one. */
+static void test_swapped(void **state)
+{
+    struct fixture *f = *state;
+    EVP_PKEY *foreign = test_key_ec("P-256");
+    struct ecert_bytes pem = test_key_pem(foreign, NULL, NULL);
+    char *open = test_file_write(f->folder, "open.pem", ecert_bytes_view(&pem), 0600);
+    char *name = test_file_write(f->folder, "name.pem", ecert_bytes_view(&pem), 0600);
+    const struct ecert_key_config good = {.file = f->plain}, config = {.file = name};
+    uint8_t want[ECERT_SHA256_LEN] = {0}, id[ECERT_SHA256_LEN] = {0};
+    struct ecert_strings notes = {0};
+    struct ecert_secret key = {0};
+    struct ecert_error err = {0};
+    int status = 0;
+
+    assert_int_equal(chmod(open, 0666), 0);
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(symlink(f->plain, name), 0);
+    assert_int_equal(ecert_key_load(&good, &key, want, &notes, &err), ECERT_OK);
+    ecert_secret_clear(&key);
+    const pid_t child = swap_for_ever(name, f->plain, open);
+    for (int i = 0, refused = 0; i < 100000 && (i < 6000 || refused < 500); i++) {
+        const enum ecert_status loaded = ecert_key_load(&config, &key, id, &notes, &err);
+
+        ecert_secret_clear(&key);
+        if (loaded == ECERT_OK ? memcmp(id, want, sizeof id) != 0
+                               : strstr(err.text, "can be written by others") == NULL) {
+            status = 1;
+            break;
+        }
+        refused += loaded != ECERT_OK;
+    }
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, NULL, 0);
+    assert_int_equal(status, 0);
+    ecert_strings_clear(&notes);
+    ecert_bytes_clear(&pem);
+    EVP_PKEY_free(foreign);
+    free(name);
+    free(open);
+}
+
 static void test_passphrase_file(void **state)
 {
     struct fixture *f = *state;
@@ -165,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_swapped),
         cmocka_unit_test(test_passphrase_file),
         cmocka_unit_test(test_passphrase_command),
     };
