@@ -110,7 +110,7 @@ static enum ecert_status split_path(struct ecert_item *item, struct ecert_error 
         &item->directory, err);
 }
 
-/* Who owns it now, and whom what replaces it shall belong to. */
+/* Who owns it now, and whom what replaces it shall belong to if nobody wishes for another. */
 static enum ecert_status find_owners(struct ecert_item *item, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_close) int directory = -1;
@@ -119,7 +119,7 @@ static enum ecert_status find_owners(struct ecert_item *item, struct ecert_error
     ECERT_TRY(ecert_fs_open_trusted_directory(item->directory, &directory, err));
     if (fstat(directory, &st) != 0)
         return ecert_error_errno(err, ECERT_E_IO, "stat '%s'", item->directory);
-    item->after_owner = (struct ecert_fs_owner){st.st_uid, st.st_gid, item->secret ? 0600 : 0644};
+    item->default_owner = (struct ecert_fs_owner){st.st_uid, st.st_gid, 0644};
     if (!item->existed)
         return ECERT_OK;
     if (fstatat(directory, item->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -127,14 +127,12 @@ static enum ecert_status find_owners(struct ecert_item *item, struct ecert_error
     if (!item->is_link && !S_ISREG(st.st_mode))
         return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is not a regular file", item->path);
     item->before_owner = (struct ecert_fs_owner){st.st_uid, st.st_gid, st.st_mode & 07777};
-    item->after_owner = item->before_owner;
-    if (item->secret)
-        item->after_owner.mode &= 0640;
+    item->default_owner = item->before_owner;
     return ECERT_OK;
 }
 
 static enum ecert_status find_item(struct ecert_items *items, const char *path, bool is_link,
-                                   bool secret, struct ecert_item **ret, struct ecert_error *err)
+                                   struct ecert_item **ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
     struct ecert_item *item = NULL;
@@ -147,16 +145,11 @@ static enum ecert_status find_item(struct ecert_items *items, const char *path, 
         ECERT_TRY(ecert_fs_check_links(path, err));
     for (size_t i = 0; i < items->n; i++)
         if (strcmp(items->list[i].path, resolved) == 0) {
-            if (secret) { /* for one of its writers is enough */
-                items->list[i].secret = true;
-                items->list[i].after_owner.mode &= 0640;
-            }
             *ret = &items->list[i];
             return ECERT_OK;
         }
     ECERT_TRY(ecert_items_add(items, &item, err));
     item->is_link = is_link;
-    item->secret = secret;
     item->path = resolved;
     resolved = NULL;
     if (split_path(item, err) != ECERT_OK ||
@@ -171,21 +164,47 @@ static enum ecert_status find_item(struct ecert_items *items, const char *path, 
     return ECERT_OK;
 }
 
-static enum ecert_status add_version(struct ecert_item *item, size_t member,
-                                     struct ecert_view content, struct ecert_secret *owned,
-                                     struct ecert_error *err)
+/* Owner, mode and kind, anew out of what the versions that are left wish; the last one counts. */
+static void settle(struct ecert_item *item)
+{
+    item->secret = item->whole = false;
+    for (size_t i = 0; i < item->n_versions; i++) {
+        item->secret = item->secret || item->versions[i].secret;
+        item->whole = item->whole || item->versions[i].whole;
+    }
+    item->after_owner = item->default_owner;
+    if (item->secret && !item->existed)
+        item->after_owner.mode = 0600;
+    for (size_t i = 0; i < item->n_versions; i++) {
+        const struct ecert_version *version = &item->versions[i];
+
+        if (version->uid >= 0)
+            item->after_owner.uid = (uid_t)version->uid;
+        if (version->gid >= 0)
+            item->after_owner.gid = (gid_t)version->gid;
+        if (version->mode >= 0)
+            item->after_owner.mode = (mode_t)version->mode;
+    }
+    if (item->secret)
+        item->after_owner.mode &= 0640;
+}
+
+/* `owned`, if not NULL, is taken over. */
+static enum ecert_status add_version(struct ecert_item *item, struct ecert_version version,
+                                     struct ecert_secret *owned, struct ecert_error *err)
 {
     struct ecert_version *more = realloc(item->versions, (item->n_versions + 1) * sizeof *more);
 
     if (more == NULL)
         return ecert_error_nomem(err);
     item->versions = more;
-    more[item->n_versions] = (struct ecert_version){.member = member, .content = content};
+    more[item->n_versions] = version;
     if (owned != NULL) {
         more[item->n_versions].owned = *owned;
         *owned = (struct ecert_secret){0};
     }
     item->n_versions++;
+    settle(item);
     return ECERT_OK;
 }
 
@@ -196,22 +215,20 @@ static enum ecert_status add_plan_file(struct ecert_items *items, size_t member,
 {
     struct ecert_item *item = NULL;
 
-    ECERT_TRY(find_item(items, file->path, false, file->secret, &item, err));
+    ECERT_TRY(find_item(items, file->path, false, &item, err));
     if (item->existed != file->exists ||
         (file->exists && memcmp(item->before_sha256, file->expected, ECERT_SHA256_LEN) != 0))
         return ecert_error_set(err, ECERT_E_CHANGED,
                                "'%s' was changed since the plan was made; run the command again",
                                file->path);
-    if (file->uid >= 0)
-        item->after_owner.uid = (uid_t)file->uid;
-    if (file->gid >= 0)
-        item->after_owner.gid = (gid_t)file->gid;
-    if (file->mode >= 0)
-        item->after_owner.mode = (mode_t)file->mode & (file->secret ? 0640 : 07777);
-    if (item->secret)
-        item->after_owner.mode &= 0640;
-    item->whole = item->whole || file->secret;
-    return add_version(item, member, ecert_secret_view(&file->content), NULL, err);
+    const struct ecert_version version = {.member = member,
+                                          .content = ecert_secret_view(&file->content),
+                                          .secret = file->secret,
+                                          .whole = file->secret,
+                                          .uid = file->uid,
+                                          .gid = file->gid,
+                                          .mode = file->mode < 0 ? -1 : file->mode & 07777};
+    return add_version(item, version, NULL, err);
 }
 
 /* `files` that name something else, /etc/passwd say, are a mistake of the configuration. */
@@ -235,10 +252,16 @@ static enum ecert_status add_copy(struct ecert_items *items, size_t member,
     struct ecert_item *item = NULL;
 
     ECERT_TRY(ecert_fs_read_secret(copy->from, ECERT_TRANSACTION_FILE_MAX, &content, err));
-    ECERT_TRY(find_item(items, copy->to, false, copy->secret, &item, err));
+    ECERT_TRY(find_item(items, copy->to, false, &item, err));
     ECERT_TRY(check_replaceable(item, err));
-    item->whole = true;
-    return add_version(item, member, ecert_secret_view(&content), &content, err);
+    const struct ecert_version version = {.member = member,
+                                          .content = ecert_secret_view(&content),
+                                          .secret = copy->secret,
+                                          .whole = true,
+                                          .uid = -1,
+                                          .gid = -1,
+                                          .mode = -1};
+    return add_version(item, version, &content, err);
 }
 
 /* Its name must be on disk before a server's configuration names what is in it. */
@@ -274,10 +297,15 @@ static enum ecert_status add_link(struct ecert_items *items, size_t member,
         path = NULL;
         ECERT_TRY(split_path(item, err));
     } else {
-        ECERT_TRY(find_item(items, path, true, false, &item, err));
+        ECERT_TRY(find_item(items, path, true, &item, err));
     }
-    item->whole = true;
-    return add_version(item, member, ecert_view_of(change->live_value), NULL, err);
+    const struct ecert_version version = {.member = member,
+                                          .content = ecert_view_of(change->live_value),
+                                          .whole = true,
+                                          .uid = -1,
+                                          .gid = -1,
+                                          .mode = -1};
+    return add_version(item, version, NULL, err);
 }
 
 static enum ecert_status add_member(struct ecert_items *items, size_t at,
@@ -309,6 +337,7 @@ static void drop_member(struct ecert_items *items, size_t member)
                 item->versions[kept++] = item->versions[v];
         }
         item->n_versions = kept;
+        settle(item);
     }
 }
 

@@ -7,7 +7,8 @@
  * merged, they must be equal.  What is there already is no item.
  *
  * Owner and mode are those of the file that is replaced, else the directory's owner and 0644; a
- * secret is 0600 when new and never wider than 0640.
+ * secret is 0600 when new and never wider than 0640.  A plan may wish for others; the wishes of a
+ * member that is left out are left out with it.
  */
 #ifndef ECERT_FLOW_ITEMS_H
 #define ECERT_FLOW_ITEMS_H
@@ -19,12 +20,14 @@ struct ecert_version {
     size_t member;
     struct ecert_view content; /* borrowed from the plan, or from `owned` */
     struct ecert_secret owned;
+    bool secret, whole;     /* for one of its writers is enough to make the item so */
+    int64_t uid, gid, mode; /* -1: no wish */
 };
 
 struct ecert_item {
     bool is_link; /* a symbolic link: the contents are its value */
-    bool secret;
-    bool whole; /* never merged */
+    bool secret;  /* these two are what its versions say */
+    bool whole;   /* never merged */
     bool existed;
     char *path;                        /* resolved */
     char *directory;                   /* of path */
@@ -33,6 +36,7 @@ struct ecert_item {
     uint8_t before_sha256[ECERT_SHA256_LEN];
     uint8_t after_sha256[ECERT_SHA256_LEN];
     struct ecert_fs_owner before_owner, after_owner;
+    struct ecert_fs_owner default_owner; /* without anybody's wishes */
     char temporary[ECERT_FS_TEMPORARY_MAX];
     char backup[ECERT_FS_TEMPORARY_MAX]; /* "" if there was nothing to keep */
     struct ecert_version *versions;

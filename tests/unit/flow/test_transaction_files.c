@@ -155,6 +155,64 @@ static void two_targets_of_one_file(void **state)
     }
 }
 
+/*
+ * The second target is refused for the first line; owner, mode and secrecy that it wished for the
+ * file are not the first one's.
+ */
+static void wishes_of_a_refused_target(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t modes[2]; /* -1: no wish */
+        bool secret, existed;
+        unsigned want;
+    } rows[] = {
+        {{-1, 0666}, false, true, 0640},  {{0604, 0666}, false, true, 0604},
+        {{-1, 0666}, false, false, 0644}, {{0604, -1}, true, true, 0604},
+        {{-1, 0600}, true, false, 0644},
+    };
+
+    for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
+        char *folder = test_folder_make();
+        char *path = test_file_write(folder, "x.conf", ecert_view_of("a\nb\n"), 0640);
+        static const char *const texts[] = {"A\nb\n", "X\nb\n"};
+        struct ecert_plan plans[2] = {{0}};
+        struct ecert_change changes[2];
+        struct ecert_outcome outcomes[2];
+        struct ecert_error err = {0};
+        struct ecert_transaction_env env = {.state_dir = folder};
+        const char *const reload[] = {"/bin/true", NULL};
+        struct stat st;
+
+        if (!rows[r].existed)
+            assert_int_equal(unlink(path), 0);
+        for (size_t i = 0; i < 2; i++) {
+            const struct ecert_activate_record activate = {
+                .size = sizeof activate, .service = "x.service", .reload = reload};
+
+            add_file(&plans[i], path, texts[i], rows[r].existed ? "a\nb\n" : NULL,
+                     rows[r].secret && i == 1);
+            plans[i].files[0].mode = (int32_t)rows[r].modes[i];
+            assert_int_equal(ecert_plan_set_activation(&plans[i], &activate, &err), ECERT_OK);
+            changes[i] =
+                (struct ecert_change){.certificate = "c", .target = "t", .plan = &plans[i]};
+        }
+        assert_int_equal(ecert_transaction_run(&env, changes, 2, outcomes, &err), ECERT_OK);
+        assert_int_equal(outcomes[0].kind, ECERT_OUTCOME_PLACED);
+        assert_int_equal(outcomes[1].kind, ECERT_OUTCOME_REFUSED);
+        assert_int_equal(stat(path, &st), 0);
+        if ((st.st_mode & 07777) != rows[r].want)
+            print_error("row %zu\n", r);
+        assert_int_equal(st.st_mode & 07777, rows[r].want);
+        for (size_t i = 0; i < 2; i++) {
+            ecert_outcome_clear(&outcomes[i]);
+            ecert_plan_clear(&plans[i]);
+        }
+        free(path);
+        test_folder_remove(folder);
+    }
+}
+
 static void a_directory_that_others_may_write(void **state)
 {
     (void)state;
@@ -286,6 +344,7 @@ int main(void)
         cmocka_unit_test(files_alone),
         cmocka_unit_test(a_file_that_is_no_pem),
         cmocka_unit_test(two_targets_of_one_file),
+        cmocka_unit_test(wishes_of_a_refused_target),
         cmocka_unit_test(a_directory_that_others_may_write),
         cmocka_unit_test(a_full_disk),
     };
