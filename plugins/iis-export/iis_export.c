@@ -3,8 +3,8 @@
  *
  * With a key on this host: NAME.pfx (leaf, key, chain) and NAME.password.txt.  With a key that
  * was made in IIS: NAME.p7b for "Complete Certificate Request".  In both cases Install-NAME.ps1,
- * NAME-README.txt and SHA256SUMS.  Nothing is tested, activated or probed: the server is another
- * host, and a person carries the files there.
+ * NAME-README.txt and NAME-SHA256SUMS.  Nothing is tested, activated or probed: the server is
+ * another host, and a person carries the files there.
  *
  * A PKCS#12 file is random in every build.  One that is there already and holds exactly what the
  * new one would is kept, and everything else is a function of its inputs: a deployment without a
@@ -228,14 +228,11 @@ static bool make_paths(struct making *m)
         m->password_path = strdup(given);
     else if (!make_path(m, &m->password_path, "", ".password.txt"))
         return false;
-    if (asprintf(&m->sums_path, "%s/SHA256SUMS", m->directory) < 0) {
-        m->sums_path = NULL;
-        return false;
-    }
     return m->password_path != NULL &&
            make_path(m, &m->container_path, "", m->export.has_key ? ".pfx" : ".p7b") &&
            make_path(m, &m->script_path, "Install-", ".ps1") &&
-           make_path(m, &m->readme_path, "", "-README.txt");
+           make_path(m, &m->readme_path, "", "-README.txt") &&
+           make_path(m, &m->sums_path, "", "-SHA256SUMS");
 }
 
 static enum ecert_status make_names(struct making *m, struct ecert_error *err)
@@ -375,13 +372,8 @@ static enum ecert_status make_sums(struct making *m, struct ecert_error *err)
         {file_name(m->script_path), text_view(&m->script)},
         {file_name(m->readme_path), text_view(&m->readme)},
     };
-    struct ecert_view present = {0};
-    const enum ecert_status status = read_present(m, m->sums_path, &present, err);
 
-    if (status != ECERT_OK)
-        return status;
-    return ecert_iis_sums(m->host, present, m->stem, files, sizeof files / sizeof *files, &m->sums,
-                          err);
+    return ecert_iis_sums(m->host, files, sizeof files / sizeof *files, &m->sums, err);
 }
 
 static enum ecert_status make_all(struct making *m, struct ecert_error *err)

@@ -100,8 +100,9 @@ static void put_files(FILE *out, const struct ecert_iis_export *export)
     }
     fprintf(out, "Install-%s.ps1\r\n    PowerShell: imports, binds, checks\r\n", export->stem);
     fprintf(out,
-            "SHA256SUMS\r\n    to compare the files after copying (the password is not in it)");
-    fprintf(out, "\r\n\r\n");
+            "%s-SHA256SUMS\r\n    to compare the files after copying (the password is not in it)"
+            "\r\n\r\n",
+            export->stem);
 }
 
 static void put_binding(FILE *out, const struct ecert_iis_export *export)
@@ -201,46 +202,9 @@ enum ecert_status ecert_iis_sha256(const struct ecert_host *host, struct ecert_v
     return ECERT_OK;
 }
 
-/* Is this line of sha256sum's about one of the files that this stem may have? */
-static bool line_is_ours(const char *line, size_t len, const char *stem)
-{
-    static const char *const forms[] = {"%s.pfx", "%s.p7b", "Install-%s.ps1", "%s-README.txt"};
-    const size_t hash_len = 66; /* 64 digits, then two blanks or a blank and "*" */
-    char name[300];
-
-    if (len <= hash_len)
-        return false;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        const char *mark = strstr(forms[i], "%s");
-        const int n = snprintf(name, sizeof name, "%.*s%s%s", (int)(mark - forms[i]), forms[i],
-                               stem, mark + 2);
-
-        if (n > 0 && (size_t)n == len - hash_len && memcmp(name, line + hash_len, (size_t)n) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void put_foreign_lines(FILE *out, struct ecert_view present, const char *stem)
-{
-    const char *at = (const char *)present.ptr;
-    size_t left = present.len;
-
-    while (left > 0) {
-        const char *end = memchr(at, '\n', left);
-        const size_t len = end == NULL ? left : (size_t)(end - at);
-
-        if (!line_is_ours(at, len, stem))
-            fprintf(out, "%.*s\n", (int)len, at);
-        at += end == NULL ? len : len + 1;
-        left -= end == NULL ? len : len + 1;
-    }
-}
-
-enum ecert_status ecert_iis_sums(const struct ecert_host *host, struct ecert_view present,
-                                 const char *stem, const struct ecert_iis_summed *files,
-                                 size_t n_files, struct ecert_iis_text *ret,
-                                 struct ecert_error *err)
+enum ecert_status ecert_iis_sums(const struct ecert_host *host,
+                                 const struct ecert_iis_summed *files, size_t n_files,
+                                 struct ecert_iis_text *ret, struct ecert_error *err)
 {
     struct ecert_iis_text text = {0};
     enum ecert_status status = ECERT_OK;
@@ -249,7 +213,6 @@ enum ecert_status ecert_iis_sums(const struct ecert_host *host, struct ecert_vie
 
     if (out == NULL)
         return host->fail(err, ECERT_E_NOMEM, "out of memory");
-    put_foreign_lines(out, present, stem);
     for (size_t i = 0; status == ECERT_OK && i < n_files; i++) {
         status = ecert_iis_sha256(host, files[i].content, hash, err);
         if (status == ECERT_OK)

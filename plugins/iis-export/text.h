@@ -69,11 +69,11 @@ struct ecert_iis_summed {
 };
 
 /*
- * SHA256SUMS as sha256sum(1) reads it: the lines of `present` (what is there already) that do not
- * concern this stem's files, then one line for each of `files`.
+ * STEM-SHA256SUMS as sha256sum(1) reads it: one line for each of `files`.  Its name has the stem,
+ * as those of all files have: several certificates may be exported into one directory in one run,
+ * each planned without the others.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_iis_sums(const struct ecert_host *host,
-                                                  struct ecert_view present, const char *stem,
                                                   const struct ecert_iis_summed *files,
                                                   size_t n_files, struct ecert_iis_text *ret,
                                                   struct ecert_error *err);

@@ -10,8 +10,8 @@ opened() {
     openssl pkcs12 -in "$(pfx)" -passin "file:$(password_file)" -nodes "$@" 2>/dev/null
 }
 
-sums_hold() {
-    (cd "$W/iis" && sha256sum --quiet --strict -c SHA256SUMS)
+sums_hold() { # [NAME]
+    (cd "$W/iis" && sha256sum --quiet --strict -c "${1:-$NAME}-SHA256SUMS")
 }
 
 @test "run writes the .pfx, its password, the script, the text and the sums, readable by nobody else" {
@@ -20,7 +20,7 @@ sums_hold() {
     run_ecert run
     [ "$status" -eq 0 ]
     says "files are in place; there is nothing to look at"
-    is "files" "Install-$NAME.ps1 SHA256SUMS $NAME-README.txt $NAME.password.txt $NAME.pfx" \
+    is "files" "Install-$NAME.ps1 $NAME-README.txt $NAME-SHA256SUMS $NAME.password.txt $NAME.pfx" \
         "$(cd "$W/iis" && find . -type f -printf '%P\n' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
     is "mode of the .pfx" 600 "$(stat -c %a "$(pfx)")"
     is "mode of the password" 600 "$(stat -c %a "$(password_file)")"
@@ -178,6 +178,30 @@ sums_hold() {
     opened -noout
     is "changed script" 0 "$(grep -c '^# mine' "$W/iis/Install-$NAME.ps1")"
     sums_hold
+}
+
+@test "two certificates into one folder in one run: neither voids the other's files" {
+    cat >"$W/ecert.conf" <<CONF
+state_dir = "$W/state";
+authorities_dir = "$W/ca/authorities";
+certificates = (
+  { name = "$NAME"; authority = "testpost"; key = { file = "$W/keys/$NAME.key"; };
+    targets = ( { plugin = "iis-export"; id = "one"; directory = "$W/iis"; } ); },
+  { name = "ec.myserver.com"; authority = "testpost"; key = { file = "$W/ec.myserver.com.key"; };
+    targets = ( { plugin = "iis-export"; id = "two"; directory = "$W/iis"; } ); }
+);
+CONF
+    test_ca issue "$W/ca" ec.myserver.com --ec --out "$W/ec.myserver.com"
+    chmod 600 "$W/ec.myserver.com.key"
+    take "$W/$NAME.cer" "$W/ec.myserver.com.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    sums_hold "$NAME"
+    sums_hold ec.myserver.com
+    is "files" 10 "$(find "$W/iis" -type f | wc -l)"
+    run_ecert deploy
+    [ "$status" -eq 0 ]
+    says_not "changed:"
 }
 
 @test "a folder that does not exist or that others may write is refused, and nothing is written" {

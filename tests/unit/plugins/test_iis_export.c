@@ -61,7 +61,7 @@ static int remove_folder(void **state)
         "www.example.test.password.txt",
         "Install-www.example.test.ps1",
         "www.example.test-README.txt",
-        "SHA256SUMS",
+        "www.example.test-SHA256SUMS",
         "own.txt",
     };
 
@@ -192,7 +192,7 @@ static void a_first_deployment_makes_everything(void **state)
 
     const struct test_file *pfx = test_job_file(&job, in_folder("www.example.test.pfx"));
     const struct test_file *word = test_job_file(&job, in_folder("www.example.test.password.txt"));
-    const struct test_file *sums = test_job_file(&job, in_folder("SHA256SUMS"));
+    const struct test_file *sums = test_job_file(&job, in_folder("www.example.test-SHA256SUMS"));
     assert_non_null(pfx);
     assert_non_null(word);
     assert_non_null(sums);
@@ -221,7 +221,8 @@ static void a_first_deployment_makes_everything(void **state)
 
     /* as sha256sum(1) sees it */
     char command[256];
-    (void)snprintf(command, sizeof command, "cd '%s' && sha256sum --status -c SHA256SUMS", folder);
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && sha256sum --status -c www.example.test-SHA256SUMS", folder);
     assert_int_equal(system(command), 0);
 }
 
