@@ -100,11 +100,10 @@ static int deploy(struct ecert_app *app, const struct ecert_deploy_selection *ho
     enum ecert_status status = ecert_pipeline_recover(&app->context, &report, &err);
     if (status == ECERT_OK)
         status = ecert_pipeline_deploy(&app->context, how, &report, &err);
-    ecert_report_recovered(app, &report.recovered);
+    size_t failed = ecert_report_recovered(app, &report);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
-    const size_t failed =
-        ecert_report_deployments(app, &report.deployments) + (report.stuck.len > 0);
+    failed += ecert_report_deployments(app, &report.deployments);
     if (status != ECERT_OK)
         return end_with(app, &err);
     for (size_t i = 0; i < report.deployments.n; i++) {
@@ -153,8 +152,8 @@ int ecert_cmd_run(struct ecert_app *app)
     struct ecert_error err = {0};
 
     const enum ecert_status status = ecert_pipeline_run(&app->context, &report, &err);
-    ecert_report_recovered(app, &report.recovered);
-    size_t failed = ecert_report_arrivals(app, &report.arrivals) + (report.stuck.len > 0);
+    size_t failed = ecert_report_recovered(app, &report);
+    failed += ecert_report_arrivals(app, &report.arrivals);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
     failed += ecert_report_deployments(app, &report.deployments);

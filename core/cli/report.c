@@ -11,8 +11,10 @@ static int days_left(int64_t not_after)
     return (int)((not_after - ecert_clock_now()) / 86400);
 }
 
-void ecert_report_recovered(struct ecert_app *app, const struct ecert_strings *recovered)
+size_t ecert_report_recovered(struct ecert_app *app, const struct ecert_pipeline_report *report)
 {
+    const struct ecert_strings *recovered = &report->recovered;
+
     for (size_t i = 0; i < recovered->len; i++) /* a difference has lines of its own */
         if (strchr(recovered->items[i], '\n') != NULL)
             ecert_say_text(app, ecert_view_of(recovered->items[i]));
@@ -20,6 +22,9 @@ void ecert_report_recovered(struct ecert_app *app, const struct ecert_strings *r
             ecert_say(app, "%s", recovered->items[i]);
     if (recovered->len > 0)
         ecert_tell(app, "recovered", ecert_strings_json(recovered));
+    for (size_t i = 0; i < report->dead.len; i++)
+        ecert_complain(app, "%s", report->dead.items[i]);
+    return report->dead.len + (report->stuck.len > 0);
 }
 
 /* ---- arrivals ---- */

@@ -6,10 +6,9 @@
 #include "core/flow/pipeline.h"
 
 /* Each returns how many failed; what waits for its day or is passed over has not. */
+size_t ecert_report_recovered(struct ecert_app *app, const struct ecert_pipeline_report *report);
 size_t ecert_report_arrivals(struct ecert_app *app, const struct ecert_arrivals *arrivals);
 size_t ecert_report_deployments(struct ecert_app *app, const struct ecert_deployments *deployments);
-
-void ecert_report_recovered(struct ecert_app *app, const struct ecert_strings *recovered);
 
 /* "www.x.hk: generation 2, valid until 2027-06-05 (196 days)" */
 void ecert_report_taken(struct ecert_app *app, const char *origin,

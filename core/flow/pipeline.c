@@ -4,6 +4,7 @@ void ecert_pipeline_report_clear(struct ecert_pipeline_report *report)
 {
     ecert_strings_clear(&report->recovered);
     ecert_strings_clear(&report->stuck);
+    ecert_strings_clear(&report->dead);
     ecert_arrivals_clear(&report->arrivals);
     ecert_deployments_clear(&report->deployments);
     ecert_bytes_clear(&report->diff);
@@ -16,7 +17,7 @@ enum ecert_status ecert_pipeline_recover(struct ecert_context *context,
     const struct ecert_transaction_env env = {.state_dir = context->config->state_dir,
                                               .network = &context->network};
 
-    return ecert_transaction_recover(&env, &report->recovered, &report->stuck, err);
+    return ecert_transaction_recover(&env, &report->recovered, &report->stuck, &report->dead, err);
 }
 
 /* For whoever wants to read along; what would be refused is told by its outcome. */

@@ -18,6 +18,7 @@
 struct ecert_pipeline_report {
     struct ecert_strings recovered; /* one sentence per interrupted transaction */
     struct ecert_strings stuck;     /* files of those that cannot be undone yet */
+    struct ecert_strings dead;      /* one sentence per service that the undoing did not bring up */
     struct ecert_arrivals arrivals;
     struct ecert_deployments deployments;
     void (*before_changes)(void); /* called before the first change; NULL: nothing */

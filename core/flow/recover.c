@@ -9,31 +9,83 @@
 #include "core/flow/service.h"
 #include "core/flow/staging.h"
 
-/* Reload what was put back; start what our reload killed.  Appends to the sentence. */
-static void reactivate(const struct ecert_journal_content *content, size_t restored,
-                       struct ecert_strings *notes, struct ecert_buffer *sentence)
+#define COMMAND_MS 120000u
+#define STAYS_MS   500  /* a server that cannot bear what it was given is dead before */
+#define COMES_MS   3000 /* a start returns before the server has written its pid file */
+
+/*
+ * Does it run, and go on running?  Where neither a pid file nor a unit tells, and where nobody
+ * could look, it counts as running, as everywhere else.
+ */
+static bool stays(const struct ecert_plan_activation *activation)
 {
-    const unsigned timeout = 120000;
+    const int64_t until = ecert_clock_monotonic_ms() + COMES_MS;
+
+    for (int64_t since = -1;; ecert_clock_sleep_ms(50)) {
+        ECERT_AUTO(ecert_strings_clear) struct ecert_strings said_before = {0};
+        struct ecert_service service = {0};
+        struct ecert_error ignored = {0};
+
+        if (ecert_service_find(activation, &service, &said_before, &ignored) != ECERT_OK ||
+            (service.running && service.pid == 0 && !service.by_unit))
+            return true;
+        const int64_t now = ecert_clock_monotonic_ms();
+        if (!service.running)
+            since = -1;
+        else if (since < 0)
+            since = now;
+        if ((since >= 0 && now - since >= STAYS_MS) || now >= until)
+            return service.running;
+    }
+}
+
+/* It was reloaded or started, or that failed; this is what came of it. */
+static enum ecert_status look_at(const char *name, const struct ecert_plan_activation *activation,
+                                 struct ecert_strings *dead, struct ecert_buffer *sentence,
+                                 struct ecert_error *err)
+{
+    if (stays(activation))
+        return ECERT_OK;
+    ecert_buffer_add_text(sentence, ", and is not running now");
+    return ecert_strings_printf(dead, err,
+                                "recovered, but '%s' is not running: what an unfinished "
+                                "transaction had changed was put back; the server's log says why "
+                                "it left, start it when that is mended",
+                                name);
+}
+
+/* Reload what was put back; start what our reload killed.  Appends to the sentence. */
+static enum ecert_status reactivate(const struct ecert_journal_content *content, size_t restored,
+                                    struct ecert_strings *notes, struct ecert_strings *dead,
+                                    struct ecert_buffer *sentence, struct ecert_error *err)
+{
+    const struct ecert_plan_activation *activation = &content->plan.activation;
     struct ecert_service service = {0};
-    struct ecert_error err = {0};
+    struct ecert_error why = {0};
 
     if (!content->plan.has_activation || (restored == 0 && !content->activate))
-        return;
-    const char *name = content->plan.activation.service;
-    if (ecert_service_find(&content->plan.activation, &service, notes, &err) != ECERT_OK) {
-        ecert_buffer_printf(sentence, "; %s", err.text);
-    } else if (service.running) {
-        if (ecert_service_reload(&service, false, timeout, NULL, &err) == ECERT_OK)
+        return ECERT_OK;
+    const char *name = activation->service;
+    if (ecert_service_find(activation, &service, notes, &why) != ECERT_OK) {
+        ecert_buffer_printf(sentence, "; %s", why.text);
+        return ECERT_OK;
+    }
+    if (service.running) {
+        if (ecert_service_reload(&service, false, COMMAND_MS, NULL, &why) == ECERT_OK)
             ecert_buffer_printf(sentence, "; %s was reloaded", name);
         else
-            ecert_buffer_printf(sentence, "; %s could not be reloaded: %s", name, err.text);
+            ecert_buffer_printf(sentence, "; %s could not be reloaded: %s", name, why.text);
     } else if (content->activate && content->same_boot) {
         /* it ran when we reloaded it, and no restart of the machine ended it */
-        if (ecert_service_start(&service, timeout, &err) == ECERT_OK)
+        if (ecert_service_start(&service, COMMAND_MS, &why) == ECERT_OK)
             ecert_buffer_printf(sentence, "; %s was started again", name);
         else
-            ecert_buffer_printf(sentence, "; %s could not be started again: %s", name, err.text);
+            ecert_buffer_printf(sentence, "; %s could not be started again: %s", name, why.text);
+    } else { /* perhaps it never ran: that is for its owner to know */
+        ecert_buffer_printf(sentence, "; %s is not running", name);
+        return ECERT_OK;
     }
+    return look_at(name, activation, dead, sentence, err);
 }
 
 static enum ecert_status add_sentence(struct ecert_buffer *sentence, struct ecert_strings *notes,
@@ -48,7 +100,7 @@ static enum ecert_status add_sentence(struct ecert_buffer *sentence, struct ecer
 static enum ecert_status put_back(const struct ecert_transaction_env *env,
                                   const struct ecert_journal_content *content,
                                   const struct ecert_journal *journal, struct ecert_strings *notes,
-                                  struct ecert_error *err)
+                                  struct ecert_strings *dead, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer sentence = {0};
     char when[ECERT_TIME_TEXT_LEN];
@@ -67,7 +119,7 @@ static enum ecert_status put_back(const struct ecert_transaction_env *env,
         ecert_buffer_printf(&sentence, "%zu file%s put back", restored, restored == 1 ? "" : "s");
     if (status == ECERT_E_CHANGED)
         ecert_buffer_add_text(&sentence, ", and what somebody changed since was left");
-    reactivate(content, restored, notes, &sentence);
+    ECERT_TRY(reactivate(content, restored, notes, dead, &sentence, err));
     return add_sentence(&sentence, notes, err);
 }
 
@@ -102,7 +154,7 @@ static enum ecert_status tell_stuck(const struct ecert_journal_content *content,
 
 static enum ecert_status recover_one(const struct ecert_transaction_env *env, const char *folder,
                                      struct ecert_strings *notes, struct ecert_strings *stuck,
-                                     struct ecert_error *err)
+                                     struct ecert_strings *dead, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_journal_content_clear) struct ecert_journal_content content = {0};
     ECERT_AUTO(ecert_journal_clear) struct ecert_journal journal = {0};
@@ -112,7 +164,7 @@ static enum ecert_status recover_one(const struct ecert_transaction_env *env, co
     if (!content.ready)
         return forget(folder, err);
     ECERT_TRY(ecert_journal_open(folder, &journal, err));
-    if (!content.done && put_back(env, &content, &journal, notes, &why) != ECERT_OK)
+    if (!content.done && put_back(env, &content, &journal, notes, dead, &why) != ECERT_OK)
         return tell_stuck(&content, &why, folder, notes, stuck, err);
     ECERT_TRY(ecert_staging_clean(&content.items, &journal, err));
     return ecert_journal_end(&journal, err);
@@ -121,7 +173,7 @@ static enum ecert_status recover_one(const struct ecert_transaction_env *env, co
 enum ecert_status ecert_transaction_recover(const struct ecert_transaction_env *env,
                                             struct ecert_strings *ret_notes,
                                             struct ecert_strings *ret_stuck,
-                                            struct ecert_error *err)
+                                            struct ecert_strings *ret_dead, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
     ECERT_AUTO(ecert_auto_free) char *transactions = NULL;
@@ -136,7 +188,8 @@ enum ecert_status ecert_transaction_recover(const struct ecert_transaction_env *
         struct ecert_error one = {0};
 
         ECERT_TRY(ecert_text_format(&folder, err, "%s/%s", transactions, names.items[i]));
-        if (recover_one(env, folder, ret_notes, ret_stuck, &one) == ECERT_OK || worst != ECERT_OK)
+        if (recover_one(env, folder, ret_notes, ret_stuck, ret_dead, &one) == ECERT_OK ||
+            worst != ECERT_OK)
             continue;
         (void)ecert_error_wrap(&one, "the unfinished transaction '%s' could not be undone",
                                names.items[i]);

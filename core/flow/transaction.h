@@ -127,10 +127,16 @@ ECERT_MUST_CHECK enum ecert_status ecert_transaction_run(const struct ecert_tran
  * A transaction that cannot be undone yet (its directory is not writable, ...) stays; the paths of
  * its files are added to ret_stuck, and nothing may be deployed to them.  ECERT_E_REFUSED: a
  * damaged journal, whose files are not known.
+ *
+ * What was reloaded or started is looked at once more: it must run, and go on running for half a
+ * second, within three; else ret_dead gets a sentence.  There is no handshake, because the journal
+ * does not know where it serves; a target that was not finished is still owed, and is proved by
+ * handshake when the run that recovered deploys it.  A service that was not running when it was to
+ * be reloaded, and that no reload of ours can have ended, is mentioned in its note only.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_transaction_recover(
     const struct ecert_transaction_env *env, struct ecert_strings *ret_notes,
-    struct ecert_strings *ret_stuck, struct ecert_error *err);
+    struct ecert_strings *ret_stuck, struct ecert_strings *ret_dead, struct ecert_error *err);
 
 /*
  * The unified diff of what the plans would do to the files, merged; secret files are one line

@@ -607,6 +607,46 @@ HOOK
     nginx_serves "$W/$NAME.cer"
 }
 
+# How the server answers VERB when the next run, the recovery, calls it.
+afterwards() { # VERB WORDS
+    hook <<HOOK
+[ "\$verb" = $1 ] || exit 0
+$2
+HOOK
+}
+
+@test "the recovery's reload kills the server: said, although the command reported success" {
+    killed_at reload after
+    afterwards reload "kill -TERM \$(cat \$W/nginx/nginx.pid); echo exit 0"
+    run_ecert run --quiet
+    [ "$status" -eq 1 ]
+    says "recovered, but 'nginx.service' is not running"
+    no_leftovers
+    # it is not said for ever
+    run_ecert run --quiet
+    says_not "recovered, but"
+}
+
+@test "the recovery's start starts nothing: said, although the command reported success" {
+    killed_at reload after
+    stop_pid "$W/nginx/nginx.pid"
+    afterwards start "echo exit 0"
+    run_ecert run
+    [ "$status" -eq 1 ]
+    says "was started again, and is not running now" "recovered, but 'nginx.service' is not running"
+    no_leftovers
+}
+
+@test "the recovery starts a server that was killed with us" {
+    killed_at reload after
+    stop_pid "$W/nginx/nginx.pid"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    says "was started again"
+    says_not "is not running"
+    nginx_serves "$W/$NAME.cer"
+}
+
 # Two generations in a layout of four files, so that a commit has four renames.
 four_files() {
     NGINX_PORT=$(free_port)

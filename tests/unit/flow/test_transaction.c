@@ -434,7 +434,7 @@ static void killed_at(const char *point, bool want_new, bool failing)
             world->changes[i].fullchain_file = NULL;
         }
     world->env.look_timeout_ms = failing ? 300 : 2000;
-    struct ecert_strings stuck = {0};
+    struct ecert_strings stuck = {0}, dead = {0};
     world->env.at = die_here;
     deadly_point = point;
     const pid_t pid = fork();
@@ -446,7 +446,7 @@ static void killed_at(const char *point, bool want_new, bool failing)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     world->env.at = NULL;
-    assert_int_equal(ecert_transaction_recover(&world->env, &notes, &stuck, &err), ECERT_OK);
+    assert_int_equal(ecert_transaction_recover(&world->env, &notes, &stuck, &dead, &err), ECERT_OK);
     for (size_t i = 0; i < 2; i++) {
         struct test_site *site = &world->sites[i];
         char *link = NULL;
@@ -460,6 +460,7 @@ static void killed_at(const char *point, bool want_new, bool failing)
     }
     assert_int_equal(notes.len, want_new ? 0 : 1);
     assert_int_equal(stuck.len, 0);
+    assert_int_equal(dead.len, 0);
     ecert_strings_clear(&notes);
     end(world);
 }
