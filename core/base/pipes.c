@@ -31,6 +31,42 @@ enum ecert_status ecert_pipes_open(struct ecert_pipes *pipes, size_t i, size_t m
     return ECERT_OK;
 }
 
+enum ecert_status ecert_pipes_open_input(struct ecert_pipes *pipes, struct ecert_view input,
+                                         int *ret_read, struct ecert_error *err)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "make a pipe");
+    (void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    pipes->input_fd = ends[1];
+    pipes->input = input;
+    *ret_read = ends[0];
+    return ECERT_OK;
+}
+
+/* Write what fits now; the end is told by closing.  Who closed the other end has read enough. */
+static void feed(struct ecert_pipes *pipes)
+{
+    while (pipes->input_fd >= 0) {
+        if (pipes->input.len == 0) {
+            ecert_auto_close(&pipes->input_fd);
+            return;
+        }
+        const ssize_t n = write(pipes->input_fd, pipes->input.ptr, pipes->input.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < 0) {
+            ecert_auto_close(&pipes->input_fd);
+            return;
+        }
+        pipes->input.ptr += n;
+        pipes->input.len -= (size_t)n;
+    }
+}
+
 /* Read what is there now.  ECERT_E_REFUSED: more than a strict maximum. */
 static enum ecert_status drain_into(struct ecert_pipes *pipes, size_t i, uint8_t *chunk,
                                     size_t size, struct ecert_error *err)
@@ -66,11 +102,12 @@ static enum ecert_status drain(struct ecert_pipes *pipes, size_t i, struct ecert
     return status;
 }
 
-/* Wait for something to read or for the end of the process, at most `ms`. */
+/* Wait for something to read, for room to write or for the end of the process, at most `ms`. */
 static void wait_for_event(const struct ecert_pipes *pipes, int pidfd, int64_t ms)
 {
     struct pollfd fds[] = {{.fd = pipes->fds[0], .events = POLLIN},
                            {.fd = pipes->fds[1], .events = POLLIN},
+                           {.fd = pipes->input_fd, .events = POLLOUT},
                            {.fd = pidfd, .events = POLLIN}};
 
     /* without a pidfd (Linux before 5.3) look ten times a second whether it has ended */
@@ -88,6 +125,7 @@ static enum ecert_status collect(struct ecert_pipes *pipes, pid_t pid, int pidfd
     for (;;) {
         if (!*reaped && waitpid(pid, ret_status, WNOHANG) == pid)
             *reaped = true;
+        feed(pipes);
         ECERT_TRY(drain(pipes, 0, err)); /* after the look: what it wrote before it ended is in */
         ECERT_TRY(drain(pipes, 1, err));
         if (*reaped && (leave_at_exit || (pipes->fds[0] < 0 && pipes->fds[1] < 0)))
@@ -140,6 +178,7 @@ void ecert_pipes_clear(struct ecert_pipes *pipes)
         ecert_auto_close(&pipes->fds[i]);
         ecert_buffer_clear(&pipes->read[i]);
     }
+    ecert_auto_close(&pipes->input_fd);
 }
 
 int ecert_drop_root(uid_t uid, gid_t gid)

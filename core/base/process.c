@@ -69,12 +69,13 @@ static void reset_signals(void)
 /* ---- commands ---- */
 
 /* The new process, up to exec.  What goes wrong is written to descriptor 2, exit 127. */
-static void become(const struct ecert_run_spec *spec, int out, int err)
+static void become(const struct ecert_run_spec *spec, int in, int out, int err)
 {
-    const int null = open("/dev/null", O_RDONLY);
+    if (in < 0)
+        in = open("/dev/null", O_RDONLY);
 
     (void)setpgid(0, 0);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+    if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(127);
     ecert_process_close_others(-1);
     reset_signals();
@@ -95,6 +96,7 @@ static int exit_code_of(int wait_status)
 enum ecert_status ecert_run(const struct ecert_run_spec *spec, struct ecert_run_result *ret,
                             struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_auto_close) int in_read = -1;
     ECERT_AUTO(ecert_auto_close) int out_write = -1;
     ECERT_AUTO(ecert_auto_close) int err_write = -1;
     ECERT_AUTO(ecert_pipes_clear) struct ecert_pipes pipes = ECERT_PIPES_EMPTY;
@@ -104,13 +106,16 @@ enum ecert_status ecert_run(const struct ecert_run_spec *spec, struct ecert_run_
         return ecert_error_errno(err, ECERT_E_IO, "cannot run '%s'", spec->argv[0]);
     ECERT_TRY(ecert_pipes_open(&pipes, 0, spec->max_output, false, &out_write, err));
     ECERT_TRY(ecert_pipes_open(&pipes, 1, spec->max_output, false, &err_write, err));
+    if (spec->input.len > 0)
+        ECERT_TRY(ecert_pipes_open_input(&pipes, spec->input, &in_read, err));
 
     const pid_t pid = fork();
     if (pid < 0)
         return ecert_error_errno(err, ECERT_E_IO, "fork");
     if (pid == 0)
-        become(spec, out_write, err_write);
+        become(spec, in_read, out_write, err_write);
     (void)setpgid(pid, pid); /* here too: whichever comes first */
+    ecert_auto_close(&in_read);
     ecert_auto_close(&out_write);
     ecert_auto_close(&err_write);
     if (spec->meanwhile != NULL)

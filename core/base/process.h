@@ -26,6 +26,7 @@ struct ecert_run_spec {
     const char *const *argv; /* argv[0] is an absolute path; ends with NULL */
     unsigned timeout_ms;     /* then SIGTERM, and SIGKILL two seconds later; must not be 0 */
     size_t max_output;       /* bytes kept of each stream; what is beyond is read and dropped */
+    struct ecert_view input; /* for its standard input; it need not read all; empty: none */
     /*
      * Called in the new process before exec, if set.  Anything but 0 ends it with exit code 126;
      * why, it tells its caller by means of its own (`context`).

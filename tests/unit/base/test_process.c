@@ -336,6 +336,60 @@ static void test_meanwhile(void **state)
     assert_int_equal(unlink(fifo), 0);
 }
 
+/* Far more than a pipe holds goes in and comes out at the same time; not all need be wanted. */
+static const struct input {
+    const char *title, *script;
+    size_t len;
+    const char *out; /* how it begins */
+} inputs[] = {
+    {"input is read to its end", "wc -c", 1000000, "1000000\n"},
+    {"input and output at the same time", "cat | wc -c; cat", 300000, "300000\n"},
+    {"echoed while it is written", "cat", 300000, "xxxxxxxxxx"},
+    {"only a part is wanted", "head -c 3", 1000000, "xxx"},
+    {"none is wanted", "echo done", 1000000, "done\n"},
+    {"closed, and a while of work", "exec <&-; sleep 0.2; echo done", 1000000, "done\n"},
+    {"read late", "sleep 0.2; wc -c", 100000, "100000\n"},
+    {"a single byte", "cat", 1, "x"},
+    {"its end of the pipe is all it gets", "ls /proc/self/fd | wc -l", 10, "4\n"},
+};
+
+static void check_input(void **state)
+{
+    const struct input *row = *state;
+    const char *const argv[] = {"/bin/sh", "-c", row->script, NULL};
+    uint8_t *text = malloc(row->len);
+    const struct ecert_run_spec spec = {
+        .argv = argv, .timeout_ms = 5000, .max_output = 400000, .input = {text, row->len}};
+    struct ecert_run_result result = {0};
+    struct ecert_error err = {0};
+
+    assert_non_null(text);
+    memset(text, 'x', row->len);
+    assert_int_equal(ecert_run(&spec, &result, &err), ECERT_OK);
+    assert_int_equal(result.exit_code, 0);
+    assert_int_equal(strncmp((const char *)result.out.ptr, row->out, strlen(row->out)), 0);
+    if (strcmp(row->script, "cat") == 0)
+        assert_int_equal(result.out.len, row->len);
+    ecert_run_result_clear(&result);
+    free(text);
+}
+
+/* Who never reads is not waited for longer than anybody else. */
+static void test_input_timeout(void **state)
+{
+    static uint8_t text[200000];
+    const char *const argv[] = {"/bin/sleep", "60", NULL};
+    const struct ecert_run_spec spec = {
+        .argv = argv, .timeout_ms = 200, .max_output = 10, .input = {text, sizeof text}};
+    struct ecert_run_result result = {0};
+    struct ecert_error err = {0};
+    const int64_t before = ecert_clock_monotonic_ms();
+
+    (void)state;
+    assert_int_equal(ecert_run(&spec, &result, &err), ECERT_E_TIMEOUT);
+    assert_true(ecert_clock_monotonic_ms() - before < 2000);
+}
+
 static void test_harden(void **state)
 {
     struct ecert_error err = {0};
@@ -359,11 +413,13 @@ int main(void)
 {
     struct CMUnitTest command_tests[ARRAY_SIZE(commands)] = {0};
     struct CMUnitTest child_tests[ARRAY_SIZE(children)] = {0};
+    struct CMUnitTest input_tests[ARRAY_SIZE(inputs)] = {0};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cannot_start), cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_daemon),       cmocka_unit_test(test_enter),
-        cmocka_unit_test(test_last_words),   cmocka_unit_test(test_harden),
-        cmocka_unit_test(test_child_apart),  cmocka_unit_test(test_meanwhile),
+        cmocka_unit_test(test_cannot_start),  cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_daemon),        cmocka_unit_test(test_enter),
+        cmocka_unit_test(test_last_words),    cmocka_unit_test(test_harden),
+        cmocka_unit_test(test_child_apart),   cmocka_unit_test(test_meanwhile),
+        cmocka_unit_test(test_input_timeout),
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -374,7 +430,12 @@ int main(void)
         child_tests[i] = (struct CMUnitTest){.name = children[i].title,
                                              .test_func = check_child,
                                              .initial_state = (void *)(uintptr_t)&children[i]};
+    for (size_t i = 0; i < ARRAY_SIZE(inputs); i++)
+        input_tests[i] = (struct CMUnitTest){.name = inputs[i].title,
+                                             .test_func = check_input,
+                                             .initial_state = (void *)(uintptr_t)&inputs[i]};
     return cmocka_run_group_tests_name("commands", command_tests, surround, NULL) +
+           cmocka_run_group_tests_name("input", input_tests, NULL, NULL) +
            cmocka_run_group_tests_name("children", child_tests, NULL, NULL) +
            cmocka_run_group_tests_name("process", tests, NULL, NULL);
 }
