@@ -74,17 +74,62 @@ ECERT_MUST_CHECK enum ecert_status ecert_network_fetch(struct ecert_network *net
                                                        struct ecert_fetched *ret,
                                                        struct ecert_error *err);
 
+/* ---- sending ---- */
+
+struct ecert_mail {
+    const char *server; /* smtp:// or smtps:// */
+    bool require_tls;   /* STARTTLS must work; always so with a user */
+    const char *user;   /* NULL: no authentication */
+    struct ecert_view password;
+    const char *ca_file;       /* NULL: the system's */
+    const char *from, *to;     /* envelope addresses, bare */
+    struct ecert_view message; /* whole, CRLF */
+    unsigned timeout_ms;
+};
+
+/*
+ * Hand one message for one recipient to a server.  ECERT_OK: it was accepted (250 after the data).
+ * ECERT_E_NETWORK: it was not: DNS, refused, TLS (the certificate is verified), authentication, the
+ * server's own words with their code; ECERT_E_REFUSED: a user without TLS; ECERT_E_TIMEOUT.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_network_mail(struct ecert_network *network,
+                                                      const struct ecert_mail *mail,
+                                                      struct ecert_error *err);
+
+struct ecert_post {
+    const char *url; /* https; http only to a loopback address (127.0.0.0/8, ::1) or any_http */
+    const char *content_type;
+    const char *signature; /* value of X-Ecert-Signature; NULL: none */
+    const char *ca_file;
+    struct ecert_view body;
+    size_t max_len;   /* bytes of the answer that are kept; 0: none is wanted */
+    bool show_url;    /* false: the URL is a secret and stands in no error */
+    bool public_only; /* as of a fetch */
+    bool any_http;    /* http to every host: nothing secret goes out, the answer is signed (OCSP) */
+    unsigned timeout_ms;
+};
+
+/* POST.  ECERT_OK: a 2xx status; redirects are not followed.  Errors as of a fetch. */
+ECERT_MUST_CHECK enum ecert_status ecert_network_post(struct ecert_network *network,
+                                                      const struct ecert_post *post,
+                                                      struct ecert_bytes *ret_answer,
+                                                      struct ecert_error *err);
+
 /* ---- probing ---- */
 
 /* What one handshake saw. */
 struct ecert_seen {
     bool answered;                /* a TLS handshake was completed and certificates were sent */
     char *why_not;                /* NULL if answered: "connection refused", "timed out", ... */
-    STACK_OF(X509) *certificates; /* as sent: leaf first */
+    STACK_OF(X509) *certificates; /* as sent: leaf first, the rest as the server sorts it */
 };
 void ecert_seen_clear(struct ecert_seen *seen);
 
 /*
+ * An endpoint's address may be a host name: it is resolved by ecert-net ("the name does not
+ * resolve" is a reason not to answer); it does not become the server name.  starttls "ldap" is the
+ * extended request of RFC 4511, 4.14.
+ *
  * Handshake with every endpoint, all at the same time, each within timeout_ms.  `key_type`: "rsa"
  * or "ec" asks for a certificate of that kind only (a server may have one of each), NULL for any.
  * `ret` has room for n results; an endpoint that does not answer is a result, not an error.
@@ -95,6 +140,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_network_probe(struct ecert_network *net
                                                        const char *key_type, unsigned timeout_ms,
                                                        struct ecert_seen *ret,
                                                        struct ecert_error *err);
+
+/* How far it is: `done` of `n` endpoints have answered, or not in time.  Must not use `network`. */
+typedef void ecert_network_progress_fn(void *context, size_t done, size_t n);
+
+/* The same, and `progress` (NULL: not wanted) is called as each answer arrives. */
+ECERT_MUST_CHECK enum ecert_status ecert_network_probe_all(
+    struct ecert_network *network, const struct ecert_probe *probes, size_t n, const char *key_type,
+    unsigned timeout_ms, ecert_network_progress_fn *progress, void *context, struct ecert_seen *ret,
+    struct ecert_error *err);
 
 /*
  * This one was decoded in a limited child when it was taken: the same bytes, seen in a handshake,

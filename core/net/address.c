@@ -87,6 +87,15 @@ bool ecert_address_is_public(const struct sockaddr *address)
     return len == 4 ? v4_is_public(ip) : len == 16 && v6_is_public(ip);
 }
 
+bool ecert_address_is_loopback(const struct sockaddr *address)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    uint8_t ip[16];
+    const size_t len = bytes_of(address, ip);
+
+    return len == 4 ? ip[0] == 127 : len == 16 && memcmp(ip, one, sizeof one) == 0;
+}
+
 void ecert_address_text(const struct sockaddr *address, char ret[ECERT_ADDRESS_TEXT_LEN])
 {
     uint8_t ip[16];

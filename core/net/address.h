@@ -15,6 +15,9 @@
 /* Other families than IPv4 and IPv6 are not public. */
 bool ecert_address_is_public(const struct sockaddr *address);
 
+/* 127.0.0.0/8 and ::1, and nothing else: what is sent there does not leave the machine. */
+bool ecert_address_is_loopback(const struct sockaddr *address);
+
 #define ECERT_ADDRESS_TEXT_LEN 46
 
 /* "192.0.2.1", "2001:db8::1"; "an address that is not IP" for other families. */

@@ -2,22 +2,17 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/fs.h"
-#include "core/net/address.h"
 #include "core/net/protocol.h"
+#include "core/net/transfer.h"
 #include "core/net/url.h"
 
-#define MAX_LOCATION       4096
-#define MAX_REDIRECTS      3
-#define CONNECT_TIMEOUT_MS 10000L
+#define MAX_LOCATION  4096
+#define MAX_REDIRECTS 3
 
 struct request {
     char *url, *ca_file, *etag, *modified, *proxy; /* "" is none, but for the URL */
@@ -33,7 +28,7 @@ struct exchange {
     struct ecert_url url;
     struct curl_slist *headers;
     char reason[CURL_ERROR_SIZE];
-    char refused_address[ECERT_ADDRESS_TEXT_LEN]; /* a private one that it would have gone to */
+    struct ecert_transfer_gate gate;
     long status;
     bool too_large;
     struct ecert_buffer body;
@@ -63,14 +58,6 @@ static void exchange_clear(struct exchange *exchange)
 
 /* ---- the request ---- */
 
-static bool is_printable(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e)
-            return false;
-    return true;
-}
-
 static enum ecert_status read_request(const struct ecert_message *message, struct request *request,
                                       struct ecert_error *err)
 {
@@ -91,8 +78,9 @@ static enum ecert_status read_request(const struct ecert_message *message, struc
         return ecert_error_set(err, ECERT_E_REFUSED, "a time limit of %lld ms",
                                (long long)timeout_ms);
     /* a line break in a validator would add a header of its own */
-    if (!is_printable(request->etag) || !is_printable(request->modified) ||
-        !is_printable(request->url))
+    if (!ecert_transfer_is_printable(request->etag) ||
+        !ecert_transfer_is_printable(request->modified) ||
+        !ecert_transfer_is_printable(request->url))
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "a URL, ETag or Last-Modified with bytes that are not printable "
                                "ASCII");
@@ -104,36 +92,15 @@ static enum ecert_status read_request(const struct ecert_message *message, struc
 
 /* ---- files ---- */
 
-/* `what` begins the sentence: "" or "anchors for ". */
-static enum ecert_status check_readable(const char *path, const char *what, const char *shown,
-                                        struct ecert_error *err)
-{
-    /* O_NONBLOCK: opening a pipe that nobody writes would last for ever */
-    ECERT_AUTO(ecert_auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-
-    if (fd < 0 && errno == EACCES)
-        return ecert_error_errno(err, ECERT_E_NETWORK,
-                                 "%s'%s': ecert-net runs without root (as user %u) and cannot read "
-                                 "'%s'; the file must be readable by everybody (chmod o+r, and o+x "
-                                 "on its directories)",
-                                 what, shown, (unsigned)geteuid(), path);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return ecert_error_errno(err, ECERT_E_NETWORK, "%s'%s': open '%s'", what, shown, path);
-    if (!S_ISREG(st.st_mode))
-        return ecert_error_set(err, ECERT_E_NETWORK, "%s'%s': '%s' is not a regular file", what,
-                               shown, path);
-    return ECERT_OK;
-}
-
 static enum ecert_status check_files(const struct exchange *exchange, struct ecert_error *err)
 {
     const struct ecert_url *url = &exchange->url;
 
     if (url->kind == ECERT_URL_HTTPS && exchange->request->ca_file[0] != '\0')
-        return check_readable(exchange->request->ca_file, "anchors for ", url->shown, err);
+        return ecert_transfer_check_readable(exchange->request->ca_file, "anchors for ", url->shown,
+                                             err);
     if (url->kind == ECERT_URL_FILE)
-        return check_readable(url->path, "", url->shown, err);
+        return ecert_transfer_check_readable(url->path, "", url->shown, err);
     return ECERT_OK;
 }
 
@@ -195,20 +162,6 @@ static size_t take_headers(char *line, size_t size, size_t n, void *context)
     return n * size;
 }
 
-/* Looked at here, after the name was resolved: a name that changes its answer gains nothing. */
-static curl_socket_t open_public_socket(void *context, curlsocktype purpose,
-                                        struct curl_sockaddr *address)
-{
-    struct exchange *exchange = context;
-
-    (void)purpose;
-    if (!ecert_address_is_public(&address->addr)) {
-        ecert_address_text(&address->addr, exchange->refused_address);
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
 /* ---- the transfer ---- */
 
 static bool set_protocols(CURL *easy)
@@ -259,7 +212,8 @@ static bool prepare(struct exchange *exchange, int64_t left_ms)
     SET(CURLOPT_USERAGENT, "ecert/" ECERT_VERSION);
     SET(CURLOPT_HTTPHEADER, exchange->headers);
     SET(CURLOPT_TIMEOUT_MS, (long)left_ms);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, left_ms < CONNECT_TIMEOUT_MS ? left_ms : CONNECT_TIMEOUT_MS);
+    SET(CURLOPT_CONNECTTIMEOUT_MS,
+        left_ms < ECERT_TRANSFER_CONNECT_MS ? left_ms : ECERT_TRANSFER_CONNECT_MS);
     SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->max_len);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_WRITEFUNCTION, take_body);
@@ -271,49 +225,13 @@ static bool prepare(struct exchange *exchange, int64_t left_ms)
         SET(CURLOPT_CAPATH, NULL); /* these anchors and no others */
     }
     if (request->public_only) {
-        SET(CURLOPT_OPENSOCKETFUNCTION, open_public_socket);
-        SET(CURLOPT_OPENSOCKETDATA, exchange);
-        SET(CURLOPT_FRESH_CONNECT, 1L); /* one that is open has not been looked at */
+        exchange->gate.allows = ecert_address_is_public;
+        SET(CURLOPT_OPENSOCKETFUNCTION, ecert_transfer_open_socket);
+        SET(CURLOPT_OPENSOCKETDATA, &exchange->gate);
+        SET(CURLOPT_FRESH_CONNECT, 1L);
     }
 #undef SET
     return ok;
-}
-
-/* Run the transfer to its end, or to the parent's. */
-static enum ecert_status run(CURLM *multi, CURL *easy, CURLcode *ret, struct ecert_error *err)
-{
-    struct curl_waitfd parent = {.fd = ECERT_NET_SOCKET, .events = CURL_WAIT_POLLIN};
-    int running = 0, left = 0;
-
-    if (curl_multi_add_handle(multi, easy) != CURLM_OK)
-        return ecert_error_nomem(err);
-    for (;;) {
-        if (curl_multi_perform(multi, &running) != CURLM_OK)
-            break;
-        const CURLMsg *message = curl_multi_info_read(multi, &left);
-        if (message != NULL && message->msg == CURLMSG_DONE) {
-            *ret = message->data.result;
-            (void)curl_multi_remove_handle(multi, easy);
-            return ECERT_OK;
-        }
-        if (curl_multi_poll(multi, &parent, 1, 1000, NULL) != CURLM_OK || parent.revents != 0)
-            break;
-        parent.revents = 0;
-    }
-    (void)curl_multi_remove_handle(multi, easy);
-    return ecert_error_set(err, ECERT_E_IO, "the transfer was interrupted");
-}
-
-/* libcurl's own sentence, beginning as ours do. */
-static const char *reason_of(struct exchange *exchange, CURLcode code)
-{
-    char *reason = exchange->reason;
-
-    if (reason[0] == '\0')
-        (void)strncat(reason, curl_easy_strerror(code), CURL_ERROR_SIZE - 1);
-    if (isupper((unsigned char)reason[0]) && islower((unsigned char)reason[1]))
-        reason[0] = (char)tolower((unsigned char)reason[0]);
-    return reason;
 }
 
 static enum ecert_status explain(struct exchange *exchange, CURLcode code, struct ecert_error *err)
@@ -321,11 +239,11 @@ static enum ecert_status explain(struct exchange *exchange, CURLcode code, struc
     long sys_errno = 0;
 
     (void)curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &sys_errno);
-    if (exchange->refused_address[0] != '\0')
+    if (exchange->gate.refused[0] != '\0')
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "'%s': its host has the private address %s; what a certificate "
                                "names is fetched from public addresses only",
-                               exchange->url.shown, exchange->refused_address);
+                               exchange->url.shown, exchange->gate.refused);
     if (exchange->too_large || code == CURLE_FILESIZE_EXCEEDED)
         return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is larger than %zu bytes",
                                exchange->url.shown, exchange->request->max_len);
@@ -340,7 +258,7 @@ static enum ecert_status explain(struct exchange *exchange, CURLcode code, struc
         return ecert_error_errno(err, ECERT_E_NETWORK, "'%s': connect", exchange->url.shown);
     }
     return ecert_error_set(err, ECERT_E_NETWORK, "'%s': %s", exchange->url.shown,
-                           reason_of(exchange, code));
+                           ecert_transfer_reason(exchange->reason, code));
 }
 
 static bool is_redirect(long status)
@@ -359,7 +277,7 @@ static enum ecert_status judge(struct exchange *exchange, CURLcode code, struct 
     /* the body of anything but 200 is cut off on purpose, so `code` may say that it broke */
     const bool answered = code == CURLE_OK || code == CURLE_WRITE_ERROR ||
                           code == CURLE_FILESIZE_EXCEEDED || code == CURLE_HTTP_RETURNED_ERROR;
-    if (answered && exchange->refused_address[0] == '\0' && status != 0 && status != 200) {
+    if (answered && exchange->gate.refused[0] == '\0' && status != 0 && status != 200) {
         if (is_redirect(status) || (status == 304 && conditional))
             return ECERT_OK;
         return ecert_error_set(err, ECERT_E_NETWORK, "'%s': HTTP status %ld", exchange->url.shown,
@@ -389,7 +307,7 @@ static enum ecert_status exchange_once(CURLM *multi, const struct request *reque
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "'%s': libcurl refuses the request (is the proxy's address valid?)",
                                exchange->url.shown);
-    ECERT_TRY(run(multi, exchange->easy, &code, err));
+    ECERT_TRY(ecert_transfer_run(multi, exchange->easy, &code, err));
     return judge(exchange, code, err);
 }
 

@@ -7,6 +7,7 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #include "core/net/jail.h"
 #include "core/net/probe.h"
 #include "core/net/protocol.h"
+#include "core/net/send.h"
+#include "core/net/transfer.h"
 
 /* What was read and not yet taken. */
 struct inbox {
@@ -39,7 +42,18 @@ static enum ecert_status read_more(struct inbox *inbox, struct ecert_error *err)
     if (n <= 0)
         return ecert_error_set(err, ECERT_E_NOT_FOUND, "the parent is gone");
     ecert_buffer_add(&inbox->buffer, (struct ecert_view){chunk, (size_t)n});
+    OPENSSL_cleanse(chunk, (size_t)n);
     return inbox->buffer.failed ? ecert_error_nomem(err) : ECERT_OK;
+}
+
+/* A MAIL or POST brings what it delivers along; nothing else may be that long. */
+static size_t limit_of(struct ecert_view stream)
+{
+    if (stream.len >= 8 && /* its length, its kind: message.h */
+        !((stream.ptr[4] == ECERT_NET_MAIL || stream.ptr[4] == ECERT_NET_POST) &&
+          stream.ptr[5] == 0 && stream.ptr[6] == 0 && stream.ptr[7] == 0))
+        return ECERT_NET_MAX_REQUEST;
+    return ECERT_NET_MAX_REQUEST + ECERT_NET_MAX_CONTENT;
 }
 
 /* The next message; its fields are valid until the next call. */
@@ -51,14 +65,15 @@ static enum ecert_status next_message(struct inbox *inbox, struct ecert_message 
                                   inbox->buffer.len - inbox->taken};
         const size_t before = left.len;
         const enum ecert_status status =
-            before == 0 ? ECERT_E_NOT_FOUND
-                        : ecert_message_decode(&left, ECERT_NET_MAX_REQUEST, ret, err);
+            before == 0 ? ECERT_E_NOT_FOUND : ecert_message_decode(&left, limit_of(left), ret, err);
 
         if (status == ECERT_OK)
             inbox->taken += before - left.len;
         if (status != ECERT_E_NOT_FOUND)
             return status;
         if (inbox->taken == inbox->buffer.len) { /* all taken: begin at the front again */
+            OPENSSL_cleanse(inbox->buffer.ptr,
+                            inbox->buffer.len); /* maybe a password; maybe NULL */
             inbox->buffer.len = 0;
             inbox->taken = 0;
         }
@@ -89,6 +104,16 @@ static enum ecert_status fetch(CURLM *multi, const struct ecert_message *message
     return ecert_write_all(ECERT_NET_SOCKET, ecert_buffer_view(&out), err);
 }
 
+static enum ecert_status send_on(CURLM *multi, const struct ecert_message *message,
+                                 struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
+
+    ECERT_TRY(message->kind == ECERT_NET_MAIL ? ecert_net_mail(multi, message, &out, err)
+                                              : ecert_net_post(multi, message, &out, err));
+    return ecert_write_all(ECERT_NET_SOCKET, ecert_buffer_view(&out), err);
+}
+
 static enum ecert_status probe(CURLM *multi, struct inbox *inbox,
                                const struct ecert_message *message, struct ecert_error *err)
 {
@@ -115,6 +140,11 @@ static enum ecert_status serve_one(CURLM *multi, struct inbox *inbox, struct ece
     ECERT_TRY(next_message(inbox, &message, err));
     if (message.kind == ECERT_NET_FETCH) {
         if (fetch(multi, &message, &failure) != ECERT_OK)
+            return send_failure(&failure, err);
+        return ECERT_OK;
+    }
+    if (message.kind == ECERT_NET_MAIL || message.kind == ECERT_NET_POST) {
+        if (send_on(multi, &message, &failure) != ECERT_OK)
             return send_failure(&failure, err);
         return ECERT_OK;
     }
@@ -149,7 +179,7 @@ static enum ecert_status start(CURLM **ret_multi, struct ecert_error *err)
     if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "start OpenSSL");
     ECERT_TRY(ecert_jail_enter(err));
-    if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK || (*ret_multi = curl_multi_init()) == NULL)
+    if (ecert_transfer_init() != CURLE_OK || (*ret_multi = curl_multi_init()) == NULL)
         return ecert_error_set(err, ECERT_E_IO, "start libcurl");
     return ECERT_OK;
 }

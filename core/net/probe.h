@@ -16,7 +16,7 @@
 #include "core/base/message.h"
 
 struct ecert_net_endpoint {
-    char *address;
+    char *address; /* an IP address, or a host name that is resolved here */
     uint16_t port;
     char *server_name; /* "" is none */
     char *starttls;    /* "" is TLS at once */
@@ -38,6 +38,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_net_probe_read(const struct ecert_messa
 ECERT_MUST_CHECK enum ecert_status ecert_net_endpoint_read(const struct ecert_message *message,
                                                            struct ecert_net_endpoint *ret,
                                                            struct ecert_error *err);
+
+/* Its address has to be resolved. */
+bool ecert_net_endpoint_is_named(const struct ecert_net_endpoint *endpoint);
 
 /*
  * Probe and write one ECERT_NET_SEEN per endpoint to `fd` as it is known, at most

@@ -54,30 +54,43 @@ static char *shown(CURLU *url)
     return part_of(copy, CURLUPART_URL, 0);
 }
 
-static enum ecert_status find_kind(CURLU *url, const char *words, enum ecert_url_kind *ret,
-                                   struct ecert_error *err)
+/* Which addresses are wanted, and what is said of others. */
+struct family {
+    const char *schemes[3]; /* in the order of enum ecert_url_kind, from `first` on */
+    enum ecert_url_kind first;
+    const char *allowed, *form;
+};
+static const struct family files = {.schemes = {"http", "https", "file"},
+                                    .first = ECERT_URL_HTTP,
+                                    .allowed = "http, https and file",
+                                    .form = "http://HOST/…, https://HOST/… or file:///PATH"};
+static const struct family mail = {.schemes = {"smtp", "smtps"},
+                                   .first = ECERT_URL_SMTP,
+                                   .allowed = "smtp and smtps",
+                                   .form = "smtp://HOST or smtps://HOST"};
+
+static enum ecert_status find_kind(CURLU *url, const struct family *family, const char *words,
+                                   enum ecert_url_kind *ret, struct ecert_error *err)
 {
-    static const char *const schemes[] = {
-        [ECERT_URL_HTTP] = "http", [ECERT_URL_HTTPS] = "https", [ECERT_URL_FILE] = "file"};
     ECERT_AUTO(ecert_auto_free) char *scheme = part_of(url, CURLUPART_SCHEME, 0);
 
-    for (size_t i = 0; scheme != NULL && i < ARRAY_SIZE(schemes); i++)
-        if (strcmp(scheme, schemes[i]) == 0) {
-            *ret = (enum ecert_url_kind)i;
+    for (size_t i = 0; scheme != NULL && i < ARRAY_SIZE(family->schemes); i++)
+        if (family->schemes[i] != NULL && strcmp(scheme, family->schemes[i]) == 0) {
+            *ret = (enum ecert_url_kind)(family->first + i);
             return ECERT_OK;
         }
-    return ecert_error_set(err, ECERT_E_REFUSED,
-                           "'%s': the scheme '%s' is not allowed (http, https and file are)", words,
-                           scheme == NULL ? "" : scheme);
+    return ecert_error_set(err, ECERT_E_REFUSED, "'%s': the scheme '%s' is not allowed (%s are)",
+                           words, scheme == NULL ? "" : scheme, family->allowed);
 }
 
-static enum ecert_status examine(CURLU *url, struct ecert_url *ret, struct ecert_error *err)
+static enum ecert_status examine(CURLU *url, const struct family *family, struct ecert_url *ret,
+                                 struct ecert_error *err)
 {
     ret->text = part_of(url, CURLUPART_URL, 0);
     ret->shown = shown(url);
     if (ret->text == NULL || ret->shown == NULL)
         return ecert_error_nomem(err);
-    ECERT_TRY(find_kind(url, ret->shown, &ret->kind, err));
+    ECERT_TRY(find_kind(url, family, ret->shown, &ret->kind, err));
     if (ret->kind == ECERT_URL_FILE) {
         ret->path = part_of(url, CURLUPART_PATH, CURLU_URLDECODE);
         if (ret->path == NULL) /* %00 is one reason */
@@ -87,6 +100,11 @@ static enum ecert_status examine(CURLU *url, struct ecert_url *ret, struct ecert
     ret->host = part_of(url, CURLUPART_HOST, 0);
     if (ret->host == NULL)
         return ecert_error_set(err, ECERT_E_REFUSED, "'%s' names no host", ret->shown);
+    if (family == &mail && strcmp(ret->text, ret->shown) != 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "'%s': the address of a mail server holds nothing but the host and "
+                               "the port (a user and password are settings of their own)",
+                               ret->shown);
     if (ret->kind == ECERT_URL_HTTP &&
         (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD)))
         return ecert_error_set(err, ECERT_E_REFUSED,
@@ -95,8 +113,8 @@ static enum ecert_status examine(CURLU *url, struct ecert_url *ret, struct ecert
 }
 
 /* `base`: what a relative address is relative to; NULL: it must be absolute. */
-static enum ecert_status parse(const char *base, const char *text, struct ecert_url *ret,
-                               struct ecert_error *err)
+static enum ecert_status parse(const char *base, const char *text, const struct family *family,
+                               struct ecert_url *ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_url_clear) struct ecert_url parsed = {0};
     ECERT_AUTO(auto_url) CURLU *url = curl_url();
@@ -105,9 +123,8 @@ static enum ecert_status parse(const char *base, const char *text, struct ecert_
         return ecert_error_nomem(err);
     if ((base != NULL && curl_url_set(url, CURLUPART_URL, base, 0) != CURLUE_OK) ||
         curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
-        return ecert_error_set(err, ECERT_E_REFUSED,
-                               "not a URL (wanted: http://HOST/…, https://HOST/… or file:///PATH)");
-    ECERT_TRY(examine(url, &parsed, err));
+        return ecert_error_set(err, ECERT_E_REFUSED, "not a URL (wanted: %s)", family->form);
+    ECERT_TRY(examine(url, family, &parsed, err));
     *ret = parsed;
     parsed = (struct ecert_url){0};
     return ECERT_OK;
@@ -115,7 +132,13 @@ static enum ecert_status parse(const char *base, const char *text, struct ecert_
 
 enum ecert_status ecert_url_parse(const char *text, struct ecert_url *ret, struct ecert_error *err)
 {
-    return parse(NULL, text, ret, err);
+    return parse(NULL, text, &files, ret, err);
+}
+
+enum ecert_status ecert_url_parse_mail(const char *text, struct ecert_url *ret,
+                                       struct ecert_error *err)
+{
+    return parse(NULL, text, &mail, ret, err);
 }
 
 enum ecert_status ecert_url_redirect(const struct ecert_url *from, const char *location,
@@ -123,7 +146,7 @@ enum ecert_status ecert_url_redirect(const struct ecert_url *from, const char *l
 {
     ECERT_AUTO(ecert_url_clear) struct ecert_url to = {0};
 
-    if (parse(from->text, location, &to, err) != ECERT_OK)
+    if (parse(from->text, location, &files, &to, err) != ECERT_OK)
         return ecert_error_wrap(err, "'%s' redirects to an address that is not fetched",
                                 from->shown);
     if (from->host == NULL || to.host == NULL || strcasecmp(from->host, to.host) != 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
@@ -66,7 +67,9 @@ static X509 *issue(const char *cn, const char *names, EVP_PKEY *key, X509 *issue
     return certificate;
 }
 
-static void write_pem(const struct net_site *site, const char *name, X509 *leaf, EVP_PKEY *key)
+/* The leaf, what is sent after it, and its key; NULL: none. */
+static void write_pem(const struct net_site *site, const char *name, X509 *leaf, X509 *second,
+                      X509 *third, EVP_PKEY *key)
 {
     char path[400];
 
@@ -74,10 +77,12 @@ static void write_pem(const struct net_site *site, const char *name, X509 *leaf,
     FILE *file = fopen(path, "w");
     need(file != NULL, path);
     (void)PEM_write_X509(file, leaf);
-    if (key != NULL) {
-        (void)PEM_write_X509(file, site->sub);
+    if (second != NULL)
+        (void)PEM_write_X509(file, second);
+    if (third != NULL)
+        (void)PEM_write_X509(file, third);
+    if (key != NULL)
         (void)PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-    }
     need(fclose(file) == 0, path);
 }
 
@@ -94,11 +99,12 @@ static void make_certificates(struct net_site *site)
     site->b = issue("b.example", "DNS:b.example", ec, site->sub, site->sub_key);
     site->dual_rsa = issue("dual.example", "DNS:dual.example", rsa, site->sub, site->sub_key);
     site->dual_ec = issue("dual.example", "DNS:dual.example", ec, site->sub, site->sub_key);
-    write_pem(site, "a.pem", site->a, rsa);
-    write_pem(site, "b.pem", site->b, ec);
-    write_pem(site, "dual-rsa.pem", site->dual_rsa, rsa);
-    write_pem(site, "dual-ec.pem", site->dual_ec, ec);
-    write_pem(site, "ca.pem", site->root, NULL);
+    write_pem(site, "a.pem", site->a, site->sub, NULL, rsa);
+    write_pem(site, "b.pem", site->b, site->sub, NULL, ec);
+    write_pem(site, "dual-rsa.pem", site->dual_rsa, site->sub, NULL, rsa);
+    write_pem(site, "dual-ec.pem", site->dual_ec, site->sub, NULL, ec);
+    write_pem(site, "ca.pem", site->root, NULL, NULL, NULL);
+    write_pem(site, "disorder.pem", site->a, site->root, site->sub, rsa);
     (void)snprintf(site->ca_file, sizeof site->ca_file, "%s/ca.pem", site->folder);
     EVP_PKEY_free(rsa);
     EVP_PKEY_free(ec);
@@ -106,20 +112,48 @@ static void make_certificates(struct net_site *site)
 
 /* ---- sockets and files ---- */
 
-static int bind_free(unsigned *ret_port, bool listening)
+/* -1: this machine has no such address. */
+static int bind_free(const char *address, unsigned *ret_port, bool listening)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof address;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    struct addrinfo *info = NULL;
+    const struct addrinfo numeric = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct sockaddr_in6 bound; /* the port is at the same place for both families */
+    socklen_t len = sizeof bound;
+    const int on = 1;
 
-    need(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0, "socket");
-    need(bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-             getsockname(fd, (struct sockaddr *)&address, &len) == 0,
-         "bind");
-    need(!listening || listen(fd, 64) == 0, "listen");
-    *ret_port = ntohs(address.sin_port);
+    need(getaddrinfo(address, NULL, &numeric, &info) == 0, address);
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+                    bind(fd, info->ai_addr, info->ai_addrlen) != 0)) {
+        (void)close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(info);
+    if (fd < 0)
+        return -1;
+    need(getsockname(fd, (struct sockaddr *)&bound, &len) == 0, "getsockname");
+    need(!listening || listen(fd, 512) == 0, "listen");
+    *ret_port = ntohs(bound.sin6_port);
     return fd;
+}
+
+bool net_has_address(const char *address)
+{
+    unsigned port;
+    const int fd = bind_free(address, &port, false);
+
+    (void)close(fd);
+    return fd >= 0;
+}
+
+unsigned net_free_port(void)
+{
+    unsigned port = 0;
+    const int fd = bind_free("127.0.0.1", &port, false);
+
+    need(fd >= 0, "bind");
+    (void)close(fd);
+    return port;
 }
 
 const char *net_site_write(const struct net_site *site, const char *name, const void *bytes,
@@ -206,7 +240,7 @@ static void write_configuration(const struct net_site *site)
     need(fclose(file) == 0, path);
 }
 
-static bool can_connect(unsigned port)
+bool net_can_connect(unsigned port)
 {
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
@@ -234,7 +268,7 @@ static void start_nginx(struct net_site *site)
     }
     for (int i = 0; i < 500; i++) {
         need(waitpid(site->nginx, NULL, WNOHANG) == 0, "nginx ended");
-        if (can_connect(site->http) && can_connect(site->https))
+        if (net_can_connect(site->http) && net_can_connect(site->https))
             return;
         (void)usleep(10000);
     }
@@ -248,13 +282,13 @@ void net_site_start(struct net_site *site)
     *site = (struct net_site){0};
     make_folder(site);
     make_certificates(site);
-    fds[0] = bind_free(&site->http, false);
-    fds[1] = bind_free(&site->https, false);
-    fds[2] = bind_free(&site->proxy, false);
+    fds[0] = bind_free("127.0.0.1", &site->http, false);
+    fds[1] = bind_free("127.0.0.1", &site->https, false);
+    fds[2] = bind_free("127.0.0.1", &site->proxy, false);
     for (int i = 0; i < 3; i++)
         (void)close(fds[i]);
-    site->closed_fd = bind_free(&site->closed, false);
-    site->silent_fd = bind_free(&site->silent, true);
+    site->closed_fd = bind_free("127.0.0.1", &site->closed, false);
+    site->silent_fd = bind_free("127.0.0.1", &site->silent, true);
     write_configuration(site);
     start_nginx(site);
 }
@@ -302,21 +336,42 @@ static const struct dialogue {
     {"ftp", "220 test\r\n", {{"AUTH TLS", "234 go\r\n", true}}},
 };
 
-static void serve_tls(int fd, const struct net_site *site)
+static SSL_CTX *make_server_context(const struct net_site *site, const char *pair)
 {
-    char pem[400], byte;
+    char pem[400];
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-    (void)snprintf(pem, sizeof pem, "%s/a.pem", site->folder);
+    (void)snprintf(pem, sizeof pem, "%s/%s", site->folder, pair);
     need(ctx != NULL && SSL_CTX_use_certificate_chain_file(ctx, pem) == 1 &&
              SSL_CTX_use_PrivateKey_file(ctx, pem, SSL_FILETYPE_PEM) == 1,
-         "TLS");
+         pem);
+    return ctx;
+}
+
+static int choose_by_name(SSL *ssl, int *alert, void *b)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)alert;
+    if (name != NULL && strcmp(name, "b.example") == 0)
+        (void)SSL_set_SSL_CTX(ssl, b);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+void net_serve_tls(int fd, const struct net_site *site, const char *pair)
+{
+    char byte;
+    SSL_CTX *ctx = make_server_context(site, pair), *b = make_server_context(site, "b.pem");
+
+    (void)SSL_CTX_set_tlsext_servername_callback(ctx, choose_by_name);
+    (void)SSL_CTX_set_tlsext_servername_arg(ctx, b);
     SSL *ssl = SSL_new(ctx);
     (void)SSL_set_fd(ssl, fd);
     if (SSL_accept(ssl) == 1)
         (void)SSL_read(ssl, &byte, 1);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
+    SSL_CTX_free(b);
 }
 
 /* "TAG" in an answer stands for the first word of the client's line (IMAP). */
@@ -345,23 +400,31 @@ static void talk(int fd, const struct dialogue *dialogue, const struct net_site 
         if (strstr(line, step->expect) == NULL || !send_answer(fd, line, step->answer))
             return;
         if (step->tls) {
-            serve_tls(fd, site);
+            net_serve_tls(fd, site, "a.pem");
             return;
         }
     }
     (void)!read(fd, line, sizeof line); /* wait until the other side closes */
 }
 
-void net_starttls_start(struct net_starttls *server, const struct net_site *site,
-                        const char *protocol)
-{
-    const int fd = bind_free(&server->port, true);
-    const struct dialogue *dialogue = NULL;
+struct conversation {
+    const struct dialogue *dialogue;
+    const struct net_site *site;
+};
 
-    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++)
-        if (strcmp(dialogues[i].protocol, protocol) == 0)
-            dialogue = &dialogues[i];
-    need(dialogue != NULL, protocol);
+static void hold(int fd, const void *context)
+{
+    const struct conversation *conversation = context;
+
+    talk(fd, conversation->dialogue, conversation->site);
+}
+
+void net_server_start(struct net_starttls *server, const char *address,
+                      void (*serve)(int fd, const void *context), const void *context)
+{
+    const int fd = bind_free(address, &server->port, true);
+
+    need(fd >= 0, address);
     server->pid = fork();
     need(server->pid >= 0, "fork");
     if (server->pid == 0) {
@@ -370,11 +433,23 @@ void net_starttls_start(struct net_starttls *server, const struct net_site *site
         for (;;) {
             const int client = accept(fd, NULL, NULL);
 
-            talk(client, dialogue, site);
+            serve(client, context);
             (void)close(client);
         }
     }
     (void)close(fd);
+}
+
+void net_starttls_start(struct net_starttls *server, const struct net_site *site,
+                        const char *protocol)
+{
+    struct conversation conversation = {.site = site};
+
+    for (size_t i = 0; i < sizeof dialogues / sizeof dialogues[0]; i++)
+        if (strcmp(dialogues[i].protocol, protocol) == 0)
+            conversation.dialogue = &dialogues[i];
+    need(conversation.dialogue != NULL, protocol);
+    net_server_start(server, "127.0.0.1", hold, &conversation);
 }
 
 void net_starttls_end(struct net_starttls *server)

@@ -39,13 +39,29 @@ enum ecert_status net_site_fetch(const struct net_site *site, struct ecert_netwo
                                  const char *path, const char *etag, const char *modified,
                                  struct ecert_fetched *ret, struct ecert_error *err);
 
-/* A server that talks plain text as that protocol does, then TLS with the leaf of a.example. */
+/* A server in a process of its own. */
 struct net_starttls {
     pid_t pid;
     unsigned port;
 };
+
+/* Talks plain text as that protocol does, then TLS with the leaf of a.example. */
 void net_starttls_start(struct net_starttls *server, const struct net_site *site,
                         const char *protocol);
 void net_starttls_end(struct net_starttls *server);
+
+/* Calls `serve` with one connection after the other, and closes it; ended as the other. */
+void net_server_start(struct net_starttls *server, const char *address,
+                      void (*serve)(int fd, const void *context), const void *context);
+
+/*
+ * A handshake with the key and the certificates of a file in the folder (a.pem; disorder.pem: the
+ * chain in the wrong order), or of b.pem for the name b.example; then wait until the other closes.
+ */
+void net_serve_tls(int fd, const struct net_site *site, const char *pair);
+
+bool net_has_address(const char *address);
+unsigned net_free_port(void);
+bool net_can_connect(unsigned port);
 
 #endif

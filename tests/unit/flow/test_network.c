@@ -142,7 +142,7 @@ static void starttls_that_is_not_offered(void **state)
 
 static void many_at_once(void **state)
 {
-    enum { N = 450 }; /* more than two rounds */
+    enum { N = 900 }; /* more than two rounds */
     static struct ecert_probe probes[N];
     static struct ecert_seen seen[N];
     char address[] = "127.0.0.1", a[] = "a.example", b[] = "b.example";

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/net/address.h"
@@ -67,6 +68,34 @@ static void check_row(void **state)
     assert_string_equal(text, row->address);
 }
 
+static bool is_loopback(const char *text)
+{
+    struct sockaddr_storage storage = {0};
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
+
+    storage.ss_family = strchr(text, ':') == NULL ? AF_INET : AF_INET6;
+    assert_int_equal(
+        inet_pton(storage.ss_family, text,
+                  storage.ss_family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr),
+        1);
+    return ecert_address_is_loopback((const struct sockaddr *)&storage);
+}
+
+static void loopback_is_this_machine_only(void **state)
+{
+    static const char *const others[] = {"126.255.255.255", "128.0.0.0", "0.0.0.0", "10.0.0.1",
+                                         "8.8.8.8",         "::",        "::2",     "fe80::1",
+                                         "::ffff:127.0.0.1"};
+
+    (void)state;
+    assert_true(is_loopback("127.0.0.1"));
+    assert_true(is_loopback("127.255.255.254"));
+    assert_true(is_loopback("::1"));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_false(is_loopback(others[i]));
+}
+
 static void other_families_are_not_public(void **state)
 {
     const struct sockaddr address = {.sa_family = AF_UNIX};
@@ -74,18 +103,21 @@ static void other_families_are_not_public(void **state)
 
     (void)state;
     assert_false(ecert_address_is_public(&address));
+    assert_false(ecert_address_is_loopback(&address));
     ecert_address_text(&address, text);
     assert_string_equal(text, "an address that is not IP");
 }
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_SIZE(rows) + 1] = {0};
+    struct CMUnitTest tests[ARRAY_SIZE(rows) + 2] = {0};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         tests[i] = (struct CMUnitTest){.name = rows[i].name,
                                        .test_func = check_row,
                                        .initial_state = (void *)(uintptr_t)&rows[i]};
     tests[ARRAY_SIZE(rows)] = (struct CMUnitTest)cmocka_unit_test(other_families_are_not_public);
+    tests[ARRAY_SIZE(rows) + 1] =
+        (struct CMUnitTest)cmocka_unit_test(loopback_is_this_machine_only);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
