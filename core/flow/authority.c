@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/fs.h"
 #include "core/flow/authority_keys.h"
@@ -59,6 +60,7 @@ void ecert_authority_clear(struct ecert_authority *authority)
     free(authority->file);
     sk_X509_pop_free(authority->anchors, X509_free);
     ecert_strings_clear(&authority->crls);
+    ecert_strings_clear(&authority->ocsp);
     ecert_strings_clear(&authority->hosts);
     ecert_strings_clear(&authority->policies);
     *authority = (struct ecert_authority){0};
@@ -302,6 +304,22 @@ static enum ecert_status refuse_includes(struct reader *reader, const char *text
     return ECERT_OK;
 }
 
+/* A responder that would never be asked is a mistake, not something to find out later. */
+static enum ecert_status check_ocsp(struct reader *reader, const config_setting_t *root,
+                                    struct ecert_error *err)
+{
+    const config_setting_t *setting = config_setting_get_member(root, "ocsp");
+    const struct ecert_strings *ocsp = &reader->authority->ocsp;
+
+    for (size_t i = 0; i < ocsp->len; i++)
+        if (!ecert_authority_lists_host(reader->authority, ocsp->items[i]))
+            ECERT_TRY(mistake(reader, setting, err,
+                              "'ocsp': '%s' is not an http address of one of the 'hosts'; add its "
+                              "host there",
+                              ocsp->items[i]));
+    return ECERT_OK;
+}
+
 static enum ecert_status read_profile(struct reader *reader, const char *text,
                                       struct ecert_error *err)
 {
@@ -316,6 +334,7 @@ static enum ecert_status read_profile(struct reader *reader, const char *text,
                                     config_error_line(&config), config_error_text(&config));
     ECERT_TRY(read_group(reader, config_root_setting(&config), &ecert_authority_top,
                          reader->authority, err));
+    ECERT_TRY(check_ocsp(reader, config_root_setting(&config), err));
     if (reader->mistakes.len == 0 && sk_X509_num(reader->authority->anchors) < 1)
         return mistake(reader, config_root_setting(&config), err,
                        "'anchors' is empty; without a root nothing can be believed");
@@ -415,6 +434,28 @@ enum ecert_status ecert_authority_load(const char *authorities_dir, const char *
     *ret = authority;
     authority = (struct ecert_authority){0};
     return ECERT_OK;
+}
+
+bool ecert_authority_lists_host(const struct ecert_authority *authority, const char *url)
+{
+    static const char scheme[] = "http://";
+    const struct ecert_strings *hosts = &authority->hosts;
+
+    if (strncasecmp(url, scheme, sizeof scheme - 1) != 0)
+        return false;
+    const char *host = url + sizeof scheme - 1;
+    const size_t len = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789.-");
+    const char *after = host + len;
+    if (*after == ':')
+        after += 1 + strspn(after + 1, "0123456789");
+    if (*after != '/' && *after != '\0')
+        return false;
+    for (size_t i = 0; i < hosts->len; i++) {
+        if (strlen(hosts->items[i]) == len && strncasecmp(hosts->items[i], host, len) == 0)
+            return true;
+    }
+    return false;
 }
 
 const struct ecert_authority_intermediate *ecert_authority_known_revoked(

@@ -31,6 +31,7 @@ struct ecert_authority {
     struct ecert_authority_intermediate *cross_certificates; /* url and sha256 only */
     size_t n_cross_certificates;
     struct ecert_strings crls;     /* addresses */
+    struct ecert_strings ocsp;     /* addresses of responders; their hosts are among `hosts` */
     struct ecert_strings hosts;    /* the only hosts that addresses inside certificates may name */
     struct ecert_strings policies; /* arcs: one of them must prefix a policy of the leaf */
 };
@@ -53,6 +54,13 @@ void ecert_authority_clear(struct ecert_authority *authority);
 /* The entry that lists this certificate as revoked, or NULL. */
 const struct ecert_authority_intermediate *ecert_authority_known_revoked(
     const struct ecert_authority *authority, const X509 *certificate);
+
+/*
+ * Is this an http address whose host is one of the authority's hosts?  Anything unusual in front of
+ * the path (user names, brackets, escapes) is no host of a CA: two readers of such an address may
+ * disagree on where it leads.
+ */
+bool ecert_authority_lists_host(const struct ecert_authority *authority, const char *url);
 
 /* The keys of a profile, as text for people (part of `ecert config --reference`). */
 void ecert_authority_reference(struct ecert_buffer *out);

@@ -55,6 +55,8 @@ static const struct ecert_authority_key top_keys[] = {
      "certificates of the root by another root, for old clients; the first valid one is sent"},
     {"crls", ECERT_PROFILE_URLS, false, offsetof(struct ecert_authority, crls), NULL,
      "certificate revocation lists of the roots and of the sub CAs"},
+    {"ocsp", ECERT_PROFILE_URLS, false, offsetof(struct ecert_authority, ocsp), NULL,
+     "OCSP responders, http; the first that answers is believed; without it OCSP is not asked"},
     {"hosts", ECERT_PROFILE_HOSTS, false, offsetof(struct ecert_authority, hosts), NULL,
      "the only hosts that addresses inside certificates may name"},
     {"policies", ECERT_PROFILE_OIDS, false, offsetof(struct ecert_authority, policies), NULL,

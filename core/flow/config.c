@@ -17,9 +17,16 @@ void ecert_config_clear(struct ecert_config *config)
 {
     for (size_t i = 0; i < config->n_certificates; i++)
         ecert_config_certificate_clear(&config->certificates[i]);
+    for (size_t i = 0; i < config->n_watches; i++)
+        ecert_config_watch_clear(&config->watches[i]);
+    for (size_t i = 0; i < config->n_contacts; i++)
+        ecert_config_contact_clear(&config->contacts[i]);
     for (size_t i = 0; i < config->n_plugins; i++)
         ecert_plugin_description_clear(&config->plugins[i]);
+    ecert_config_reminders_clear(&config->reminders);
     free(config->certificates);
+    free(config->watches);
+    free(config->contacts);
     free(config->plugins);
     free(config->file);
     free(config->state_dir);
@@ -313,6 +320,7 @@ enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
         if (!reader.nomem) {
             read_list(&reader, ecert_config_member(root, "certificates", CONFIG_TYPE_LIST));
             read_include_dir(&reader, root);
+            ecert_config_read_monitoring(&reader, root);
         }
     }
     if (reader.nomem)

@@ -53,6 +53,78 @@ struct ecert_target_config {
     unsigned line;
 };
 
+/* Days before an end, as they were written; empty: the defaults (core/monitor/thresholds.h). */
+struct ecert_days {
+    int *items; /* falling, each 0 to 3650, none twice */
+    size_t n;
+};
+
+/* Who is told of a thing, and when: the same for certificates and watches. */
+struct ecert_watch_settings {
+    struct ecert_strings contacts;   /* e-mail addresses; empty: reminders.email.to */
+    struct ecert_strings escalation; /* told too from reminders.escalate_from on; empty: as there */
+    struct ecert_days thresholds;
+    char *note; /* why it is watched: said in every reminder; NULL: none */
+};
+
+enum ecert_watch_use { ECERT_WATCH_PLAIN, ECERT_WATCH_ORGANISATIONAL };
+
+/* Exactly one of file, directory, glob, endpoint and endpoints_file. */
+struct ecert_watch_config {
+    char *name; /* for `ecert ack` and reports; default: the path or the endpoint */
+    char *file, *directory, *glob;
+    char *password_file;  /* of PKCS#12 files */
+    char *endpoint;       /* "host:port", "[::1]:443" */
+    char *endpoints_file; /* one endpoint a line: host:port [server_name [starttls]]; # comments */
+    char *server_name;    /* SNI, and the name that the leaf must cover; default: the host */
+    char *starttls;       /* "smtp", "imap", "pop3", "ftp", "ldap"; NULL: TLS at once */
+    enum ecert_watch_use use; /* "organisational": the e-Cert that on-line renewal needs */
+    struct ecert_watch_settings settings;
+    char *config_file;
+    unsigned line;
+};
+
+/* Somebody with a name or a language of his own; addresses that are not listed have neither. */
+struct ecert_contact_config {
+    char *email;
+    char *name;     /* UTF-8; NULL: none */
+    char *language; /* "en", "zh_HK"; NULL: reminders.language */
+};
+
+enum ecert_starttls_use { ECERT_STARTTLS_REQUIRED, ECERT_STARTTLS_OPPORTUNISTIC };
+
+struct ecert_email_config {
+    char *server;                     /* smtp://host[:port] or smtps://host[:port] */
+    enum ecert_starttls_use starttls; /* of smtp://: "required" (default), "opportunistic" */
+    char *user, *password_file;       /* only with smtps or required STARTTLS */
+    char *ca_file;                    /* anchors of the server; NULL: the system's */
+    char *from;                       /* "ecert@myserver.com" or "Name <ecert@myserver.com>" */
+    struct ecert_strings to;          /* the fall-back: whoever has no contacts of his own */
+};
+
+struct ecert_webhook_config {
+    char *url_file; /* its first line: https://... (http only to a loopback address); the address is
+                       a secret like a password */
+    char *url;      /* or here, where the configuration may show it; exactly one of the two */
+    char *template_name; /* "json" (default), "slack", "teams" */
+    char *secret_file;   /* HMAC-SHA256 of the body in X-Ecert-Signature: sha256=HEX; NULL: none */
+    char *ca_file;
+};
+
+struct ecert_reminders_config {
+    bool has_email, has_webhook;
+    struct ecert_email_config email;
+    struct ecert_webhook_config webhook;
+    struct ecert_strings command; /* argv; JSON on standard input; empty: none */
+    bool journal;                 /* default true */
+    struct ecert_strings escalation;
+    int escalate_from;                         /* days; default 7 */
+    char *language;                            /* default "en" */
+    struct ecert_days thresholds;              /* of certificates */
+    struct ecert_days subscription_thresholds; /* of subscriptions */
+    char *digest; /* "monday" ... "sunday" (default "monday"), "never" */
+};
+
 struct ecert_certificate_config {
     char *name;                 /* server name as applied for; also the folder's name */
     struct ecert_strings names; /* further names that the leaf must cover */
@@ -63,6 +135,7 @@ struct ecert_certificate_config {
     bool cross_certificate;     /* default true */
     struct ecert_strings allow; /* ids of checks that may fail */
     char *subscription_ends;    /* "2027-06-30"; NULL: not given */
+    struct ecert_watch_settings settings;
     struct ecert_target_config *targets;
     size_t n_targets;
     char *file; /* where it stands */
@@ -77,6 +150,11 @@ struct ecert_config {
     char *proxy; /* for http and https; NULL: none, whatever the environment says */
     struct ecert_certificate_config *certificates;
     size_t n_certificates;
+    struct ecert_watch_config *watches;
+    size_t n_watches;
+    struct ecert_contact_config *contacts;
+    size_t n_contacts;
+    struct ecert_reminders_config reminders;
     struct ecert_plugin_description *plugins; /* of every plugin that a target names */
     size_t n_plugins;
 };

@@ -22,6 +22,7 @@ void ecert_config_certificate_clear(struct ecert_certificate_config *certificate
     free(certificate->chain_file);
     ecert_strings_clear(&certificate->allow);
     free(certificate->subscription_ends);
+    ecert_config_watch_settings_clear(&certificate->settings);
     for (size_t i = 0; i < certificate->n_targets; i++)
         ecert_config_target_clear(&certificate->targets[i]);
     free(certificate->targets);
@@ -189,8 +190,11 @@ void ecert_config_read_certificate(struct ecert_config_reader *reader,
     }
     certificate.file = strdup(ecert_config_file_of(reader, group));
     certificate.line = config_setting_source_line(group);
+    if (certificate.line == 0) /* a file that is one certificate: libconfig's root has no line */
+        certificate.line = 1;
     ecert_config_read_group(reader, group, &ecert_config_certificate_table, &certificate);
     ecert_config_check_unknown(reader, group, &ecert_config_certificate_table, NULL);
+    ecert_config_check_watch_settings(reader, group, &certificate.settings);
     lower_names(reader, group, &certificate);
     check_authority(reader, group, certificate.authority);
     read_key_group(reader, group, &certificate.key);

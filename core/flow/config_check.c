@@ -1,6 +1,8 @@
 /* What single values of a configuration must look like. */
 #include "core/flow/config_read.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +48,34 @@ enum ecert_status ecert_config_is_trusted_file(const char *value, struct ecert_e
     ECERT_TRY(ecert_config_is_path(value, err));
     return ecert_fs_check_trusted(value, err);
 }
+
+enum ecert_status ecert_config_is_secret_file(const char *value, struct ecert_error *err)
+{
+    struct stat st;
+
+    ECERT_TRY(ecert_config_is_trusted_file(value, err));
+    if (stat(value, &st) != 0)
+        return ecert_error_errno(err, ECERT_E_CONFIG, "'%s'", value);
+    if ((st.st_mode & S_IROTH) != 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "'%s' holds a secret and everybody can read it (mode %04o); chmod "
+                               "o-r '%s'",
+                               value, (unsigned)(st.st_mode & 07777), value);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_config_is_list_file(const char *value, struct ecert_error *err)
+{
+    struct ecert_error why = {0};
+
+    ECERT_TRY(ecert_config_is_path(value, err));
+    if (ecert_fs_check_trusted(value, &why) == ECERT_OK || why.status == ECERT_E_NOT_FOUND)
+        return ECERT_OK;
+    *err = why;
+    return why.status;
+}
+
+/* ---- names ---- */
 
 /* One label: letters, digits, hyphens inside (RFC 1123, 2.1). */
 static bool is_label(const char *label, size_t n)
@@ -150,8 +180,10 @@ enum ecert_status ecert_config_is_date(const char *value, struct ecert_error *er
     return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a date like 2027-06-30", value);
 }
 
+/* ---- addresses ---- */
+
 /* scheme://host...; a name or password in front of the host does not belong in a configuration. */
-static enum ecert_status check_url(const char *value, const char *const *schemes,
+static enum ecert_status check_url(const char *value, const char *const *schemes, const char *words,
                                    struct ecert_error *err)
 {
     const char *rest = strstr(value, "://");
@@ -172,17 +204,228 @@ static enum ecert_status check_url(const char *value, const char *const *schemes
             break;
         return ECERT_OK;
     }
-    return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not an address (%s)", value,
-                           schemes[2] == NULL ? "http://host:port or https://host:port"
-                                              : "http://, https:// or file:///path");
+    return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not an address (%s)", value, words);
 }
 
 enum ecert_status ecert_config_is_source_url(const char *value, struct ecert_error *err)
 {
-    return check_url(value, (const char *const[]){"http", "https", "file", NULL}, err);
+    return check_url(value, (const char *const[]){"http", "https", "file", NULL},
+                     "http://, https:// or file:///path", err);
 }
 
 enum ecert_status ecert_config_is_proxy_url(const char *value, struct ecert_error *err)
 {
-    return check_url(value, (const char *const[]){"http", "https", NULL}, err);
+    return check_url(value, (const char *const[]){"http", "https", NULL},
+                     "http://host:port or https://host:port", err);
+}
+
+/* ---- hosts with ports ---- */
+
+/* A host name without "*.", or a numeric address that stands for one machine. */
+static bool is_machine(const char *host, bool bracketed)
+{
+    struct ecert_error ignored = {0};
+    unsigned char address[16];
+
+    if (bracketed)
+        return inet_pton(AF_INET6, host, address) == 1 && strcmp(host, "::") != 0;
+    if (inet_pton(AF_INET, host, address) == 1)
+        return strcmp(host, "0.0.0.0") != 0;
+    return host[0] != '*' && ecert_config_is_host_name(host, &ignored) == ECERT_OK;
+}
+
+static bool is_port(const char *text)
+{
+    return text[0] != '\0' && strlen(text) <= 5 && strspn(text, "0123456789") == strlen(text) &&
+           atoi(text) >= 1 && atoi(text) <= UINT16_MAX;
+}
+
+/* Cuts `text`: *ret_host into it, *ret_port into it or NULL where there is none. */
+static bool split_machine(char *text, char **ret_host, char **ret_port, bool *ret_bracketed)
+{
+    char *end;
+
+    *ret_bracketed = text[0] == '[';
+    *ret_host = *ret_bracketed ? text + 1 : text;
+    *ret_port = NULL;
+    end = *ret_bracketed ? strchr(text, ']') : strchr(text, ':');
+    if (end == NULL)
+        return !*ret_bracketed;
+    char *colon = *ret_bracketed ? end + 1 : end;
+    if (*colon != ':' && *colon != '\0')
+        return false;
+    if (*colon == ':')
+        *ret_port = colon + 1;
+    *end = '\0';
+    return true;
+}
+
+/* HOST:PORT, the port where it is needed.  *ret_host (owned) is the host without brackets. */
+static bool read_machine(const char *value, size_t len, bool needs_port, char **ret_host,
+                         bool *ret_bracketed)
+{
+    ECERT_AUTO(ecert_auto_free) char *copy = strndup(value, len);
+    char *host = NULL, *port = NULL;
+
+    if (copy == NULL || !split_machine(copy, &host, &port, ret_bracketed) ||
+        !is_machine(host, *ret_bracketed) || (port == NULL ? needs_port : !is_port(port)))
+        return false;
+    *ret_host = strdup(host);
+    return *ret_host != NULL;
+}
+
+enum ecert_status ecert_config_is_endpoint(const char *value, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *host = NULL;
+    bool bracketed;
+
+    if (!read_machine(value, strlen(value), true, &host, &bracketed))
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "'%s' is not host:port, such as \"www.example.com:443\" or "
+                               "\"[2001:db8::1]:443\"",
+                               value);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_config_is_server_name(const char *value, struct ecert_error *err)
+{
+    if (value[0] == '*')
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "'%s' is a wildcard; name one host that the server is asked for",
+                               value);
+    return ecert_config_is_host_name(value, err);
+}
+
+enum ecert_status ecert_config_is_mail_url(const char *value, struct ecert_error *err)
+{
+    static const char words[] = "smtp://host[:port] or smtps://host[:port]";
+    ECERT_AUTO(ecert_auto_free) char *host = NULL;
+    bool bracketed;
+
+    ECERT_TRY(check_url(value, (const char *const[]){"smtp", "smtps", NULL}, words, err));
+    const char *machine = strstr(value, "://") + 3;
+    if (!read_machine(machine, strlen(machine), false, &host, &bracketed))
+        return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not an address (%s)", value, words);
+    return ECERT_OK;
+}
+
+/* Numeric only: what "localhost" is, a resolver decides. */
+static bool is_loopback(const char *host, bool bracketed)
+{
+    unsigned char address[16];
+
+    if (bracketed)
+        return inet_pton(AF_INET6, host, address) == 1 &&
+               memcmp(address, &in6addr_loopback, sizeof address) == 0;
+    return inet_pton(AF_INET, host, address) == 1 && address[0] == 127;
+}
+
+enum ecert_status ecert_config_is_webhook_url(const char *value, struct ecert_error *err)
+{
+    static const char words[] = "https://host/path";
+    ECERT_AUTO(ecert_auto_free) char *host = NULL;
+    bool bracketed;
+
+    ECERT_TRY(check_url(value, (const char *const[]){"https", "http", NULL}, words, err));
+    const char *machine = strstr(value, "://") + 3;
+    if (!read_machine(machine, strcspn(machine, "/?#"), false, &host, &bracketed))
+        return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not an address (%s)", value, words);
+    if (strncasecmp(value, "http:", 5) == 0 && !is_loopback(host, bracketed))
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "'%s' would be sent in the clear; use https (http only to "
+                               "127.0.0.1 or [::1])",
+                               value);
+    return ECERT_OK;
+}
+
+/* ---- people ---- */
+
+/* RFC 5321, 4.1.2, without quoted local parts and address literals, which nobody's mailbox has. */
+enum ecert_status ecert_config_is_email(const char *value, struct ecert_error *err)
+{
+    static const char atext[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "!#$%&'*+-/=?^_`{|}~.";
+    const char *at = strrchr(value, '@');
+    const size_t local = at == NULL ? 0 : (size_t)(at - value);
+    struct ecert_error ignored = {0};
+
+    if (strpbrk(value, "<> ") != NULL)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "'%s' is not an e-mail address; write the address alone, the name "
+                               "belongs into 'contacts'",
+                               value);
+    if (local < 1 || local > 64 || strlen(value) > 254 || strspn(value, atext) != local ||
+        value[0] == '.' || value[local - 1] == '.' || strstr(value, "..") != NULL || at[1] == '*' ||
+        ecert_config_is_host_name(at + 1, &ignored) != ECERT_OK)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "'%s' is not an e-mail address such as \"admin@example.com\"",
+                               value);
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_config_is_sender(const char *value, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *address = NULL;
+    const char *open = strchr(value, '<');
+    const size_t len = strlen(value);
+    struct ecert_error ignored = {0};
+
+    if (open == NULL)
+        return ecert_config_is_email(value, err);
+    address = strndup(open + 1, len - (size_t)(open + 1 - value) - 1);
+    if (address == NULL)
+        return ecert_error_nomem(err);
+    if (value[len - 1] != '>' || open == value || open[-1] != ' ' ||
+        memchr(value, '"', (size_t)(open - value)) != NULL ||
+        ecert_config_is_email(address, &ignored) != ECERT_OK)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "'%s' is not a sender such as \"ecert@example.com\" or \"Name "
+                               "<ecert@example.com>\"",
+                               value);
+    return ECERT_OK;
+}
+
+/* ---- words ---- */
+
+/* `words` ends with NULL. */
+static enum ecert_status check_word(const char *value, const char *const *words,
+                                    struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer known = {0};
+
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], value) == 0)
+            return ECERT_OK;
+        ecert_buffer_printf(&known, "%s%s", i > 0 ? ", " : "", words[i]);
+    }
+    const char *near = ecert_nearest_word(value, words);
+    if (known.failed)
+        return ecert_error_nomem(err);
+    return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is none of %s%s%s%s", value,
+                           (const char *)known.ptr, near == NULL ? "" : " (did you mean '",
+                           near == NULL ? "" : near, near == NULL ? "" : "'?)");
+}
+
+enum ecert_status ecert_config_is_starttls(const char *value, struct ecert_error *err)
+{
+    return check_word(value, (const char *const[]){"smtp", "imap", "pop3", "ftp", "ldap", NULL},
+                      err);
+}
+
+enum ecert_status ecert_config_is_language(const char *value, struct ecert_error *err)
+{
+    return check_word(value, (const char *const[]){"en", "zh_HK", NULL}, err);
+}
+
+enum ecert_status ecert_config_is_digest_day(const char *value, struct ecert_error *err)
+{
+    return check_word(value,
+                      (const char *const[]){"monday", "tuesday", "wednesday", "thursday", "friday",
+                                            "saturday", "sunday", "never", NULL},
+                      err);
+}
+
+enum ecert_status ecert_config_is_template(const char *value, struct ecert_error *err)
+{
+    return check_word(value, (const char *const[]){"json", "slack", "teams", NULL}, err);
 }

@@ -9,6 +9,8 @@
     _Generic(((type *)NULL)->member,               \
         char *: ECERT_CONFIG_TEXT,                 \
         bool: ECERT_CONFIG_BOOLEAN,                \
+        int: ECERT_CONFIG_DAY,                     \
+        struct ecert_days: ECERT_CONFIG_DAYS,      \
         struct ecert_strings: ECERT_CONFIG_LIST)
 
 #define KEY(of, member, is_required, standard, checked_by, words)                             \
@@ -27,9 +29,13 @@
 /* In the order of the enums; "" cannot be chosen by a word. */
 static const char *const places[] = {"", "", "iis", NULL};
 static const char *const source_types[] = {"inbox", "url", NULL};
+static const char *const watch_uses[] = {"", "organisational", NULL};
+static const char *const starttls_uses[] = {"required", "opportunistic", NULL};
 
 static_assert(ECERT_KEY_IIS == 2, "the list above is in the order of the enum");
 static_assert(ECERT_SOURCE_URL == 1, "the list above is in the order of the enum");
+static_assert(ECERT_WATCH_ORGANISATIONAL == 1, "the list above is in the order of the enum");
+static_assert(ECERT_STARTTLS_OPPORTUNISTIC == 1, "the list above is in the order of the enum");
 static_assert(sizeof(enum ecert_key_place) == sizeof(unsigned), "choices are written as unsigned");
 
 #define OF struct ecert_key_config
@@ -85,6 +91,17 @@ static const struct ecert_config_key target_keys[] = {
 };
 #undef OF
 
+/* Who is told, and when: of certificates and watches. */
+#define SETTINGS_ROWS                                                                         \
+    KEY_AS("contacts", OF, settings.contacts, false, "reminders.email.to",                    \
+           ecert_config_is_email, "e-mail addresses of those who are told"),                  \
+    KEY_AS("escalation", OF, settings.escalation, false, "reminders.escalation",              \
+           ecert_config_is_email, "told too from reminders.escalate_from days on"),           \
+    KEY_AS("thresholds", OF, settings.thresholds, false, "those of reminders", NULL,          \
+           "how many days before the end somebody is told, [ 30, 14, 7 ]"),                   \
+    KEY_AS("note", OF, settings.note, false, NULL, NULL,                                      \
+           "why it matters, or what to do: said in every reminder")
+
 #define OF struct ecert_certificate_config
 static const struct ecert_config_key certificate_keys[] = {
     KEY(OF, name, true, NULL, ecert_config_is_host_name,
@@ -105,8 +122,101 @@ static const struct ecert_config_key certificate_keys[] = {
         "ids of checks that may fail for this certificate"),
     KEY(OF, subscription_ends, false, NULL, ecert_config_is_date,
         "last day of the subscription, \"2027-06-30\""),
+    SETTINGS_ROWS,
     {.name = "targets", .type = ECERT_CONFIG_GROUPS, .group = &ecert_config_target_table,
      .help = "the servers that use the certificate"},
+};
+#undef OF
+
+#define OF struct ecert_watch_config
+static const struct ecert_config_key watch_keys[] = {
+    KEY(OF, file, false, NULL, ecert_config_is_path,
+        "a file of certificates: PEM, DER, PKCS#7 or PKCS#12; of these five keys exactly one"),
+    KEY(OF, directory, false, NULL, ecert_config_is_path,
+        "every certificate file in it and below"),
+    KEY(OF, glob, false, NULL, ecert_config_is_path,
+        "every file that matches, \"/etc/*/tls/*.pem\""),
+    KEY(OF, endpoint, false, NULL, ecert_config_is_endpoint,
+        "a server, \"www.example.com:443\" or \"[2001:db8::1]:443\""),
+    KEY(OF, endpoints_file, false, NULL, ecert_config_is_list_file,
+        "servers, one per line: host:port [server_name [starttls]]"),
+    KEY(OF, name, false, "the path or the endpoint", NULL,
+        "names it in reports and for `ecert ack`"),
+    KEY(OF, password_file, false, NULL, ecert_config_is_secret_file,
+        "file with the password of PKCS#12 files on its first line"),
+    KEY(OF, server_name, false, "the host of the endpoint", ecert_config_is_server_name,
+        "the name to ask the server for, which its certificate must cover"),
+    KEY(OF, starttls, false, NULL, ecert_config_is_starttls,
+        "the server starts with this protocol: \"smtp\", \"imap\", \"pop3\", \"ftp\", \"ldap\""),
+    CHOICE("use", OF, use, NULL, watch_uses,
+           "\"organisational\": the representative's e-Cert, which on-line renewal needs"),
+    SETTINGS_ROWS,
+};
+#undef OF
+
+#define OF struct ecert_contact_config
+static const struct ecert_config_key contact_keys[] = {
+    KEY(OF, email, true, NULL, ecert_config_is_email, "the address, as it stands in other lists"),
+    KEY(OF, name, false, NULL, NULL, "how the person is addressed"),
+    KEY(OF, language, false, "reminders.language", ecert_config_is_language,
+        "\"en\" or \"zh_HK\""),
+};
+#undef OF
+
+#define OF struct ecert_email_config
+static const struct ecert_config_key email_keys[] = {
+    KEY(OF, server, true, NULL, ecert_config_is_mail_url,
+        "smtp://host[:port] or smtps://host[:port]"),
+    CHOICE("starttls", OF, starttls, "required", starttls_uses,
+           "of smtp://: \"opportunistic\" sends without TLS to a server that has none"),
+    KEY(OF, user, false, NULL, NULL, "to log in with; never sent without TLS"),
+    KEY(OF, password_file, false, NULL, ecert_config_is_secret_file,
+        "file with the user's password on its first line"),
+    KEY(OF, ca_file, false, NULL, ecert_config_is_trusted_file,
+        "anchors for the server, PEM; by default the system's"),
+    KEY(OF, from, true, NULL, ecert_config_is_sender,
+        "the sender, \"ecert@example.com\" or \"Name <ecert@example.com>\""),
+    KEY(OF, to, true, NULL, ecert_config_is_email,
+        "told of everything that has no contacts of its own, and sent the digest"),
+};
+#undef OF
+
+#define OF struct ecert_webhook_config
+static const struct ecert_config_key webhook_keys[] = {
+    KEY(OF, url, false, NULL, ecert_config_is_webhook_url,
+        "https address (http only to a loopback address); or 'url_file', exactly one of them"),
+    KEY(OF, url_file, false, NULL, ecert_config_is_secret_file,
+        "file with the address on its first line: an address with a token in it is a secret"),
+    KEY_AS("template", OF, template_name, false, "json", ecert_config_is_template,
+           "what is sent: \"json\", \"slack\" or \"teams\""),
+    KEY(OF, secret_file, false, NULL, ecert_config_is_secret_file,
+        "file with the key of the signature (HMAC-SHA256, header X-Ecert-Signature)"),
+    KEY(OF, ca_file, false, NULL, ecert_config_is_trusted_file,
+        "anchors for the https server, PEM; by default the system's"),
+};
+#undef OF
+
+#define OF struct ecert_reminders_config
+static const struct ecert_config_key reminders_keys[] = {
+    {.name = "email", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_email_table,
+     .help = "send e-mail"},
+    {.name = "webhook", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_webhook_table,
+     .help = "POST to an address"},
+    {.name = "command", .type = ECERT_CONFIG_COMMAND, .offset = offsetof(OF, command),
+     .help = "run a program, \"/path\" or [program, arguments ...]; it reads JSON from standard "
+             "input"},
+    KEY(OF, journal, false, "true", NULL, "write to the journal or syslog"),
+    KEY(OF, escalation, false, NULL, ecert_config_is_email,
+        "e-mail addresses that are told too when it becomes urgent"),
+    KEY(OF, escalate_from, false, "7", NULL, "so many days before the end it is urgent"),
+    KEY(OF, language, false, "en", ecert_config_is_language,
+        "\"en\" or \"zh_HK\", for whom 'contacts' gives no other"),
+    KEY(OF, thresholds, false, "by the lifetime of the certificate", NULL,
+        "how many days before a certificate's end somebody is told"),
+    KEY(OF, subscription_thresholds, false, "[ 60, 45, 30, 14, 7, 3, 1, 0 ]", NULL,
+        "the same of subscriptions"),
+    KEY(OF, digest, false, "monday", ecert_config_is_digest_day,
+        "day of the weekly overview, or \"never\""),
 };
 #undef OF
 
@@ -124,6 +234,12 @@ static const struct ecert_config_key top_keys[] = {
            "proxy for http and https; the environment is not asked"),
     {.name = "certificates", .type = ECERT_CONFIG_GROUPS,
      .group = &ecert_config_certificate_table, .help = "the managed certificates"},
+    {.name = "watch", .type = ECERT_CONFIG_GROUPS, .group = &ecert_config_watch_table,
+     .help = "what else must not expire unnoticed: files and servers"},
+    {.name = "contacts", .type = ECERT_CONFIG_GROUPS, .group = &ecert_config_contact_table,
+     .help = "names and languages of those who are told"},
+    {.name = "reminders", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_reminders_table,
+     .help = "how, when and whom to remind"},
 };
 #undef OF
 
@@ -134,6 +250,13 @@ const struct ecert_config_table ecert_config_key_table = TABLE("key", key_keys);
 const struct ecert_config_table ecert_config_source_table = TABLE("source", source_keys);
 const struct ecert_config_table ecert_config_target_table = TABLE("target", target_keys);
 const struct ecert_config_table ecert_config_files_table = TABLE("group of files", files_keys);
+const struct ecert_config_table ecert_config_watch_table = TABLE("watch", watch_keys);
+const struct ecert_config_table ecert_config_contact_table = TABLE("contact", contact_keys);
+const struct ecert_config_table ecert_config_reminders_table =
+    TABLE("group 'reminders'", reminders_keys);
+const struct ecert_config_table ecert_config_email_table = TABLE("group 'email'", email_keys);
+const struct ecert_config_table ecert_config_webhook_table =
+    TABLE("group 'webhook'", webhook_keys);
 /* clang-format on */
 
 /* ---- the reference ---- */
@@ -146,8 +269,14 @@ static const char *type_words(const struct ecert_config_key *key)
         return "string";
     case ECERT_CONFIG_BOOLEAN:
         return "boolean";
+    case ECERT_CONFIG_DAY:
+        return "whole number";
+    case ECERT_CONFIG_DAYS:
+        return "array of whole numbers";
     case ECERT_CONFIG_LIST:
         return "array of strings";
+    case ECERT_CONFIG_COMMAND:
+        return "string or array of strings";
     case ECERT_CONFIG_GROUP:
         return "group";
     case ECERT_CONFIG_GROUPS:

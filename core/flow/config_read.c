@@ -210,6 +210,111 @@ static void read_choice(struct ecert_config_reader *reader, const config_setting
                          words.ptr == NULL ? "" : (const char *)words.ptr, text);
 }
 
+/* ---- days ---- */
+
+/* A whole number of days in range; else a mistake and -1. */
+static int read_day(struct ecert_config_reader *reader, const config_setting_t *setting)
+{
+    const int type = config_setting_type(setting);
+
+    if (type == CONFIG_TYPE_FLOAT) {
+        ecert_config_mistake(reader, setting, "'%s': %g is not a whole number of days",
+                             name_of(setting), config_setting_get_float(setting));
+        return -1;
+    }
+    if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) {
+        ecert_config_mistake(reader, setting,
+                             "'%s' must be given in whole days, such as 30, not as %s",
+                             name_of(setting), ecert_config_type_words(setting));
+        return -1;
+    }
+    const long long value = type == CONFIG_TYPE_INT ? config_setting_get_int(setting)
+                                                    : config_setting_get_int64(setting);
+    if (value < 0 || value > ECERT_CONFIG_DAY_MAX) {
+        ecert_config_mistake(reader, setting, "'%s': %lld is not a number of days from 0 to %d",
+                             name_of(setting), value, ECERT_CONFIG_DAY_MAX);
+        return -1;
+    }
+    return (int)value;
+}
+
+/* Put it where it belongs: the longest time first. */
+static void add_day(struct ecert_config_reader *reader, const config_setting_t *setting,
+                    struct ecert_days *days, int day)
+{
+    size_t place = 0;
+
+    while (place < days->n && days->items[place] > day)
+        place++;
+    if (place < days->n && days->items[place] == day) {
+        ecert_config_mistake(reader, setting, "'%s': %d occurs twice; write it once",
+                             name_of(setting), day);
+        return;
+    }
+    int *items = reallocarray(days->items, days->n + 1, sizeof *items);
+    if (items == NULL) {
+        reader->nomem = true;
+        return;
+    }
+    days->items = items;
+    memmove(&items[place + 1], &items[place], (days->n - place) * sizeof *items);
+    items[place] = day;
+    days->n++;
+}
+
+static void read_days(struct ecert_config_reader *reader, const config_setting_t *setting,
+                      struct ecert_days *ret)
+{
+    const int type = config_setting_type(setting);
+    const int n = config_setting_length(setting);
+
+    if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) {
+        ecert_config_mistake(reader, setting, "'%s' must be an array of days [ 30, 7, 1 ], not %s",
+                             name_of(setting), ecert_config_type_words(setting));
+        return;
+    }
+    if (n == 0)
+        ecert_config_mistake(reader, setting, "'%s' is empty; leave it out for the default",
+                             name_of(setting));
+    if (n > ECERT_CONFIG_DAYS_MAX) {
+        ecert_config_mistake(reader, setting, "'%s' has %d days; %d are the most", name_of(setting),
+                             n, ECERT_CONFIG_DAYS_MAX);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        const config_setting_t *item = config_setting_get_elem(setting, (unsigned)i);
+        const int day = read_day(reader, item);
+
+        if (day >= 0)
+            add_day(reader, item, ret, day);
+    }
+}
+
+/* ---- commands ---- */
+
+static void read_command(struct ecert_config_reader *reader, const config_setting_t *setting,
+                         struct ecert_strings *ret)
+{
+    ECERT_AUTO(ecert_auto_free) char *program = NULL;
+    const int type = config_setting_type(setting);
+    struct ecert_error err = {0};
+
+    if (type == CONFIG_TYPE_STRING) {
+        if (!ecert_config_read_text(reader, setting, NULL, &program))
+            return;
+        if (ecert_strings_add(ret, program, &err) != ECERT_OK)
+            reader->nomem = true;
+    } else if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) {
+        ecert_config_mistake(reader, setting,
+                             "'%s' must be a string or an array of strings [ \"...\" ], not %s",
+                             name_of(setting), ecert_config_type_words(setting));
+        return;
+    } else if (!ecert_config_read_list(reader, setting, NULL, ret)) {
+        return;
+    }
+    ecert_config_check_command(reader, setting, ret);
+}
+
 /* ---- groups ---- */
 
 const config_setting_t *ecert_config_member(const config_setting_t *group, const char *name,
@@ -238,8 +343,21 @@ static void read_key(struct ecert_config_reader *reader, const config_setting_t 
     case ECERT_CONFIG_BOOLEAN:
         read_boolean(reader, setting, member);
         return;
+    case ECERT_CONFIG_DAY: {
+        const int day = read_day(reader, setting);
+
+        if (day >= 0)
+            *(int *)member = day;
+        return;
+    }
+    case ECERT_CONFIG_DAYS:
+        read_days(reader, setting, member);
+        return;
     case ECERT_CONFIG_LIST:
         (void)ecert_config_read_list(reader, setting, key->check, member);
+        return;
+    case ECERT_CONFIG_COMMAND:
+        read_command(reader, setting, member);
         return;
     case ECERT_CONFIG_CHOICE:
         read_choice(reader, setting, key->choices, member);

@@ -14,12 +14,18 @@
 enum ecert_config_type {
     ECERT_CONFIG_TEXT,
     ECERT_CONFIG_BOOLEAN,
-    ECERT_CONFIG_LIST,   /* an array of strings */
-    ECERT_CONFIG_CHOICE, /* a string that stands for an enum's value */
-    ECERT_CONFIG_GROUP,  /* { ... }: read by its own table */
-    ECERT_CONFIG_GROUPS, /* ( { ... }, ... ) */
-    ECERT_CONFIG_OTHER,  /* read by hand */
+    ECERT_CONFIG_DAY,     /* int: whole days, 0 to ECERT_CONFIG_DAY_MAX */
+    ECERT_CONFIG_DAYS,    /* struct ecert_days: an array of them, in any order */
+    ECERT_CONFIG_LIST,    /* an array of strings */
+    ECERT_CONFIG_COMMAND, /* one string (a program alone) or an array of strings */
+    ECERT_CONFIG_CHOICE,  /* a string that stands for an enum's value */
+    ECERT_CONFIG_GROUP,   /* { ... }: read by its own table */
+    ECERT_CONFIG_GROUPS,  /* ( { ... }, ... ) */
+    ECERT_CONFIG_OTHER,   /* read by hand */
 };
+
+#define ECERT_CONFIG_DAY_MAX  3650
+#define ECERT_CONFIG_DAYS_MAX 15 /* in one array; the last day itself always comes behind them */
 
 /* Is the value acceptable?  Else `err` says why, without the key's name. */
 typedef enum ecert_status ecert_config_check(const char *value, struct ecert_error *err);
@@ -45,7 +51,8 @@ struct ecert_config_table {
 /* The tables: config_keys.c. */
 extern const struct ecert_config_table ecert_config_top_table, ecert_config_certificate_table,
     ecert_config_key_table, ecert_config_source_table, ecert_config_target_table,
-    ecert_config_files_table;
+    ecert_config_files_table, ecert_config_watch_table, ecert_config_contact_table,
+    ecert_config_reminders_table, ecert_config_email_table, ecert_config_webhook_table;
 
 struct ecert_config_mistake {
     char *file;
@@ -125,6 +132,27 @@ enum ecert_status ecert_config_is_date(const char *value, struct ecert_error *er
 enum ecert_status ecert_config_is_source_url(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_proxy_url(const char *value, struct ecert_error *err);
 
+/* A trusted file that not everybody may read: it holds a password, a secret, a secret address. */
+enum ecert_status ecert_config_is_secret_file(const char *value, struct ecert_error *err);
+
+/* Trusted if it is there; it need not be there yet. */
+enum ecert_status ecert_config_is_list_file(const char *value, struct ecert_error *err);
+
+/* "www.example.com:443", "192.0.2.1:443", "[2001:db8::1]:443"; also for lines of endpoints_file. */
+enum ecert_status ecert_config_is_endpoint(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_server_name(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_starttls(const char *value, struct ecert_error *err);
+
+enum ecert_status ecert_config_is_email(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_sender(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_language(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_digest_day(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_template(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_mail_url(const char *value, struct ecert_error *err);
+
+/* https, or http to a loopback address.  The text shows the value: not for one out of a file. */
+enum ecert_status ecert_config_is_webhook_url(const char *value, struct ecert_error *err);
+
 /* ---- parts ---- */
 
 /* Read a certificate's group and append it: config_certificate.c. */
@@ -136,6 +164,22 @@ void ecert_config_certificate_clear(struct ecert_certificate_config *certificate
 void ecert_config_read_targets(struct ecert_config_reader *reader, const config_setting_t *list,
                                struct ecert_certificate_config *certificate);
 void ecert_config_target_clear(struct ecert_target_config *target);
+
+/*
+ * Read the lists 'watch' and 'contacts' and the group 'reminders' of the main file, behind all
+ * certificates, whose names they must not repeat: config_watch.c.  The defaults of the reminders
+ * are set in every case.
+ */
+void ecert_config_read_monitoring(struct ecert_config_reader *reader, const config_setting_t *root);
+void ecert_config_watch_clear(struct ecert_watch_config *watch);
+void ecert_config_contact_clear(struct ecert_contact_config *contact);
+void ecert_config_reminders_clear(struct ecert_reminders_config *reminders);
+
+/* Who is told of a certificate or watch: what the table could not check.  `group` is its group. */
+void ecert_config_check_watch_settings(struct ecert_config_reader *reader,
+                                       const config_setting_t *group,
+                                       const struct ecert_watch_settings *settings);
+void ecert_config_watch_settings_clear(struct ecert_watch_settings *settings);
 
 /* Where plugins are unless the configuration says: config.c.  NULL: out of memory. */
 char *ecert_config_default_plugin_dir(void);

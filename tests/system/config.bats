@@ -11,6 +11,10 @@ commands() {
     ecert --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p'
 }
 
+refusal() { # COMMAND: the exit code for what is wrong before it runs; check speaks to monitoring
+    if [ "$1" = check ]; then echo 3; else echo 2; fi
+}
+
 options_of() { # COMMAND: "--name" or "--name ARGUMENT", one per line
     ecert "$1" --help | sed -nE 's/^  -., (--[a-z-]+( [A-Z]+)?) .*/\1/p'
 }
@@ -38,6 +42,12 @@ certificates = (
   { name = "not a host"; authority = "testpost"; },
   { name = 5; authority = "testpost"; }
 );
+watch = (
+  { file = "/etc/ssl/partner.pem"; starttls = "smtp"; },
+  { endpoint = "mail.example"; thresholds = [ 30, 4000 ]; }
+);
+reminders = { digets = "monday"; email = { server = "smtp://mx.example"; user = "ecert";
+  from = "ecert@example.com"; to = [ "nobody" ]; }; };
 CONF
 }
 
@@ -63,6 +73,12 @@ comand|comand.*did you mean 'command'
 third|plugin
 not a host|not a host
 name = 5|must be a string
+partner.pem|'starttls' does not apply here
+mail.example|'mail.example' is not host:port
+mail.example|4000 is not a number of days
+digets|digets.*did you mean 'digest'
+digets|'user' needs the key 'password_file'
+nobody|'nobody' is not an e-mail address
 ROWS
     # the second certificate of one name
     grep -qE "ecert.conf:16: .*$NAME" <<<"$stderr"
@@ -73,7 +89,7 @@ ROWS
     [ ! -e "$W/state" ]
 }
 
-@test "with mistakes no command does anything: exit 2, the tree is as before" {
+@test "with mistakes no command does anything: exit 2 (check: 3), the tree is as before" {
     many_mistakes
     local command before operand
     before=$(snapshot "$W")
@@ -81,11 +97,12 @@ ROWS
         operand=""
         case $command in
         import | verify) operand=$W/$NAME.cer ;;
-        rollback) operand=$NAME ;;
+        rollback | ack) operand=$NAME ;;
+        report) operand=$W/report.html ;;
         esac
         # shellcheck disable=SC2086 # none or one
         run_ecert "$command" $operand
-        [ "$status" -eq 2 ]
+        [ "$status" -eq "$(refusal "$command")" ]
         grep -q 'ecert.conf:2: ' <<<"$stderr"
     done
     same "$before" "$(snapshot "$W")"
@@ -341,7 +358,7 @@ CONF
                 [[ $stderr != *"has no option"* ]]
             else
                 echo "$command $option: $stderr"
-                [ "$status" -eq 2 ]
+                [ "$status" -eq "$(refusal "$command")" ]
                 [[ $stderr == *"has no option '${option%% *}'"* ]]
             fi
         done <<<"$all"
@@ -359,7 +376,8 @@ CONF
             operand=""
             case $command in
             import | verify) operand=$W/$NAME.cer ;;
-            rollback) operand=$NAME ;;
+            rollback | ack) operand=$NAME ;;
+            report) operand=$W/report.html ;;
             esac
             # shellcheck disable=SC2086
             run_ecert "$command" --json $operand
@@ -367,8 +385,8 @@ CONF
                 [ "$(json '(o["command"], o["exit"])' <<<"$output")" = "('$command', $status)" ]
             else
                 [ "$(json '(o["command"], o["exit"], len(o["errors"]) > 0)' <<<"$output")" = \
-                    "('$command', 2, True)" ]
-                [ "$status" -eq 2 ]
+                    "('$command', $(refusal "$command"), True)" ]
+                [ "$status" -eq "$(refusal "$command")" ]
             fi
         done
     done
@@ -469,7 +487,10 @@ ROWS
     for key in state_dir plugin_dir authorities_dir include_dir proxy certificates name names \
         authority passphrase_file passphrase_command where url ca_file password_file chain_file \
         cross_certificate allow subscription_ends targets server_names files fullchain probe \
-        may_write anchors intermediates cross_certificates sha256 revoked crls hosts policies; do
+        may_write watch directory glob endpoint endpoints_file server_name starttls use contacts \
+        escalation thresholds note email language reminders server user from to webhook url_file \
+        template secret_file command journal escalate_from subscription_thresholds digest \
+        anchors intermediates cross_certificates sha256 revoked crls ocsp hosts policies; do
         grep -qE "(^|[^a-z_])$key([^a-z_]|\$)" <<<"$output" || { echo "no $key"; false; }
     done
     run_ecert config --reference --json

@@ -142,6 +142,12 @@ static const struct row {
     {"a host with a path",
      NAME ANCHOR "hosts = [ \"a.test/x\" ];\n",
      {":3: 'hosts': 'a.test/x' is not a host name"}},
+    {"a responder whose host is not listed",
+     NAME ANCHOR "hosts = [ \"a.test\" ];\nocsp = [ \"http://A.test/x\", \"http://b.test/\" ];\n",
+     {":4: 'ocsp': 'http://b.test/' is not an http address of one of the 'hosts'; add its host"}},
+    {"a responder by https",
+     NAME ANCHOR "hosts = [ \"a.test\" ];\nocsp = [ \"https://a.test/\" ];\n",
+     {":4: 'ocsp': 'https://a.test/' is not an http address of one of the 'hosts'"}},
     {"a policy that is no number",
      NAME ANCHOR "policies = [ \"1..2\" ];\n",
      {":3: 'policies': '1..2' is not an object identifier"}},
@@ -218,7 +224,7 @@ static void everything_is_read(void **state)
              ":88:99:aa:bb:cc:dd:ee:ff\"; revoked = [ \"%R\" ]; validation = \"ev\"; } );\n"
              "cross_certificates = ( { url = \"file:///x\"; } );\n"
              "crls = [ \"https://a.test/c\" ]; hosts = [ \"WWW.Test\" ]; policies = ( \"1.2.3\" "
-             ");\n");
+             ");\nocsp = [ \"http://www.test:80/o\" ];\n");
     struct loaded loaded = load(place, "my_ca-1");
     const struct ecert_authority *a = &loaded.authority;
 
@@ -240,6 +246,7 @@ static void everything_is_read(void **state)
     assert_string_equal(a->cross_certificates[0].url, "file:///x");
     assert_string_equal(a->crls.items[0], "https://a.test/c");
     assert_string_equal(a->hosts.items[0], "www.test");
+    assert_string_equal(a->ocsp.items[0], "http://www.test:80/o");
     assert_string_equal(a->policies.items[0], "1.2.3");
     assert_ptr_equal(ecert_authority_known_revoked(a, place->root), &a->intermediates[0]);
     assert_null(ecert_authority_known_revoked(a, place->other));

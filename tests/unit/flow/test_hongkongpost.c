@@ -139,6 +139,7 @@ static void profile_loads(void **state)
     assert_string_equal(authority->intermediates[0].subject, OV_NAME);
     assert_int_equal(authority->n_cross_certificates, 1);
     assert_int_equal(authority->crls.len, 3);
+    assert_int_equal(authority->ocsp.len, 1);
 }
 
 static void expect_entry(const struct ecert_authority_intermediate *entry, const char *current,
