@@ -1,0 +1,133 @@
+#include "core/monitor/finding.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *ecert_watched_word(enum ecert_watched watched)
+{
+    switch (watched) {
+#define ECERT_WATCHED_WORD(value, word) \
+    case value:                         \
+        return word;
+        ECERT_WATCHED_LIST(ECERT_WATCHED_WORD)
+#undef ECERT_WATCHED_WORD
+    }
+    return "?";
+}
+
+const char *ecert_urgency_word(enum ecert_urgency urgency)
+{
+    switch (urgency) {
+    case ECERT_URGENCY_FINE:
+        return "fine";
+    case ECERT_URGENCY_DUE:
+        return "due";
+    case ECERT_URGENCY_CRITICAL:
+        return "critical";
+    case ECERT_URGENCY_UNKNOWN:
+        return "unknown";
+    }
+    return "?";
+}
+
+static int rank(enum ecert_urgency urgency)
+{
+    switch (urgency) {
+    case ECERT_URGENCY_FINE:
+        return 0;
+    case ECERT_URGENCY_UNKNOWN:
+        return 1;
+    case ECERT_URGENCY_DUE:
+        return 2;
+    case ECERT_URGENCY_CRITICAL:
+        return 3;
+    }
+    return 0;
+}
+
+int ecert_urgency_compare(enum ecert_urgency a, enum ecert_urgency b)
+{
+    return rank(a) - rank(b);
+}
+
+const char *ecert_condition_word(enum ecert_condition condition)
+{
+    switch (condition) {
+#define ECERT_CONDITION_WORD(value, word, urgency) \
+    case value:                                    \
+        return word;
+        ECERT_CONDITION_LIST(ECERT_CONDITION_WORD)
+#undef ECERT_CONDITION_WORD
+    }
+    return "?";
+}
+
+enum ecert_urgency ecert_condition_urgency(enum ecert_condition condition)
+{
+    switch (condition) {
+#define ECERT_CONDITION_URGENCY(value, word, urgency) \
+    case value:                                       \
+        return urgency;
+        ECERT_CONDITION_LIST(ECERT_CONDITION_URGENCY)
+#undef ECERT_CONDITION_URGENCY
+    }
+    return ECERT_URGENCY_UNKNOWN;
+}
+
+void ecert_finding_clear(struct ecert_finding *finding)
+{
+    free(finding->name);
+    free(finding->where);
+    free(finding->title);
+    free(finding->detail);
+    *finding = (struct ecert_finding){0};
+}
+
+static enum ecert_status copy_text(const char *from, char **ret, struct ecert_error *err)
+{
+    return from == NULL ? ECERT_OK : ecert_text_copy(ecert_view_of(from), ret, err);
+}
+
+enum ecert_status ecert_finding_copy(const struct ecert_finding *from, struct ecert_finding *ret,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_finding_clear) struct ecert_finding copy = *from;
+
+    copy.name = copy.where = copy.title = copy.detail = NULL;
+    ECERT_TRY(copy_text(from->name, &copy.name, err));
+    ECERT_TRY(copy_text(from->where, &copy.where, err));
+    ECERT_TRY(copy_text(from->title, &copy.title, err));
+    ECERT_TRY(copy_text(from->detail, &copy.detail, err));
+    *ret = copy;
+    copy = (struct ecert_finding){0};
+    return ECERT_OK;
+}
+
+int ecert_finding_days(const struct ecert_finding *finding, int64_t now)
+{
+    const int64_t left = finding->not_after - now;
+
+    /* C divides towards zero, which would make the first day past the end another last one */
+    return (int)(left / 86400 - (left % 86400 < 0 ? 1 : 0));
+}
+
+static int compare_texts(const char *a, const char *b)
+{
+    return strcmp(a == NULL ? "" : a, b == NULL ? "" : b);
+}
+
+int ecert_finding_compare(const void *a, const void *b)
+{
+    const struct ecert_finding *x = a, *y = b;
+    const int urgency = ecert_urgency_compare(y->urgency, x->urgency);
+
+    if (urgency != 0)
+        return urgency;
+    if (x->not_after != y->not_after) {
+        if (x->not_after == 0 || y->not_after == 0)
+            return x->not_after == 0 ? 1 : -1;
+        return x->not_after < y->not_after ? -1 : 1;
+    }
+    const int name = compare_texts(x->name, y->name);
+    return name != 0 ? name : compare_texts(x->where, y->where);
+}
