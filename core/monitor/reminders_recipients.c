@@ -1,0 +1,106 @@
+/* Who is told of a finding. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/monitor/reminders_internal.h"
+
+struct recipients {
+    struct ecert_owed *items;
+    size_t n;
+};
+
+static void clear(struct recipients *recipients)
+{
+    ecert_owed_free(recipients->items, recipients->n);
+    *recipients = (struct recipients){0};
+}
+
+/* The domain has no case; of the local part only its server knows (RFC 5321, 2.4). */
+static bool is_same_address(const char *a, const char *b)
+{
+    const char *at_a = strrchr(a, '@'), *at_b = strrchr(b, '@');
+
+    if (at_a == NULL || at_b == NULL)
+        return strcmp(a, b) == 0;
+    return at_a - a == at_b - b && strncmp(a, b, (size_t)(at_a - a)) == 0 &&
+           strcasecmp(at_a, at_b) == 0;
+}
+
+static enum ecert_status add(struct recipients *recipients, enum ecert_channel channel,
+                             const char *to, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *copy = NULL;
+    struct ecert_owed *items;
+
+    for (size_t i = 0; to != NULL && i < recipients->n; i++)
+        if (recipients->items[i].to != NULL && is_same_address(recipients->items[i].to, to))
+            return ECERT_OK;
+    if (to != NULL)
+        ECERT_TRY(ecert_text_copy(ecert_view_of(to), &copy, err));
+    items = reallocarray(recipients->items, recipients->n + 1, sizeof *items);
+    if (items == NULL)
+        return ecert_error_nomem(err);
+    items[recipients->n++] = (struct ecert_owed){.channel = channel, .to = copy};
+    recipients->items = items;
+    copy = NULL;
+    return ECERT_OK;
+}
+
+static enum ecert_status add_addresses(struct recipients *recipients,
+                                       const struct ecert_strings *addresses,
+                                       struct ecert_error *err)
+{
+    for (size_t i = 0; i < addresses->len; i++)
+        ECERT_TRY(add(recipients, ECERT_CHANNEL_EMAIL, addresses->items[i], err));
+    return ECERT_OK;
+}
+
+static bool is_for_escalation(const struct ecert_config *config,
+                              const struct ecert_finding *finding)
+{
+    return finding->urgency == ECERT_URGENCY_CRITICAL ||
+           (finding->threshold != ECERT_NO_THRESHOLD &&
+            finding->threshold <= config->reminders.escalate_from);
+}
+
+static enum ecert_status add_people(const struct ecert_config *config,
+                                    const struct ecert_finding *finding,
+                                    struct recipients *recipients, bool *ret_escalated,
+                                    struct ecert_error *err)
+{
+    const struct ecert_reminders_config *reminders = &config->reminders;
+    const struct ecert_strings *contacts = &reminders->email.to;
+    const struct ecert_strings *escalation = &reminders->escalation;
+
+    if (finding->settings != NULL && finding->settings->contacts.len > 0)
+        contacts = &finding->settings->contacts;
+    if (finding->settings != NULL && finding->settings->escalation.len > 0)
+        escalation = &finding->settings->escalation;
+    ECERT_TRY(add_addresses(recipients, contacts, err));
+    *ret_escalated = is_for_escalation(config, finding) && escalation->len > 0;
+    return *ret_escalated ? add_addresses(recipients, escalation, err) : ECERT_OK;
+}
+
+enum ecert_status ecert_recipients(const struct ecert_config *config,
+                                   const struct ecert_finding *finding, struct ecert_owed **ret,
+                                   size_t *ret_n, bool *ret_escalated, struct ecert_error *err)
+{
+    ECERT_AUTO(clear) struct recipients recipients = {0};
+    const struct ecert_reminders_config *reminders = &config->reminders;
+    bool escalated = false;
+
+    if (reminders->has_email)
+        ECERT_TRY(add_people(config, finding, &recipients, &escalated, err));
+    if (reminders->has_webhook)
+        ECERT_TRY(add(&recipients, ECERT_CHANNEL_WEBHOOK, NULL, err));
+    if (reminders->command.len > 0)
+        ECERT_TRY(add(&recipients, ECERT_CHANNEL_COMMAND, NULL, err));
+    if (reminders->journal)
+        ECERT_TRY(add(&recipients, ECERT_CHANNEL_JOURNAL, NULL, err));
+    *ret = recipients.items;
+    *ret_n = recipients.n;
+    *ret_escalated = escalated;
+    recipients = (struct recipients){0};
+    return ECERT_OK;
+}
