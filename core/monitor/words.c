@@ -1,0 +1,355 @@
+#include "core/monitor/words.h"
+
+#include <libintl.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/monitor/words_advice.h"
+
+#define DOMAIN "ecert"
+
+/* ---- the language ---- */
+
+static const char *const languages[] = {"en", "zh_HK"};
+
+static const char *language = "en";
+static char *catalogues;    /* NULL: not looked for yet */
+static locale_t any_locale; /* one that is not "C", for which gettext would not look */
+
+extern int _nl_msg_cat_cntr; /* gettext manual, 11.2.3: tells it that LANGUAGE changed */
+
+bool ecert_words_know(const char *wanted)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(languages); i++)
+        if (strcmp(languages[i], wanted) == 0)
+            return true;
+    return false;
+}
+
+/* As for plugins (core/flow/config.c): CMakeCache.txt beside the program tells its build tree. */
+static char *default_directory(void)
+{
+    ECERT_AUTO(ecert_auto_free) char *cache = NULL;
+    char program[PATH_MAX], *beside = NULL;
+    struct ecert_error err = {0};
+    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+
+    if (n <= 0)
+        return strdup(ECERT_LOCALEDIR);
+    program[n] = '\0';
+    *strrchr(program, '/') = '\0'; /* the kernel's answer is absolute */
+    if (ecert_text_format(&cache, &err, "%s/CMakeCache.txt", program) != ECERT_OK ||
+        !ecert_fs_exists(cache))
+        return strdup(ECERT_LOCALEDIR);
+    return ecert_text_format(&beside, &err, "%s/locale", program) == ECERT_OK ? beside : NULL;
+}
+
+static void bind_catalogues(void)
+{
+    if (catalogues == NULL)
+        catalogues = default_directory();
+    if (catalogues == NULL || bindtextdomain(DOMAIN, catalogues) == NULL ||
+        bind_textdomain_codeset(DOMAIN, "UTF-8") == NULL)
+        language = languages[0]; /* no memory for it: English */
+    if (any_locale == (locale_t)0)
+        any_locale = newlocale(LC_MESSAGES_MASK, "C.UTF-8", (locale_t)0);
+}
+
+const char *ecert_words_use(const char *wanted)
+{
+    const char *before = language;
+
+    language = languages[0];
+    for (size_t i = 0; wanted != NULL && i < ARRAY_SIZE(languages); i++)
+        if (strcmp(languages[i], wanted) == 0)
+            language = languages[i];
+    if (language == languages[0])
+        return before;
+    bind_catalogues();
+    /* seen by gettext alone: to everything else the locale is "C", where LANGUAGE says nothing */
+    if (any_locale == (locale_t)0 || setenv("LANGUAGE", language, 1) != 0)
+        language = languages[0];
+    _nl_msg_cat_cntr++;
+    return before;
+}
+
+const char *ecert_words_tag(void)
+{
+    return language == languages[0] ? "en" : "zh-Hant-HK";
+}
+
+void ecert_words_directory(const char *directory)
+{
+    free(catalogues);
+    catalogues = strdup(directory);
+    if (language != languages[0])
+        bind_catalogues();
+}
+
+const char *ecert_words(const char *msgid)
+{
+    if (language == languages[0])
+        return msgid;
+    const locale_t before = uselocale(any_locale);
+    const char *text = dgettext(DOMAIN, msgid);
+    (void)uselocale(before);
+    return text;
+}
+
+const char *ecert_words_n(const char *one, const char *many, unsigned long n)
+{
+    if (language == languages[0])
+        return n == 1 ? one : many;
+    const locale_t before = uselocale(any_locale);
+    const char *text = dngettext(DOMAIN, one, many, n);
+    (void)uselocale(before);
+    return text;
+}
+
+/* ---- words ---- */
+
+const char *ecert_words_watched(enum ecert_watched watched)
+{
+    switch (watched) {
+    case ECERT_WATCHED_CERTIFICATE:
+        return ecert_words("certificate");
+    case ECERT_WATCHED_TARGET:
+        return ecert_words("server that is deployed to");
+    case ECERT_WATCHED_FILE:
+        return ecert_words("certificate in a file");
+    case ECERT_WATCHED_ENDPOINT:
+        return ecert_words("server that is watched");
+    case ECERT_WATCHED_CHAIN:
+        return ecert_words("chain certificate");
+    case ECERT_WATCHED_ANCHOR:
+        return ecert_words("root certificate");
+    case ECERT_WATCHED_CRL:
+        return ecert_words("certificate revocation list");
+    case ECERT_WATCHED_SUBSCRIPTION:
+        return ecert_words("subscription");
+    case ECERT_WATCHED_ORGANISATIONAL:
+        return ecert_words("e-Cert (Organisational) of the Authorised Representative");
+    case ECERT_WATCHED_INBOX:
+        return ecert_words("file in the inbox");
+    case ECERT_WATCHED_UNIT:
+        return ecert_words("systemd unit");
+    }
+    return "";
+}
+
+const char *ecert_words_urgency(enum ecert_urgency urgency)
+{
+    switch (urgency) {
+    case ECERT_URGENCY_FINE:
+        return ecert_words("fine");
+    case ECERT_URGENCY_DUE:
+        return ecert_words("due");
+    case ECERT_URGENCY_CRITICAL:
+        return ecert_words("critical");
+    case ECERT_URGENCY_UNKNOWN:
+        return ecert_words("could not tell");
+    }
+    return "";
+}
+
+/* ---- state ---- */
+
+/* A subscription and a list end; a certificate expires. */
+static bool expires(const struct ecert_finding *finding)
+{
+    return finding->watched != ECERT_WATCHED_SUBSCRIPTION && finding->watched != ECERT_WATCHED_CRL;
+}
+
+static void add_days_left(struct ecert_buffer *out, const struct ecert_finding *finding,
+                          const char *date, unsigned long days)
+{
+    if (days == 0)
+        ecert_buffer_printf(out,
+                            expires(finding) ? ecert_words("expires in less than a day (%s)")
+                                             : ecert_words("ends in less than a day (%s)"),
+                            date);
+    else if (expires(finding))
+        ecert_buffer_printf(
+            out, ecert_words_n("expires in %lu day (%s)", "expires in %lu days (%s)", days), days,
+            date);
+    else
+        ecert_buffer_printf(
+            out, ecert_words_n("ends in %lu day (%s)", "ends in %lu days (%s)", days), days, date);
+}
+
+static void add_days_past(struct ecert_buffer *out, const struct ecert_finding *finding,
+                          const char *date, unsigned long days)
+{
+    if (days == 0)
+        ecert_buffer_printf(out,
+                            expires(finding) ? ecert_words("expired less than a day ago (%s)")
+                                             : ecert_words("ended less than a day ago (%s)"),
+                            date);
+    else if (expires(finding))
+        ecert_buffer_printf(
+            out, ecert_words_n("expired %lu day ago (%s)", "expired %lu days ago (%s)", days), days,
+            date);
+    else
+        ecert_buffer_printf(
+            out, ecert_words_n("ended %lu day ago (%s)", "ended %lu days ago (%s)", days), days,
+            date);
+}
+
+static void add_end(struct ecert_buffer *out, const struct ecert_finding *finding, int64_t now)
+{
+    char date[ECERT_TIME_TEXT_LEN];
+    const int days = ecert_finding_days(finding, now);
+
+    ecert_clock_date(finding->not_after, date);
+    if (days >= 0)
+        add_days_left(out, finding, date, (unsigned long)days);
+    else
+        add_days_past(out, finding, date, (unsigned long)-(days + 1));
+}
+
+static void add_fine(struct ecert_buffer *out, const struct ecert_finding *finding, int64_t now)
+{
+    char date[ECERT_TIME_TEXT_LEN];
+
+    if (finding->not_after == 0) {
+        ecert_buffer_add_text(out, ecert_words("fine"));
+        return;
+    }
+    const int days = ecert_finding_days(finding, now);
+    if (days < 1) {
+        add_end(out, finding, now);
+        return;
+    }
+    ecert_clock_date(finding->not_after, date);
+    ecert_buffer_printf(out,
+                        ecert_words_n("valid for %d more day (%s)", "valid for %d more days (%s)",
+                                      (unsigned long)days),
+                        days, date);
+}
+
+static void add_dates(struct ecert_buffer *out, const struct ecert_finding *finding, int64_t now)
+{
+    char date[ECERT_TIME_TEXT_LEN];
+
+    if (finding->condition == ECERT_CONDITION_FINE) {
+        add_fine(out, finding, now);
+    } else if (finding->condition == ECERT_CONDITION_NOT_YET_VALID) {
+        ecert_clock_text(finding->not_before, date);
+        ecert_buffer_printf(out, ecert_words("not valid before %s"), date);
+    } else if (finding->not_after == 0) { /* without its day there is nothing to count */
+        ecert_buffer_add_text(out, finding->condition == ECERT_CONDITION_EXPIRED
+                                       ? ecert_words("expired")
+                                       : ecert_words("expires soon"));
+    } else {
+        add_end(out, finding, now);
+    }
+}
+
+static const char *fixed_state(enum ecert_condition condition)
+{
+    switch (condition) {
+    case ECERT_CONDITION_FINE:
+    case ECERT_CONDITION_EXPIRES:
+    case ECERT_CONDITION_EXPIRED:
+    case ECERT_CONDITION_NOT_YET_VALID:
+        break; /* with their dates */
+    case ECERT_CONDITION_MISSING:
+        return ecert_words("not there");
+    case ECERT_CONDITION_UNREADABLE:
+        return ecert_words("cannot be opened");
+    case ECERT_CONDITION_UNDECODABLE:
+        return ecert_words("cannot be understood as a certificate or list");
+    case ECERT_CONDITION_NO_ANSWER:
+        return ecert_words("does not answer");
+    case ECERT_CONDITION_OTHER_LEAF:
+        return ecert_words("serves another certificate than the deployed one");
+    case ECERT_CONDITION_INCOMPLETE_CHAIN:
+        return ecert_words("the chain is incomplete: the certificate of an issuing CA is missing");
+    case ECERT_CONDITION_WRONG_CHAIN:
+        return ecert_words("the chain is out of order or holds what does not belong to it");
+    case ECERT_CONDITION_REVOKED_ISSUER:
+        return ecert_words("the chain holds a CA certificate that was revoked");
+    case ECERT_CONDITION_WRONG_NAME:
+        return ecert_words("the certificate does not cover the server's name");
+    case ECERT_CONDITION_REVOKED:
+        return ecert_words("revoked by the CA");
+    case ECERT_CONDITION_REVOCATION_UNKNOWN:
+        return ecert_words("whether it was revoked cannot be told");
+    case ECERT_CONDITION_NOT_ISSUED:
+        return ecert_words("no issued certificate has been taken yet");
+    case ECERT_CONDITION_NOT_DEPLOYED:
+        return ecert_words("the newest certificate is not deployed");
+    case ECERT_CONDITION_WAITING:
+        return ecert_words("waits to be taken");
+    case ECERT_CONDITION_FAILED:
+        return ecert_words("failed");
+    }
+    return NULL;
+}
+
+void ecert_words_state(struct ecert_buffer *out, const struct ecert_finding *finding, int64_t now)
+{
+    const char *fixed = fixed_state(finding->condition);
+
+    if (fixed == NULL)
+        add_dates(out, finding, now);
+    else
+        ecert_buffer_add_text(out, fixed);
+}
+
+/* ---- why, and what to do ---- */
+
+/* A word as a shell takes it: names of watches may be patterns. */
+static void add_shell_word(struct ecert_buffer *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "._/:@%+=,-";
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer quoted = {0};
+
+    if (word[0] != '\0' && word[0] != '-' && word[strspn(word, plain)] == '\0') {
+        ecert_buffer_add_text(out, word);
+        return;
+    }
+    ecert_buffer_add_text(&quoted, "'");
+    for (const char *p = word; *p != '\0'; p++) {
+        if (*p == '\'')
+            ecert_buffer_add_text(&quoted, "'\\''");
+        else
+            ecert_buffer_add(&quoted, (struct ecert_view){(const uint8_t *)p, 1});
+    }
+    ecert_buffer_add_text(&quoted, "'");
+    ecert_buffer_add_escaped(out, ecert_buffer_view(&quoted), false);
+}
+
+/* A text of the table, with the finding's name for each {name}. */
+static void add_filled(struct ecert_buffer *out, const char *text, const char *name)
+{
+    static const char place[] = "{name}";
+    const char *at;
+
+    while ((at = strstr(text, place)) != NULL) {
+        ecert_buffer_add(out, (struct ecert_view){(const uint8_t *)text, (size_t)(at - text)});
+        add_shell_word(out, name);
+        text = at + sizeof place - 1;
+    }
+    ecert_buffer_add_text(out, text);
+}
+
+void ecert_words_why(struct ecert_buffer *out, const struct ecert_finding *finding)
+{
+    const struct ecert_advice *advice = ecert_advice_for(finding->watched, finding->condition);
+
+    ecert_buffer_add_text(out, ecert_words(advice->why));
+}
+
+void ecert_words_what_to_do(struct ecert_buffer *out, const struct ecert_finding *finding)
+{
+    const struct ecert_advice *advice = ecert_advice_for(finding->watched, finding->condition);
+
+    add_filled(out, ecert_words(advice->what_to_do), finding->name == NULL ? "" : finding->name);
+}

@@ -1,0 +1,311 @@
+/* What is said about findings, in both languages; the catalogue is the one of the build tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/monitor/words.h"
+#include "core/monitor/words_advice.h"
+
+#define DAY 86400
+#define NOW 1795262400 /* 2026-11-21 12:00 UTC */
+
+static const enum ecert_watched all_watched[] = {
+#define WATCHED(value, word) value,
+    ECERT_WATCHED_LIST(WATCHED)
+#undef WATCHED
+};
+static const enum ecert_condition all_conditions[] = {
+#define CONDITION(value, word, urgency) value,
+    ECERT_CONDITION_LIST(CONDITION)
+#undef CONDITION
+};
+
+typedef void say_fn(struct ecert_buffer *out, const struct ecert_finding *finding);
+
+static void say_state(struct ecert_buffer *out, const struct ecert_finding *finding)
+{
+    ecert_words_state(out, finding, NOW);
+}
+
+/* The caller frees. */
+static char *say(say_fn *fn, const struct ecert_finding *finding)
+{
+    struct ecert_buffer out = {0};
+    struct ecert_bytes bytes = {0};
+    struct ecert_error err = {0};
+
+    fn(&out, finding);
+    assert_int_equal(ecert_buffer_take(&out, &bytes, &err), ECERT_OK);
+    return (char *)bytes.ptr;
+}
+
+static void check_said(say_fn *fn, const struct ecert_finding *finding, const char *want)
+{
+    char *said = say(fn, finding);
+
+    assert_string_equal(said, want);
+    free(said);
+}
+
+/* ---- states ---- */
+
+static const struct state_row {
+    const char *name;
+    enum ecert_watched watched;
+    enum ecert_condition condition;
+    int64_t left; /* seconds from now to its end; 0: no end */
+    const char *en, *zh;
+} state_rows[] = {
+    {"weeks", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRES, 12 * DAY + 3600,
+     "expires in 12 days (2026-12-03)", "尚餘 12 日到期（2026-12-03）"},
+    {"one day", ECERT_WATCHED_FILE, ECERT_CONDITION_EXPIRES, DAY, "expires in 1 day (2026-11-22)",
+     "尚餘 1 日到期（2026-11-22）"},
+    {"the last hours", ECERT_WATCHED_TARGET, ECERT_CONDITION_EXPIRES, DAY - 1,
+     "expires in less than a day (2026-11-22)", "不足一日即到期（2026-11-22）"},
+    {"just past", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, -1,
+     "expired less than a day ago (2026-11-21)", "已到期不足一日（2026-11-21）"},
+    {"one day past", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, -DAY - 1,
+     "expired 1 day ago (2026-11-20)", "已到期 1 日（2026-11-20）"},
+    {"long past", ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_EXPIRED, -40 * DAY - 1,
+     "expired 40 days ago (2026-10-12)", "已到期 40 日（2026-10-12）"},
+    {"a subscription ends", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, 45 * DAY,
+     "ends in 45 days (2027-01-05)", "尚餘 45 日屆滿（2027-01-05）"},
+    {"a subscription ended", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRED, -3 * DAY - 1,
+     "ended 3 days ago (2026-11-18)", "已屆滿 3 日（2026-11-18）"},
+    {"fine", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_FINE, 196 * DAY,
+     "valid for 196 more days (2027-06-05)", "有效，尚餘 196 日（2027-06-05）"},
+    {"fine without an end", ECERT_WATCHED_UNIT, ECERT_CONDITION_FINE, 0, "fine", "正常"},
+    {"no day is known", ECERT_WATCHED_FILE, ECERT_CONDITION_EXPIRED, 0, "expired", "已到期"},
+    {"drift", ECERT_WATCHED_TARGET, ECERT_CONDITION_OTHER_LEAF, 100 * DAY,
+     "serves another certificate than the deployed one", "所提供的並非已部署的證書"},
+    {"not yet valid", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_YET_VALID, 100 * DAY,
+     "not valid before 2026-11-22T12:00:00Z", "於 2026-11-22T12:00:00Z 之前尚未生效"},
+};
+
+static void check_state(void **state)
+{
+    const struct state_row *row = *state;
+    const struct ecert_finding finding = {.watched = row->watched,
+                                          .condition = row->condition,
+                                          .not_before = NOW + DAY,
+                                          .not_after = row->left == 0 ? 0 : NOW + row->left};
+
+    (void)ecert_words_use("en");
+    check_said(say_state, &finding, row->en);
+    (void)ecert_words_use("zh_HK");
+    check_said(say_state, &finding, row->zh);
+}
+
+/* ---- every kind in every condition ---- */
+
+/* The first byte of an ideograph from U+4E00 on is E4 to E9. */
+static bool is_chinese(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++)
+        if ((unsigned char)*p >= 0xE4 && (unsigned char)*p <= 0xE9)
+            return true;
+    return false;
+}
+
+static void check_sentence(say_fn *fn, const struct ecert_finding *finding)
+{
+    (void)ecert_words_use("en");
+    char *english = say(fn, finding);
+    (void)ecert_words_use("zh_HK");
+    char *chinese = say(fn, finding);
+
+    assert_true(english[0] != '\0');
+    assert_false(is_chinese(english));
+    assert_true(is_chinese(chinese));
+    assert_null(strchr(english, '{'));
+    assert_null(strchr(chinese, '{'));
+    assert_null(strchr(chinese, '\n'));
+    free(english);
+    free(chinese);
+}
+
+static void nothing_is_without_words(void **state)
+{
+    static char name[] = "www.example.hk";
+    (void)state;
+
+    for (size_t w = 0; w < ARRAY_SIZE(all_watched); w++) {
+        for (size_t c = 0; c < ARRAY_SIZE(all_conditions); c++) {
+            const struct ecert_finding finding = {.watched = all_watched[w],
+                                                  .condition = all_conditions[c],
+                                                  .name = name,
+                                                  .not_before = NOW,
+                                                  .not_after = NOW + 3 * DAY};
+            check_sentence(say_state, &finding);
+            check_sentence(ecert_words_why, &finding);
+            check_sentence(ecert_words_what_to_do, &finding);
+        }
+        (void)ecert_words_use("zh_HK");
+        assert_true(is_chinese(ecert_words_watched(all_watched[w])));
+    }
+    for (int u = ECERT_URGENCY_FINE; u <= ECERT_URGENCY_UNKNOWN; u++)
+        assert_true(is_chinese(ecert_words_urgency((enum ecert_urgency)u)));
+}
+
+/* Every row is reached by somebody, and names commands that there are. */
+static void check_commands(const char *text)
+{
+    static const char *const commands[] = {"check", "remind", "ack",    "status", "plan",  "deploy",
+                                           "run",   "import", "verify", "report", "config"};
+
+    for (const char *p = text; (p = strstr(p, "`ecert ")) != NULL; p++) {
+        const char *word = p + strlen("`ecert ");
+        const size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+        bool known = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+            known = known || (strlen(commands[i]) == len && strncmp(commands[i], word, len) == 0);
+        if (!known)
+            print_error("no such command: %.*s\n", (int)len, word);
+        assert_true(known);
+    }
+}
+
+static void every_row_is_reached_and_names_commands_that_exist(void **state)
+{
+    size_t n;
+    const struct ecert_advice *advice = ecert_advice_all(&n);
+    (void)state;
+
+    for (size_t i = 0; i < n; i++) {
+        bool reached = false;
+
+        for (size_t w = 0; w < ARRAY_SIZE(all_watched); w++)
+            for (size_t c = 0; c < ARRAY_SIZE(all_conditions); c++)
+                reached =
+                    reached || ecert_advice_for(all_watched[w], all_conditions[c]) == &advice[i];
+        if (!reached)
+            print_error("nothing reaches row %zu: %s\n", i, advice[i].why);
+        assert_true(reached);
+        check_commands(advice[i].what_to_do);
+    }
+}
+
+/* ---- names in commands ---- */
+
+static const struct name_row {
+    const char *name, *word; /* what it is called; how a shell has to be given it */
+} name_rows[] = {
+    {"www.example.hk", "www.example.hk"},
+    {"*.example.hk", "'*.example.hk'"},
+    {"/etc/ssl/*.pem", "'/etc/ssl/*.pem'"},
+    {"two words", "'two words'"},
+    {"it's", "'it'\\''s'"},
+    {"$(reboot)", "'$(reboot)'"},
+    {"-x", "'-x'"},
+    {"", "''"},
+    {"獲授權代表", "'獲授權代表'"},
+    {"{name}", "'{name}'"},
+    {"a\r\nb", "'a\\x0D\\x0Ab'"},
+};
+
+static void names_are_words_of_a_shell(void **state)
+{
+    const struct name_row *row = *state;
+    char *name = strdup(row->name);
+    const struct ecert_finding finding = {
+        .watched = ECERT_WATCHED_TARGET, .condition = ECERT_CONDITION_OTHER_LEAF, .name = name};
+    char *want = NULL;
+
+    (void)ecert_words_use("en");
+    char *said = say(ecert_words_what_to_do, &finding);
+    assert_true(asprintf(&want, "`ecert plan %s` shows", row->word) > 0);
+    assert_memory_equal(said, want, strlen(want));
+    free(want);
+    free(said);
+    free(name);
+}
+
+/* ---- languages ---- */
+
+static void languages_change_without_a_locale_of_the_machine(void **state)
+{
+    (void)state;
+    assert_int_equal(clearenv(), 0); /* as core/base/process.c leaves it */
+    assert_int_equal(setenv("LANG", "C", 1), 0);
+    assert_int_equal(setenv("LC_ALL", "C", 1), 0);
+    for (int i = 0; i < 3; i++) {
+        (void)ecert_words_use("en");
+        assert_string_equal(ecert_words("certificate"), "certificate");
+        assert_string_equal(ecert_words_n("expires in %lu day (%s)", "expires in %lu days (%s)", 1),
+                            "expires in %lu day (%s)");
+        assert_string_equal(ecert_words_tag(), "en");
+        assert_string_equal(ecert_words_use("zh_HK"), "en");
+        assert_string_equal(ecert_words("certificate"), "證書");
+        assert_string_equal(ecert_words_n("expires in %lu day (%s)", "expires in %lu days (%s)", 1),
+                            "尚餘 %lu 日到期（%s）");
+        assert_string_equal(ecert_words_tag(), "zh-Hant-HK");
+    }
+    /* what is not ours stays English */
+    assert_string_equal(setlocale(LC_MESSAGES, NULL), "C");
+    assert_string_equal(strerror(ENOENT), "No such file or directory");
+    assert_string_equal(ecert_words_use("en"), "zh_HK");
+}
+
+static void what_is_not_known_is_english(void **state)
+{
+    (void)state;
+    assert_true(ecert_words_know("en"));
+    assert_true(ecert_words_know("zh_HK"));
+    assert_false(ecert_words_know("zh"));
+    assert_false(ecert_words_know("../../etc"));
+    (void)ecert_words_use("zh_HK");
+    assert_string_equal(ecert_words("a text that no catalogue has"),
+                        "a text that no catalogue has");
+    (void)ecert_words_use("de");
+    assert_string_equal(ecert_words("certificate"), "certificate");
+    (void)ecert_words_use("zh_HK");
+    (void)ecert_words_use(NULL);
+    assert_string_equal(ecert_words("certificate"), "certificate");
+}
+
+static void without_a_catalogue_it_is_english(void **state)
+{
+    (void)state;
+    ecert_words_directory("/nonexistent");
+    (void)ecert_words_use("zh_HK");
+    assert_string_equal(ecert_words("certificate"), "certificate");
+    assert_string_equal(ecert_words_n("%zu more ends later.", "%zu more end later.", 2),
+                        "%zu more end later.");
+    ecert_words_directory(TEST_LOCALE_DIR);
+    assert_string_equal(ecert_words("certificate"), "證書");
+    (void)ecert_words_use("en");
+}
+
+int main(void)
+{
+    const struct CMUnitTest single[] = {
+        cmocka_unit_test(nothing_is_without_words),
+        cmocka_unit_test(every_row_is_reached_and_names_commands_that_exist),
+        cmocka_unit_test(languages_change_without_a_locale_of_the_machine),
+        cmocka_unit_test(what_is_not_known_is_english),
+        cmocka_unit_test(without_a_catalogue_it_is_english),
+    };
+    struct CMUnitTest states[ARRAY_SIZE(state_rows)] = {0}, names[ARRAY_SIZE(name_rows)] = {0};
+
+    ecert_words_directory(TEST_LOCALE_DIR);
+    for (size_t i = 0; i < ARRAY_SIZE(state_rows); i++)
+        states[i] = (struct CMUnitTest){.name = state_rows[i].name,
+                                        .test_func = check_state,
+                                        .initial_state = (void *)(uintptr_t)&state_rows[i]};
+    for (size_t i = 0; i < ARRAY_SIZE(name_rows); i++)
+        names[i] = (struct CMUnitTest){.name = name_rows[i].word,
+                                       .test_func = names_are_words_of_a_shell,
+                                       .initial_state = (void *)(uintptr_t)&name_rows[i]};
+    return cmocka_run_group_tests(states, NULL, NULL) + cmocka_run_group_tests(names, NULL, NULL) +
+           cmocka_run_group_tests(single, NULL, NULL);
+}
