@@ -1,50 +1,22 @@
 /* `ecert status`: what each target shall have, has, and serves at this moment. */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/cli/app.h"
+#include "core/cli/reminding.h"
 #include "core/flow/certificate.h"
 #include "core/flow/deploy.h"
+#include "core/flow/endpoints.h"
 #include "core/flow/outcome_json.h"
 #include "core/flow/source.h"
 
-#define PROBE_TIMEOUT_MS 4000u
-
-/* One handshake per endpoint of every target, all at once; `first` maps a target to its own. */
-struct live {
-    struct ecert_probe *probes; /* borrowed texts */
-    struct ecert_seen *seen;
-    size_t n;
-};
-
-static void live_clear(struct live *live)
-{
-    for (size_t i = 0; live->seen != NULL && i < live->n; i++)
-        ecert_seen_clear(&live->seen[i]);
-    free(live->seen);
-    free(live->probes);
-}
-
+/* One handshake per endpoint of every target, all at once, in the order of the targets. */
 static enum ecert_status look(struct ecert_app *app, const struct ecert_deployments *deployments,
-                              struct live *live, struct ecert_error *err)
+                              struct ecert_endpoints *live, struct ecert_error *err)
 {
-    size_t n = 0;
-
     for (size_t i = 0; i < deployments->n; i++)
-        n += deployments->items[i].state.n_probes;
-    live->probes = calloc(n + 1, sizeof *live->probes);
-    live->seen = calloc(n + 1, sizeof *live->seen);
-    if (live->probes == NULL || live->seen == NULL)
-        return ecert_error_nomem(err);
-    for (size_t i = 0; i < deployments->n; i++)
-        for (size_t k = 0; k < deployments->items[i].state.n_probes; k++)
-            live->probes[live->n++] = deployments->items[i].state.probes[k];
-    if (n == 0)
-        return ECERT_OK;
-    return ecert_network_probe(&app->context.network, live->probes, n, NULL, PROBE_TIMEOUT_MS,
-                               live->seen, err);
+        ECERT_TRY(ecert_endpoints_add_target(live, &deployments->items[i].state, err));
+    return ecert_endpoints_look(live, &app->context.network, NULL, NULL, NULL, err);
 }
 
 /* What one endpoint serves, in words, compared with what was deployed there. */
@@ -163,7 +135,7 @@ static void add_leaf(const struct ecert_app *app, const struct ecert_deployment 
 
 /* How much could not be read: 0 or 1. */
 static size_t show_target(struct ecert_app *app, const struct ecert_deployment *deployment,
-                          const struct live *live, size_t first, json_t *list)
+                          const struct ecert_endpoints *live, size_t first, json_t *list)
 {
     const struct ecert_target_state *state = &deployment->state;
     json_t *endpoints = json_array();
@@ -243,7 +215,7 @@ int ecert_cmd_status(struct ecert_app *app)
 {
     const struct ecert_deploy_selection how = {.names = app->options.args};
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
-    ECERT_AUTO(live_clear) struct live live = {0};
+    ECERT_AUTO(ecert_endpoints_clear) struct ecert_endpoints live = {0};
     struct ecert_error err = {0};
     json_t *list = json_array(), *certificates = json_array();
     const struct ecert_certificate_config *shown = NULL;
@@ -264,6 +236,7 @@ int ecert_cmd_status(struct ecert_app *app)
         first += deployments.items[i].state.n_probes;
     }
     unreadable += show_inbox(app);
+    unreadable += ecert_report_owed(app);
     ecert_tell(app, "certificates", certificates);
     ecert_tell(app, "targets", list);
     /* what stands badly is told, not failed; what could not be told is */

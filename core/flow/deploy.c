@@ -99,6 +99,7 @@ static enum ecert_status stand(struct ecert_context *context,
     unsigned newest = 0, live = 0;
 
     ECERT_TRY(ecert_store_newest(state_dir, name, &newest, err));
+    deployment->newest = newest;
     ECERT_TRY(ecert_store_load_target(state_dir, name, deployment->target->id, state, err));
     deployment->has_state = true;
     ECERT_TRY(ecert_store_live(state_dir, name, deployment->target->id, &live, err));
@@ -138,13 +139,15 @@ static enum ecert_status add(struct ecert_context *context,
                              const struct ecert_target_config *target,
                              struct ecert_deployments *deployments, struct ecert_error *err)
 {
-    struct ecert_deployment *more =
-        reallocarray(deployments->items, deployments->n + 1, sizeof *deployments->items);
+    if ((deployments->n & (deployments->n - 1)) == 0) { /* 0, 1, 2, 4, 8 ...: it is full */
+        const size_t room = deployments->n == 0 ? 1 : 2 * deployments->n;
+        struct ecert_deployment *more = reallocarray(deployments->items, room, sizeof *more);
 
-    if (more == NULL)
-        return ecert_error_nomem(err);
-    deployments->items = more;
-    struct ecert_deployment *deployment = &more[deployments->n++];
+        if (more == NULL)
+            return ecert_error_nomem(err);
+        deployments->items = more;
+    }
+    struct ecert_deployment *deployment = &deployments->items[deployments->n++];
     *deployment = (struct ecert_deployment){.certificate = certificate, .target = target};
     if (stand(context, how, deployment, &deployment->error) == ECERT_OK)
         return ECERT_OK;

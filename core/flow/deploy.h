@@ -40,6 +40,7 @@ struct ecert_deployment {
     struct ecert_error error; /* UNFIT: why */
     struct ecert_target_state state;
     bool has_state;      /* it was read: what could not be read is not written over */
+    unsigned newest;     /* generation that there is; 0: none, or it could not be looked up */
     unsigned generation; /* to be deployed; 0 if NOTHING */
     bool decided;        /* by a rollback, and not written down yet */
     char settings[ECERT_SHA256_HEX_LEN]; /* fingerprint of what the configuration says now */
