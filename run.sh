@@ -5,12 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 BUILD_PACKAGES=(gcc g++ cmake make pkg-config libssl-dev libcurl4-openssl-dev libconfig-dev
-    libjansson-dev libseccomp-dev ca-certificates)
+    libjansson-dev libseccomp-dev ca-certificates gettext)
 DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
 TEST_PACKAGES=(clang clang-format bats libcmocka-dev nginx apache2 openssl libnss3-tools gnutls-bin
-    valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates)
+    valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light
+    slapd systemd chromium python3-websocket faketime)
 BENCH_PACKAGES=(nginx apache2 openssl time python3 certbot python3-certbot-nginx
-    python3-certbot-apache)
+    python3-certbot-apache python3-cryptography iproute2 util-linux)
 
 usage() {
     cat <<'TEXT'
@@ -20,12 +21,16 @@ Usage: ./run.sh VERB
   build   build/ecert, build/ecert-net and build/plugins/*.so
   demo    the main job, start to end, with servers of its own on loopback
   test    every test; the last line is "N passed, N failed, N skipped"
-  bench   speed and memory, as ratios
+  bench   speed and memory, as ratios; one of them: bench deploy|scan|probes [OPTION...]
   lint    format, layers, headers, warnings (part of test)
 TEXT
 }
 
-# Install only what is missing, and start none of the servers that come with it.
+# npm brings axe-core for the tests of the page; some have it from elsewhere than Debian.
+command -v npm >/dev/null || TEST_PACKAGES+=(npm)
+
+# Install only what is missing, and start none of the servers that come with it. Nothing is removed: a
+# mail server that is in use would have to give way to the tests' one.
 need() {
     local package missing=()
     for package in "$@"; do
@@ -40,7 +45,8 @@ need() {
     echo "installing: ${missing[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq >&2
-    without_starting_services apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+    without_starting_services apt-get install -y -qq --no-install-recommends --no-remove \
+        "${missing[@]}" >&2
 }
 
 # A package's server would take ports 80 and 443 of this host: Debian's own switch keeps it stopped.
@@ -62,6 +68,17 @@ build() { # [folder] [cmake option...]
     cmake -S . -B "$folder" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; rm -f "$folder.log"; return 1; }
     rm -f "$folder.log"
     cmake --build "$folder" --parallel "$(nproc)" -- --no-print-directory
+}
+
+# All of them, or one with its own options: ./run.sh bench deploy --sites 1
+bench() {
+    local which=${1:-all} status=0
+    [ $# -eq 0 ] || shift
+    case "$which" in deploy | scan | probes | all) ;; *) usage >&2; return 2 ;; esac
+    case "$which" in deploy | all) python3 tests/bench/bench.py "$@" || status=1 ;; esac
+    case "$which" in scan | all) python3 tests/bench/scan.py --driver build/scan_bench "$@" || status=1 ;; esac
+    case "$which" in probes | all) python3 tests/bench/probes.py "$@" || status=1 ;; esac
+    return "$status"
 }
 
 case "${1:-}" in
@@ -88,7 +105,8 @@ lint)
 bench)
     need "${BUILD_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"
     build build -DECERT_TESTS=OFF >/dev/null
-    exec python3 tests/bench/bench.py "${@:2}"
+    cmake --build build --target scan_bench >/dev/null
+    bench "${@:2}"
     ;;
 help | --help | -h)
     usage

@@ -13,6 +13,7 @@
 #include "core/base/process.h"
 #include "core/cli/command.h"
 #include "core/flow/store.h"
+#include "core/monitor/finding.h"
 
 #define LOCK_WAIT_MS 3000
 
@@ -44,6 +45,14 @@ static enum ecert_status prepare(struct ecert_app *app, const struct ecert_comma
             ECERT_TRY(ecert_store_tidy(app->config.state_dir, err));
     }
     return ECERT_OK;
+}
+
+/* The code for what is wrong before a command runs. */
+static int code_before(const struct ecert_command *command, int code)
+{
+    if (command != NULL && (command->needs & ECERT_COMMAND_MONITORS) != 0)
+        return ECERT_URGENCY_UNKNOWN;
+    return code;
 }
 
 /* `command` NULL: none is known. */
@@ -86,6 +95,9 @@ static int run_command(struct ecert_app *app, const struct ecert_command *comman
         /* a configuration that is absent or not trusted is a matter of configuration too */
         code = app->config.file == NULL && err.status != ECERT_E_NOMEM ? ECERT_EXIT_USAGE
                                                                        : ecert_exit_of(err.status);
+        code = code_before(command, code);
+        if (app->options.nagios)
+            ecert_say(app, "ECERT UNKNOWN - %s", err.text);
     } else {
         code = command->run(app);
     }
@@ -130,7 +142,7 @@ static int wrong_usage(struct ecert_app *app, int argc, char *argv[], const char
     if (json)
         begin_json(app, command);
     ecert_complain(app, "%s", sentence);
-    const int code = print_json(app, ECERT_EXIT_USAGE);
+    const int code = print_json(app, code_before(command, ECERT_EXIT_USAGE));
     json_decref(app->json);
     return end(code);
 }

@@ -9,7 +9,10 @@
 
 #include "core/flow/context.h"
 
-/* Exit codes, documented in --help and README; `ecert check` alone has its own convention. */
+/*
+ * Exit codes, documented in --help and README.  `ecert check` alone has the convention of
+ * monitoring plugins, enum ecert_urgency: 0 fine, 1 due, 2 critical, 3 could not tell.
+ */
 enum ecert_exit {
     ECERT_EXIT_OK = 0,       /* done, or nothing to do */
     ECERT_EXIT_FAILED = 1,   /* something failed */
@@ -29,6 +32,12 @@ struct ecert_options {
     const char *authority;
     bool exit_code;
     bool reference;
+    bool offline, nagios;
+    const char *prometheus;
+    bool test, owed;
+    const char *failed;
+    const char *until, *note;
+    const char *language;
     const char *const *args; /* operands, NULL-ended */
 };
 
@@ -54,6 +63,12 @@ void ecert_say_more(const struct ecert_app *app, const char *fmt, ...) ECERT_PRI
 /* Text with line ends of its own, as it stands but for control bytes. */
 void ecert_say_text(const struct ecert_app *app, struct ecert_view text);
 
+/*
+ * As ecert_say(), with `prefix` in front as it stands (colours): ours, never a text from outside.
+ */
+void ecert_say_behind(const struct ecert_app *app, const char *prefix, const char *fmt, ...)
+    ECERT_PRINTF(3, 4);
+
 /* "ecert: ..." on standard error, and into "errors" of the JSON. */
 void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
 
@@ -70,6 +85,10 @@ int ecert_cmd_rollback(struct ecert_app *app);
 int ecert_cmd_run(struct ecert_app *app);
 int ecert_cmd_status(struct ecert_app *app);
 int ecert_cmd_verify(struct ecert_app *app);
+int ecert_cmd_check(struct ecert_app *app);
+int ecert_cmd_remind(struct ecert_app *app);
+int ecert_cmd_ack(struct ecert_app *app);
+int ecert_cmd_report(struct ecert_app *app);
 int ecert_cmd_plugins(struct ecert_app *app);
 int ecert_cmd_config(struct ecert_app *app);
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "core/cli/reminding.h"
 #include "core/cli/report.h"
 #include "core/flow/outcome_json.h"
 
@@ -19,7 +20,7 @@ static int end_with(struct ecert_app *app, const struct ecert_error *err)
  * time).  Before that, and while recovering, which can be done again, they end it at once.  kill -9
  * and power cuts are what the journal is for.
  */
-static void hold_signals(void)
+static void mask_signals(int how)
 {
     sigset_t held;
 
@@ -27,7 +28,12 @@ static void hold_signals(void)
     (void)sigaddset(&held, SIGINT);
     (void)sigaddset(&held, SIGTERM);
     (void)sigaddset(&held, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &held, NULL);
+    (void)sigprocmask(how, &held, NULL);
+}
+
+static void hold_signals(void)
+{
+    mask_signals(SIG_BLOCK);
 }
 
 static json_t *targets_json(const struct ecert_deployments *deployments)
@@ -158,6 +164,11 @@ int ecert_cmd_run(struct ecert_app *app)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
     failed += ecert_report_deployments(app, &report.deployments);
     if (status != ECERT_OK)
-        return end_with(app, &err);
+        ecert_complain(app, "%s", err.text);
+    mask_signals(SIG_UNBLOCK); /* reminding can be ended anywhere: what is owed stays owed */
+    /* whatever happened above: most of all then somebody has to be told what expires */
+    failed += ecert_remind_after_run(app);
+    if (status != ECERT_OK)
+        return ecert_exit_of(status);
     return failed == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }

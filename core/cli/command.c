@@ -12,10 +12,12 @@
 
 /* clang-format off */
 static const struct ecert_command commands[] = {
-    {"run", "", "the timer's job: recover, fetch, deploy what needs it",
+    {"run", "", "the timer's job: recover, fetch, deploy what needs it, remind",
      "Asks every source for issued certificates, checks them, and deploys to every target that does\n"
      "not have what it shall have. A target that failed is tried again, with growing pauses up to a\n"
-     "day. Nothing to do is done in a moment. --verbose shows the differences in the files.",
+     "day. Nothing to do is done in a moment. --verbose shows the differences in the files.\n"
+     "Then everything is checked, and people are told what is due (see `ecert remind`), and once a\n"
+     "week how it all stands; a channel that does not accept leaves with 1, but hinders nothing.",
      ecert_cmd_run, STORE | ECERT_COMMAND_LOCK, 0, 0, ""},
     {"import", "FILE...", "take issued files in any form, match them to their keys",
      "PEM, DER, PKCS#7 or PKCS#12, told apart by content. Each file is matched to a configured key by\n"
@@ -51,6 +53,29 @@ static const struct ecert_command commands[] = {
      "the configuration, --authority says by which profile (default: system). Chain files and CRLs\n"
      "that are fetched for it are kept in the cache.",
      ecert_cmd_verify, STORE, 1, ALL, " name password-file authority "},
+    {"check", "[NAME...]", "how everything stands whose expiry is followed, by urgency",
+     "Looks at every certificate, what its live servers serve, every watch, chains, anchors, CRLs,\n"
+     "subscriptions and the inbox; what cannot be read is told like any other finding. Changes nothing\n"
+     "and reminds nobody. Fine ones are counted, and listed with --verbose.\n"
+     "\n"
+     "It leaves with the codes of monitoring plugins: 0 fine, 1 due, 2 critical, 3 could not tell.",
+     ecert_cmd_check, STORE | ECERT_COMMAND_MONITORS, 0, ALL, " offline nagios prometheus "},
+    {"remind", "", "check, and tell people what is due; what is owed until it is accepted",
+     "Checks everything, writes down what crossed a threshold, and sends it over the channels of\n"
+     "`reminders`, also what waits for its next try; `ecert run` does the same at the end, but leaves\n"
+     "to wait what waits. --owed checks nothing and sends only what is owed and need not wait. --test\n"
+     "sends a test over each channel and to every contact, and says who accepted it. --failed tells\n"
+     "that a systemd unit failed.",
+     ecert_cmd_remind, STORE | ECERT_COMMAND_LOCK, 0, 0, " test owed failed offline "},
+    {"ack", "NAME", "quiet the reminders of a certificate or watch until a day",
+     "No reminder of it goes out until the end of that day; `ecert check` shows it as before. An\n"
+     "earlier one of the same name is replaced. Each is recorded with who, when and the note.",
+     ecert_cmd_ack, STORE | ECERT_COMMAND_LOCK, 1, 1, " until note "},
+    {"report", "FILE.html", "the picture: one page with a timeline, to look at, print or send",
+     "Checks everything and writes one HTML file that needs nothing but itself: what needs action, the\n"
+     "next 400 days with the reminders on them, what each live server serves, what is waiting. An older\n"
+     "file is replaced whole. --language en or zh_HK (default: that of `reminders`).",
+     ecert_cmd_report, STORE, 1, 1, " offline language "},
     {"plugins", "", "what is installed, its ABI, its settings", "",
      ecert_cmd_plugins, ECERT_COMMAND_CONFIG, 0, 0, ""},
     {"config", "", "check the configuration; --reference prints every key",
@@ -89,6 +114,24 @@ static const struct option_row {
      "leave with 10 if there is something to change"},
     {"reference", 'r', NULL, offsetof(struct ecert_options, reference), false,
      "print every key of the configuration"},
+    {"offline", 'o', NULL, offsetof(struct ecert_options, offline), false,
+     "no handshakes, no fetches: only what is on disk"},
+    {"nagios", 'N', NULL, offsetof(struct ecert_options, nagios), false,
+     "print as a monitoring plugin: one line, perfdata, long output"},
+    {"prometheus", 'P', "FILE", offsetof(struct ecert_options, prometheus), false,
+     "write metrics to this file, for node_exporter's textfile collector"},
+    {"test", 'e', NULL, offsetof(struct ecert_options, test), false,
+     "send a test over each channel, and say who accepted it"},
+    {"owed", 'w', NULL, offsetof(struct ecert_options, owed), false,
+     "check nothing; send what is owed and whose time has come"},
+    {"failed", 'f', "UNIT", offsetof(struct ecert_options, failed), false,
+     "tell that this unit of systemd failed"},
+    {"language", 'l', "LANG", offsetof(struct ecert_options, language), false,
+     "en or zh_HK"},
+    {"until", 'u', "DATE", offsetof(struct ecert_options, until), false,
+     "the last day of quiet, as 2026-12-31"},
+    {"note", 'm', "TEXT", offsetof(struct ecert_options, note), false,
+     "why, for those who come after"},
 };
 /* clang-format on */
 
@@ -130,8 +173,12 @@ static void help_option(const struct option_row *row, struct ecert_buffer *out)
     ecert_buffer_printf(out, "  -%c, %-22s %s\n", row->letter, left, row->help);
 }
 
-static void help_exit_codes(struct ecert_buffer *out)
+static void help_exit_codes(const struct ecert_command *command, struct ecert_buffer *out)
 {
+    if (command != NULL && (command->needs & ECERT_COMMAND_MONITORS) != 0) {
+        ecert_buffer_add_text(out, "\nExit codes: 0 fine, 1 due, 2 critical, 3 could not tell.\n");
+        return;
+    }
     ecert_buffer_add_text(out, "\nExit codes: 0 done or nothing to do, 1 something failed, 2 usage "
                                "or configuration,\n4 another run is at work.\n");
 }
@@ -153,7 +200,7 @@ void ecert_help(struct ecert_buffer *out)
     for (size_t i = 0; i < ARRAY_SIZE(options); i++)
         if (options[i].everywhere)
             help_option(&options[i], out);
-    help_exit_codes(out);
+    help_exit_codes(NULL, out);
 }
 
 void ecert_help_command(const struct ecert_command *command, struct ecert_buffer *out)
@@ -165,7 +212,7 @@ void ecert_help_command(const struct ecert_command *command, struct ecert_buffer
     for (size_t i = 0; i < ARRAY_SIZE(options); i++)
         if (is_option_of(command, &options[i]))
             help_option(&options[i], out);
-    help_exit_codes(out);
+    help_exit_codes(command, out);
 }
 
 /* ---- parsing ---- */

@@ -9,6 +9,8 @@ enum ecert_command_needs {
     ECERT_COMMAND_CONFIG = 1 << 0, /* the configuration is loaded; its mistakes end the command */
     ECERT_COMMAND_STATE = 1 << 1,  /* the state directory exists */
     ECERT_COMMAND_LOCK = 1 << 2,   /* the lock is held; ECERT_EXIT_BUSY otherwise */
+    /* its exit codes are those of monitoring plugins: whatever goes wrong before it is 3 */
+    ECERT_COMMAND_MONITORS = 1 << 3,
 };
 
 struct ecert_command {

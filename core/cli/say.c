@@ -63,6 +63,17 @@ void ecert_say_more(const struct ecert_app *app, const char *fmt, ...)
     va_end(args);
 }
 
+void ecert_say_behind(const struct ecert_app *app, const char *prefix, const char *fmt, ...)
+{
+    va_list args;
+
+    if (app->json != NULL || app->options.quiet)
+        return;
+    va_start(args, fmt);
+    vput(stdout, prefix, fmt, args);
+    va_end(args);
+}
+
 void ecert_say_text(const struct ecert_app *app, struct ecert_view text)
 {
     if (app->json == NULL && !app->options.quiet)

@@ -20,6 +20,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/config_keys.c
   core/flow/config_read.c
   core/flow/config_target.c
+  core/flow/config_watch.c
   core/flow/context.c
   core/flow/crls.c
   core/flow/decode.c
@@ -30,6 +31,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/deploy.c
   core/flow/deploy_prepare.c
   core/flow/deploy_record.c
+  core/flow/endpoints.c
   core/flow/inbox.c
   core/flow/intake.c
   core/flow/items.c
@@ -40,6 +42,8 @@ set(ECERT_FLOW_SOURCES
   core/flow/network.c
   core/flow/network_fetch.c
   core/flow/network_probe.c
+  core/flow/network_send.c
+  core/flow/ocsp.c
   core/flow/outcome.c
   core/flow/outcome_json.c
   core/flow/pipeline.c

@@ -139,10 +139,12 @@ serials() { # FILE: the serial number of each certificate, in order
 }
 
 # snapshot DIR: every file with type, mode, owner, time of change, link and contents; but for the
-# lock, which is taken, and folders' times where it lies
+# lock, which is taken, and state.json of the reminders, where each run notes when it checked
 snapshot() {
-    find "$1" -path "$W/state/lock" -prune -o -printf '%y %m %U:%G %T@ %p %l\n' | sort
-    find "$1" -path "$W/state/lock" -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum
+    local passing=(-path "$W/state/lock" -o -path "$W/state/reminders/state.json")
+    find "$1" \( "${passing[@]}" \) -prune -o -path "$W/state/reminders" -printf '%y %m %U:%G %p\n' \
+        -o -printf '%y %m %U:%G %T@ %p %l\n' | sort
+    find "$1" \( "${passing[@]}" \) -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum
 }
 
 same() { # BEFORE AFTER, two snapshots

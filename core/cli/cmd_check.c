@@ -1,0 +1,247 @@
+/* `ecert check`: how everything stands whose expiry is followed. */
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/cli/check_machines.h"
+#include "core/cli/day.h"
+#include "core/cli/progress.h"
+#include "core/monitor/monitor.h"
+#include "core/monitor/reminders.h"
+#include "core/monitor/words.h"
+
+#define METRICS_MODE   0644 /* node_exporter is somebody else */
+#define NAME_WIDTH_MAX 40   /* a longer name moves its own line only */
+#define TEXT_WIDTH     70   /* of what stands below */
+
+/* ---- the table ---- */
+
+/* Columns on a screen: a Chinese character takes two (East Asian Wide, Unicode TR 11, roughly). */
+static size_t columns(const char *text)
+{
+    size_t n = 0;
+
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
+        if ((*c & 0xC0) != 0x80) /* not a byte that continues a character */
+            n += *c >= 0xE1 ? 2 : 1;
+    return n;
+}
+
+static int padding(const char *text, size_t width)
+{
+    const size_t n = columns(text);
+
+    return n < width ? (int)(width - n) : 0;
+}
+
+static const char *colour_of(enum ecert_urgency urgency)
+{
+    switch (urgency) {
+    case ECERT_URGENCY_CRITICAL:
+        return "\033[1;31m";
+    case ECERT_URGENCY_DUE:
+        return "\033[33m";
+    case ECERT_URGENCY_UNKNOWN:
+        return "\033[35m";
+    case ECERT_URGENCY_FINE:
+        break;
+    }
+    return "\033[32m";
+}
+
+struct table {
+    struct ecert_app *app;
+    bool colours;
+    size_t name_width;
+    int64_t now;
+};
+
+static void say_row(const struct table *table, const struct ecert_finding *finding)
+{
+    const char *state = ecert_urgency_word(finding->urgency);
+    char days[16] = "-", prefix[64];
+
+    if (finding->not_after != 0)
+        (void)snprintf(days, sizeof days, "%d", ecert_finding_days(finding, table->now));
+    (void)snprintf(prefix, sizeof prefix, "%s%-8s%s",
+                   table->colours ? colour_of(finding->urgency) : "", state,
+                   table->colours ? "\033[0m" : "");
+    ecert_say_behind(table->app, prefix, " %5s  %s%*s  %s", days, finding->name,
+                     padding(finding->name, table->name_width), "",
+                     finding->where == NULL ? "-" : finding->where);
+}
+
+/* Indented, in lines of words; a word that is longer than a line stands alone. */
+static void say_below(const struct table *table, const struct ecert_buffer *text)
+{
+    const char *line = text->len == 0 ? "" : (const char *)text->ptr;
+
+    while (*line != '\0') {
+        size_t len = strcspn(line, " ");
+        for (size_t next; line[len] == ' '; len = next) {
+            next = len + 1 + strcspn(line + len + 1, " ");
+            if (next > TEXT_WIDTH)
+                break;
+        }
+        ecert_say(table->app, "         %.*s", (int)len, line);
+        line += len + (line[len] == ' ');
+    }
+}
+
+/* Until when somebody said "I know"; 0: nobody did. */
+static int64_t acknowledged(struct ecert_app *app, const struct ecert_finding *finding, int64_t now,
+                            struct ecert_ack *ret)
+{
+    struct ecert_error err = {0};
+
+    if (finding->urgency == ECERT_URGENCY_FINE)
+        return 0;
+    const enum ecert_status status = ecert_ack_read(&app->config, finding->name, now, ret, &err);
+    if (status == ECERT_OK)
+        return ret->until;
+    if (status != ECERT_E_NOT_FOUND)
+        ecert_complain(app, "%s", err.text);
+    return 0;
+}
+
+/* Below one that is not fine: how it stands, what to do, and who knows. */
+static void say_words(const struct table *table, const struct ecert_finding *finding)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer state = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer to_do = {0};
+    ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
+    char date[ECERT_TIME_TEXT_LEN];
+
+    ecert_finding_text(finding, table->now, &state);
+    ecert_words_what_to_do(&to_do, finding);
+    say_below(table, &state);
+    say_below(table, &to_do);
+    if (acknowledged(table->app, finding, table->now, &ack) == 0)
+        return;
+    ecert_day_text(ack.until, date);
+    ecert_say(table->app, "         no reminders until %s: %s%s%s", date,
+              ack.by == NULL ? "?" : ack.by, ack.note == NULL ? "" : ": ",
+              ack.note == NULL ? "" : ack.note);
+}
+
+static void say_table(struct ecert_app *app, const struct ecert_findings *findings, int64_t now)
+{
+    struct table table = {
+        .app = app, .colours = isatty(STDOUT_FILENO) == 1, .name_width = 4, .now = now};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer counts = {0};
+    size_t n = findings->n;
+
+    while (!app->options.verbose && n > 0 && /* fine ones stand last */
+           findings->items[n - 1].urgency == ECERT_URGENCY_FINE)
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        const size_t width = columns(findings->items[i].name);
+        if (width > table.name_width && width <= NAME_WIDTH_MAX)
+            table.name_width = width;
+    }
+    if (n > 0)
+        ecert_say(app, "%-8s %5s  %-*s  %s", "STATE", "DAYS", (int)table.name_width, "NAME",
+                  "WHERE");
+    for (size_t i = 0; i < n; i++) {
+        say_row(&table, &findings->items[i]);
+        if (findings->items[i].urgency != ECERT_URGENCY_FINE)
+            say_words(&table, &findings->items[i]);
+    }
+    ecert_counts_text(findings, &counts);
+    if (counts.len > 0)
+        ecert_say(app, "%s", (const char *)counts.ptr);
+}
+
+/* ---- for programs ---- */
+
+static void tell_json(struct ecert_app *app, const struct ecert_findings *findings, int64_t now)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < findings->n; i++) {
+        ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
+        const int64_t until = acknowledged(app, &findings->items[i], now, &ack);
+        (void)json_array_append_new(list, ecert_finding_json(&findings->items[i], now, until));
+    }
+    ecert_tell(app, "findings", list);
+    ecert_tell(app, "counts", ecert_counts_json(findings));
+    ecert_tell(app, "worst", json_string(ecert_urgency_word(ecert_findings_worst(findings))));
+}
+
+static size_t count_owed(const struct ecert_reminder_list *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        for (size_t k = 0; k < list->items[i].n_owed; k++)
+            n += !list->items[i].owed[k].told;
+    return n;
+}
+
+static enum ecert_status write_metrics(struct ecert_app *app, const struct ecert_findings *findings,
+                                       int64_t now, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_reminder_list_clear) struct ecert_reminder_list owed = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes metrics = {0};
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    const struct ecert_fs_owner owner = ecert_fs_own(METRICS_MODE);
+
+    ECERT_TRY(ecert_reminders_owed(&app->config, &owed, &notes, err));
+    for (size_t i = 0; i < notes.len; i++)
+        ecert_complain(app, "%s", notes.items[i]);
+    ECERT_TRY(ecert_check_metrics(findings, count_owed(&owed), now, &metrics, err));
+    ECERT_TRY(ecert_fs_resolve_new(app->options.prometheus, &path, err));
+    return ecert_fs_replace(path, ecert_bytes_view(&metrics), &owner, err);
+}
+
+/* ---- the command ---- */
+
+static enum ecert_status collect(void *context, const struct ecert_finding *finding,
+                                 struct ecert_error *err)
+{
+    return ecert_findings_add(context, finding, err);
+}
+
+/* What could not be told, in the form that was asked for. */
+static int cannot_tell(struct ecert_app *app, const struct ecert_error *err)
+{
+    ecert_complain(app, "%s", err->text);
+    if (app->options.nagios)
+        ecert_say(app, "ECERT UNKNOWN - %s", err->text);
+    return ECERT_URGENCY_UNKNOWN;
+}
+
+int ecert_cmd_check(struct ecert_app *app)
+{
+    const int64_t now = ecert_clock_now();
+    struct ecert_progress progress = ecert_progress_of(app, "handshakes");
+    const struct ecert_monitor_options options = {.names = app->options.args,
+                                                  .offline = app->options.offline,
+                                                  .progress = ecert_progress_call(&progress),
+                                                  .progress_context = &progress};
+    ECERT_AUTO(ecert_findings_clear)
+    struct ecert_findings findings = {.keep_fine = app->options.verbose || app->json != NULL ||
+                                                   app->options.prometheus != NULL};
+    struct ecert_error err = {0};
+
+    const enum ecert_status status =
+        ecert_monitor_run(&app->context, &options, collect, &findings, &err);
+    ecert_progress_end(&progress);
+    if (status != ECERT_OK)
+        return cannot_tell(app, &err);
+    ecert_findings_sort(&findings);
+    ecert_words_use("en");
+    if (app->options.prometheus != NULL && write_metrics(app, &findings, now, &err) != ECERT_OK)
+        return cannot_tell(app, &err);
+    if (app->json != NULL)
+        tell_json(app, &findings, now);
+    else if (app->options.nagios)
+        ecert_check_nagios(app, &findings, now);
+    else
+        say_table(app, &findings, now);
+    return (int)ecert_findings_worst(&findings);
+}

@@ -1,0 +1,70 @@
+/*
+ * Channels: the ways out.  Accepted means accepted: by the SMTP server for this recipient, with a
+ * 2xx status, with exit code 0, by the journal's socket.
+ *
+ *   email     one message per recipient, in his language
+ *   webhook   POST; with a secret, X-Ecert-Signature: sha256=HEX is the HMAC-SHA256 of the body,
+ *             in lower case, as receivers of such hooks expect it
+ *   command   argv, the JSON on standard input
+ *   journal   one entry per finding, with fields of its own (channel_internal.h); where no journal
+ *             is, syslog(3), and where that is not either, standard error, which a container's log
+ *             or cron keeps
+ */
+#ifndef ECERT_MONITOR_CHANNEL_H
+#define ECERT_MONITOR_CHANNEL_H
+
+#include "core/flow/context.h"
+#include "core/monitor/notice.h"
+
+/* Is this channel configured? */
+bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_channel channel);
+
+/*
+ * Hand one notice over.  ECERT_E_NETWORK, ECERT_E_TIMEOUT, ECERT_E_COMMAND, ECERT_E_IO: not
+ * accepted, with the server's or command's words; no password, no webhook address in them.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_channel_tell(struct ecert_context *context,
+                                                      enum ecert_channel channel,
+                                                      const struct ecert_notice *notice,
+                                                      struct ecert_error *err);
+
+/* How the sending of everything that is owed went. */
+struct ecert_telling {
+    size_t told, failed, waiting;  /* recipients: accepted, refused now, not to be tried yet */
+    struct ecert_strings accepted; /* "email to a@x.hk", "webhook": who accepted now */
+    struct ecert_strings errors;   /* one sentence per channel and recipient, that names them */
+};
+void ecert_telling_clear(struct ecert_telling *telling);
+
+/*
+ * Tell everybody what is owed to him: what is owed is grouped by channel and recipient, rendered in
+ * the recipient's language, and written down when it was accepted.  Who is told of one thing now is
+ * told everything; `force`: also those for whom all waits for its next try.  A channel that let us
+ * wait until the time was over is not asked for the next recipient, who has failed with it.
+ *
+ * What is not accepted is no error here.  ECERT_E_IO, ECERT_E_NOMEM: what is owed cannot be read,
+ * or how it went cannot be written down (then the others were told all the same); *ret is filled
+ * in either case.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t now,
+                                                        bool force, struct ecert_telling *ret,
+                                                        struct ecert_error *err);
+
+/*
+ * The weekly digest to the fall-back contacts and channels, whatever was found.  It is written down
+ * as sent (ecert_digest_sent) when each channel took it for at least one recipient: else it stays
+ * due, and goes out again with the next run, on the same day under the same key.  The journal,
+ * which takes everything, is told when the others took it.  *ret as above.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_digest_send(struct ecert_context *context,
+                                                     const struct ecert_finding *const *findings,
+                                                     size_t n, size_t fine, int64_t now,
+                                                     struct ecert_telling *ret,
+                                                     struct ecert_error *err);
+
+/* A test notice over every configured channel and to every contact.  *ret as above. */
+ECERT_MUST_CHECK enum ecert_status ecert_channels_test(struct ecert_context *context, int64_t now,
+                                                       struct ecert_telling *ret,
+                                                       struct ecert_error *err);
+
+#endif

@@ -1,0 +1,312 @@
+/* Who is told what: what is owed, grouped by channel and recipient; the digest; the test. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/monitor/channel_internal.h"
+
+void ecert_telling_clear(struct ecert_telling *telling)
+{
+    ecert_strings_clear(&telling->accepted);
+    ecert_strings_clear(&telling->errors);
+    *telling = (struct ecert_telling){0};
+}
+
+/* What one round of telling shares. */
+struct round {
+    struct ecert_context *context;
+    int64_t now;
+    char host[256];
+    bool took[ECERT_CHANNEL_COUNT];                  /* somebody was told over it */
+    struct ecert_error hanging[ECERT_CHANNEL_COUNT]; /* set: it let us wait, and is left alone */
+    struct ecert_telling telling;
+};
+
+static void round_begin(struct round *round, struct ecert_context *context, int64_t now)
+{
+    *round = (struct round){.context = context, .now = now};
+    if (gethostname(round->host, sizeof round->host - 1) != 0 || round->host[0] == '\0')
+        (void)strcpy(round->host, "localhost");
+}
+
+/*
+ * The notice's key: the same for the same contents to the same recipient, so that whoever gets it
+ * twice after a crash can see that it is one.  What it is of was added to `contents`.
+ */
+static void make_key(const struct round *round, enum ecert_channel channel, const char *to,
+                     struct ecert_buffer *contents, char key[ECERT_SHA256_HEX_LEN])
+{
+    ecert_buffer_printf(contents, "%s\n%s\n%s\n", round->host, ecert_channel_word(channel),
+                        to == NULL ? "" : to);
+    ecert_sha256_hex(ecert_buffer_view(contents), key);
+    key[32] = '\0';
+}
+
+/* Hand it over, and count; *ret_outcome is what goes into the books. */
+static enum ecert_status tell(struct round *round, enum ecert_channel channel, const char *to,
+                              struct ecert_notice *notice, struct ecert_error *ret_outcome,
+                              struct ecert_error *err)
+{
+    const char *word = ecert_channel_word(channel);
+    struct ecert_error outcome = {0};
+
+    notice->host = round->host;
+    notice->now = round->now;
+    ecert_notice_address(notice, round->context->config, channel, to);
+    if (round->hanging[channel].status != ECERT_OK)
+        outcome = round->hanging[channel];
+    else if (ecert_channel_tell(round->context, channel, notice, &outcome) == ECERT_E_TIMEOUT)
+        round->hanging[channel] = outcome;
+    *ret_outcome = outcome;
+    if (outcome.status == ECERT_OK) {
+        round->took[channel] = true;
+        round->telling.told++;
+        return ecert_strings_printf(&round->telling.accepted, err, "%s%s%s", word,
+                                    to == NULL ? "" : " to ", to == NULL ? "" : to);
+    }
+    round->telling.failed++;
+    return ecert_strings_printf(&round->telling.errors, err, "%s%s%s: %s", word,
+                                to == NULL ? "" : " to ", to == NULL ? "" : to, outcome.text);
+}
+
+/* ---- what is owed ---- */
+
+/* One line of the books: this reminder is owed to this recipient. */
+struct entry {
+    struct ecert_reminder *reminder;
+    size_t which; /* of its owed[] */
+    size_t at;    /* of the list: older first */
+};
+
+static const struct ecert_owed *owed_of(const struct entry *entry)
+{
+    return &entry->reminder->owed[entry->which];
+}
+
+static int compare_recipients(const struct ecert_owed *a, const struct ecert_owed *b)
+{
+    if (a->channel != b->channel)
+        return a->channel < b->channel ? -1 : 1;
+    return ecert_address_compare(a->to == NULL ? "" : a->to, b->to == NULL ? "" : b->to);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    const int recipients = compare_recipients(owed_of(x), owed_of(y));
+
+    if (recipients != 0)
+        return recipients;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int compare_findings(const void *a, const void *b)
+{
+    const struct ecert_finding *const *x = a, *const *y = b;
+
+    return ecert_finding_compare(*x, *y);
+}
+
+/* Every line that is not told yet, sorted by recipient. */
+static enum ecert_status list_entries(const struct ecert_reminder_list *list,
+                                      struct entry **ret_entries, size_t *ret_n,
+                                      struct ecert_error *err)
+{
+    struct entry *entries;
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        n += list->items[i].n_owed;
+    entries = calloc(n + 1, sizeof *entries);
+    if (entries == NULL)
+        return ecert_error_nomem(err);
+    n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        for (size_t k = 0; k < list->items[i].n_owed; k++)
+            if (!list->items[i].owed[k].told)
+                entries[n++] = (struct entry){&list->items[i], k, i};
+    qsort(entries, n, sizeof *entries, compare_entries);
+    *ret_entries = entries;
+    *ret_n = n;
+    return ECERT_OK;
+}
+
+static bool is_time(const struct entry *entries, size_t n, int64_t now)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ecert_owed_is_due(owed_of(&entries[i]), now))
+            return true;
+    return false;
+}
+
+/* Write down how it went, for each; the first that cannot be written does not stop the others. */
+static enum ecert_status write_down(const struct round *round, const struct entry *entries,
+                                    size_t n, const struct ecert_error *outcome,
+                                    struct ecert_error *err)
+{
+    struct ecert_error first = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        struct ecert_error one = {0};
+        if (ecert_reminder_told(round->context->config, entries[i].reminder, entries[i].which,
+                                round->now, outcome, &one) != ECERT_OK &&
+            first.status == ECERT_OK)
+            first = one;
+    }
+    if (first.status != ECERT_OK)
+        *err = first;
+    return first.status;
+}
+
+/* Everything that one recipient is owed, as one notice. */
+static enum ecert_status tell_recipient(struct round *round, const struct entry *entries, size_t n,
+                                        struct ecert_error *err)
+{
+    const enum ecert_channel channel = owed_of(entries)->channel;
+    const char *to = owed_of(entries)->to;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer contents = {0};
+    ECERT_AUTO(ecert_auto_free) const struct ecert_finding **findings = calloc(n, sizeof *findings);
+    char key[ECERT_SHA256_HEX_LEN];
+    struct ecert_error outcome = {0};
+
+    if (findings == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        findings[i] = &entries[i].reminder->finding;
+        ecert_buffer_printf(&contents, "%s\n", entries[i].reminder->key);
+    }
+    qsort(findings, n, sizeof(const struct ecert_finding *), compare_findings);
+    make_key(round, channel, to, &contents, key);
+    struct ecert_notice notice = {
+        .kind = ECERT_NOTICE_REMINDER, .findings = findings, .n = n, .key = key};
+    ECERT_TRY(tell(round, channel, to, &notice, &outcome, err));
+    return write_down(round, entries, n, &outcome, err);
+}
+
+static enum ecert_status tell_all(struct round *round, const struct entry *entries, size_t n,
+                                  bool force, struct ecert_error *err)
+{
+    struct ecert_error first = {0};
+
+    for (size_t i = 0, end; i < n; i = end) {
+        struct ecert_error one = {0};
+
+        for (end = i + 1;
+             end < n && compare_recipients(owed_of(&entries[i]), owed_of(&entries[end])) == 0;)
+            end++;
+        if (!force && !is_time(&entries[i], end - i, round->now))
+            round->telling.waiting++;
+        else if (tell_recipient(round, &entries[i], end - i, &one) != ECERT_OK &&
+                 first.status == ECERT_OK)
+            first = one;
+    }
+    if (first.status != ECERT_OK)
+        *err = first;
+    return first.status;
+}
+
+enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t now, bool force,
+                                       struct ecert_telling *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_reminder_list_clear) struct ecert_reminder_list list = {0};
+    ECERT_AUTO(ecert_auto_free) struct entry *entries = NULL;
+    struct round round;
+    size_t n = 0;
+
+    round_begin(&round, context, now);
+    enum ecert_status status =
+        ecert_reminders_owed(context->config, &list, &round.telling.errors, err);
+    if (status == ECERT_OK)
+        status = list_entries(&list, &entries, &n, err);
+    /* the note of a watch is said in every reminder, and may have been written since */
+    for (size_t i = 0; i < list.n; i++)
+        list.items[i].finding.settings =
+            ecert_watch_settings_of(context->config, list.items[i].finding.name);
+    if (status == ECERT_OK)
+        status = tell_all(&round, entries, n, force, err);
+    *ret = round.telling;
+    return status;
+}
+
+/* ---- the digest and the test ---- */
+
+/* Each configured channel before `end` that has somebody to tell took it. */
+static bool all_took(const struct round *round, enum ecert_channel end)
+{
+    const struct ecert_config *config = round->context->config;
+
+    for (enum ecert_channel channel = 0; channel < end; channel++)
+        if (ecert_channel_is_configured(config, channel) && !round->took[channel] &&
+            (channel != ECERT_CHANNEL_EMAIL || config->reminders.email.to.len > 0))
+            return false;
+    return true;
+}
+
+/* One notice to everybody; `addresses` are those of the mail. */
+static enum ecert_status tell_everybody(struct round *round, const struct ecert_notice *what,
+                                        const struct ecert_strings *addresses, const char *stem,
+                                        struct ecert_error *err)
+{
+    for (enum ecert_channel channel = 0; channel < ECERT_CHANNEL_COUNT; channel++) {
+        const bool mail = channel == ECERT_CHANNEL_EMAIL;
+
+        if (!ecert_channel_is_configured(round->context->config, channel))
+            continue;
+        if (what->kind == ECERT_NOTICE_DIGEST && channel == ECERT_CHANNEL_JOURNAL &&
+            !all_took(round, channel))
+            continue;
+        for (size_t i = 0; i < (mail ? addresses->len : 1); i++) {
+            const char *to = mail ? addresses->items[i] : NULL;
+            ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer contents = {0};
+            struct ecert_notice notice = *what;
+            struct ecert_error outcome = {0};
+            char key[ECERT_SHA256_HEX_LEN];
+
+            ecert_buffer_printf(&contents, "%s\n", stem);
+            make_key(round, channel, to, &contents, key);
+            notice.key = key;
+            ECERT_TRY(tell(round, channel, to, &notice, &outcome, err));
+        }
+    }
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_digest_send(struct ecert_context *context,
+                                    const struct ecert_finding *const *findings, size_t n,
+                                    size_t fine, int64_t now, struct ecert_telling *ret,
+                                    struct ecert_error *err)
+{
+    const struct ecert_notice notice = {
+        .kind = ECERT_NOTICE_DIGEST, .findings = findings, .n = n, .fine = fine};
+    char day[ECERT_TIME_TEXT_LEN], stem[64] = "digest ";
+    struct round round;
+
+    round_begin(&round, context, now);
+    ecert_clock_date(now, day);
+    (void)strcat(stem, day);
+    enum ecert_status status =
+        tell_everybody(&round, &notice, &context->config->reminders.email.to, stem, err);
+    if (status == ECERT_OK && all_took(&round, ECERT_CHANNEL_COUNT))
+        status = ecert_digest_sent(context->config, now, err);
+    *ret = round.telling;
+    return status;
+}
+
+enum ecert_status ecert_channels_test(struct ecert_context *context, int64_t now,
+                                      struct ecert_telling *ret, struct ecert_error *err)
+{
+    const struct ecert_notice notice = {.kind = ECERT_NOTICE_TEST};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings addresses = {0};
+    char text[ECERT_TIME_TEXT_LEN], stem[64] = "test ";
+    struct round round;
+
+    round_begin(&round, context, now);
+    ecert_clock_text(now, text);
+    (void)strcat(stem, text);
+    enum ecert_status status = ecert_contacts_all(context->config, &addresses, err);
+    if (status == ECERT_OK)
+        status = tell_everybody(&round, &notice, &addresses, stem, err);
+    *ret = round.telling;
+    return status;
+}

@@ -1,0 +1,44 @@
+# What is watched, and who is told.
+set(ECERT_MONITOR_SOURCES
+  core/monitor/channel.c
+  core/monitor/channel_journal.c
+  core/monitor/channel_people.c
+  core/monitor/channel_send.c
+  core/monitor/finding.c
+  core/monitor/findings.c
+  core/monitor/judge_served.c
+  core/monitor/monitor.c
+  core/monitor/monitor_authorities.c
+  core/monitor/monitor_certificates.c
+  core/monitor/monitor_endpoints.c
+  core/monitor/monitor_revocation.c
+  core/monitor/monitor_targets.c
+  core/monitor/monitor_watches.c
+  core/monitor/notice_html.c
+  core/monitor/notice_ics.c
+  core/monitor/notice_json.c
+  core/monitor/notice_mail.c
+  core/monitor/notice_mime.c
+  core/monitor/notice_text.c
+  core/monitor/page.c
+  core/monitor/page_timeline.c
+  core/monitor/remind.c
+  core/monitor/reminders.c
+  core/monitor/reminders_acks.c
+  core/monitor/reminders_digest.c
+  core/monitor/reminders_file.c
+  core/monitor/reminders_key.c
+  core/monitor/reminders_known.c
+  core/monitor/reminders_noticing.c
+  core/monitor/reminders_recipients.c
+  core/monitor/reminders_state.c
+  core/monitor/scan.c
+  core/monitor/scan_asn1.c
+  core/monitor/scan_child.c
+  core/monitor/scan_pem.c
+  core/monitor/scan_tell.c
+  core/monitor/scan_walk.c
+  core/monitor/thresholds.c
+  core/monitor/words.c
+  core/monitor/words_advice.c
+)

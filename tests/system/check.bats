@@ -1,0 +1,221 @@
+# `ecert check`: what is told, to people and to programs, and the exit codes of monitoring.
+#
+# covers: core/monitor/monitor.h core/monitor/findings.h core/monitor/finding.h
+
+load deploying
+
+prepare() {
+    local day
+    for day in 300 20 2; do # of a year
+        test_ca issue "$W/ca" "d$day.myserver.com" --ec --out "$W/d$day" \
+            --not-before "$(date -u -d "$((day - 365)) days" +%Y%m%d%H%M%SZ)" \
+            --not-after "$(date -u -d "$day days 12 hours" +%Y%m%d%H%M%SZ)"
+    done
+    test_ca issue "$W/ca" old.myserver.com --ec --not-before 20250101000000Z \
+        --not-after 20250701000000Z --out "$W/old"
+    printf 'no certificate\n' >"$W/broken.cer"
+}
+
+# watching NAME=FILE...: nothing is managed, these files are watched
+watching() {
+    local pair
+    {
+        printf 'state_dir = "%s/state";\nauthorities_dir = "%s/ca/authorities";\n' "$W" "$W"
+        printf 'certificates = ( );\nwatch = ( '
+        for pair; do
+            [ "$pair" = "$1" ] || printf ', '
+            printf '{ name = "%s"; file = "%s"; }' "${pair%%=*}" "${pair#*=}"
+        done
+        printf ' );\n'
+    } >"$W/ecert.conf"
+}
+
+everything() {
+    watching fine="$W/d300.cer" month="$W/d20.cer" now="$W/d2.cer" past="$W/old.cer" \
+        broken="$W/broken.cer" gone="$W/gone.cer"
+}
+
+@test "a table: worse first, then the earlier end; what to do below; fine ones counted" {
+    everything
+    run_ecert check
+    [ "$status" -eq 2 ]
+    is "first line" "STATE     DAYS  NAME    WHERE" "${lines[0]}"
+    is "order" "past now month broken gone" \
+        "$(awk '/^(critical|due|unknown|fine)/ { print $3 }' <<<"$output" | xargs)"
+    says "expired" "expires in 2 days" "not there: " "$W/gone.cer" "2 critical, 1 due, 2 unknown, 1 fine"
+    says_not $'\033' "d300.cer"
+    # state and advice, indented
+    [ "$(grep -c '^         [^ ]' <<<"$output")" -ge 10 ]
+    run_ecert check --verbose
+    is "listed too" "past now month broken gone fine" \
+        "$(awk '/^(critical|due|unknown|fine)/ { print $3 }' <<<"$output" | xargs)"
+    run_ecert check --quiet
+    [ "$status" -eq 2 ]
+    [ -z "$output$stderr" ]
+}
+
+@test "exit codes: 0 fine, 1 due, 2 critical, 3 could not tell; due is worse than that" {
+    local row code pairs
+    while read -r code pairs; do
+        # shellcheck disable=SC2086 # words
+        watching $pairs
+        run_ecert check
+        is "$pairs" "$code" "$status"
+    done <<ROWS
+0 a=$W/d300.cer
+1 a=$W/d300.cer b=$W/d20.cer
+2 a=$W/d2.cer b=$W/d20.cer
+3 a=$W/d300.cer b=$W/gone.cer
+3 a=$W/broken.cer
+1 a=$W/broken.cer b=$W/d20.cer
+2 a=$W/broken.cer b=$W/old.cer
+ROWS
+}
+
+@test "what cannot be prepared is 3 too, and a monitoring plugin gets its line" {
+    run --separate-stderr "$ECERT_BUILD/ecert" --config "$W/absent.conf" check --nagios
+    [ "$status" -eq 3 ]
+    [[ $output == "ECERT UNKNOWN - "*"$W/absent.conf"* ]]
+    everything
+    run_ecert check --bogus
+    [ "$status" -eq 3 ]
+    run_ecert check moth
+    [ "$status" -eq 3 ]
+    says "did you mean 'month'"
+    echo 'bogus = 1;' >>"$W/ecert.conf"
+    run_ecert check --json
+    [ "$status" -eq 3 ]
+    is "exit in the JSON" 3 "$(json 'o["exit"]' <<<"$output")"
+}
+
+@test "by name: only these" {
+    everything
+    run_ecert check fine
+    [ "$status" -eq 0 ]
+    is "all of it" "1 fine" "$output"
+    run_ecert check fine month
+    [ "$status" -eq 1 ]
+    says "month" "1 due, 1 fine"
+}
+
+@test "--json: every finding, fine ones too, each with all its keys" {
+    everything
+    run_ecert check --json
+    [ "$status" -eq 2 ]
+    is "names" "past now month broken gone fine" \
+        "$(json '" ".join(f["name"] for f in o["findings"])' <<<"$output")"
+    is "urgencies" "critical critical due unknown unknown fine" \
+        "$(json '" ".join(f["urgency"] for f in o["findings"])' <<<"$output")"
+    is "conditions" "expired expires expires undecodable missing fine" \
+        "$(json '" ".join(f["condition"] for f in o["findings"])' <<<"$output")"
+    is "counts" "2 1 2 1 critical" "$(json '" ".join(str(o["counts"][k]) for k in
+        ("critical", "due", "unknown", "fine")) + " " + o["worst"]' <<<"$output")"
+    is "keys" "acknowledged_until condition days detail name not_after not_before serial sha256 \
+state threshold title urgency watched what_to_do where" \
+        "$(json '" ".join(sorted(set.intersection(*(set(f) for f in o["findings"]))))' <<<"$output")"
+    is "serial" "$(openssl x509 -in "$W/d2.cer" -noout -serial | cut -d= -f2)" \
+        "$(json 'o["findings"][1]["serial"]' <<<"$output")"
+    is "days" "(2, 20)" "$(json 'tuple(o["findings"][i]["days"] for i in (1, 2))' <<<"$output")"
+}
+
+@test "--nagios: one status line with figures, then a line for each that is not fine" {
+    everything
+    run_ecert check --nagios
+    [ "$status" -eq 2 ]
+    [[ ${lines[0]} =~ ^ECERT\ CRITICAL\ -\ 2\ critical,\ 1\ due,\ 2\ unknown,\ 1\ fine\;\ past\  ]]
+    [[ ${lines[0]} =~ \|\ critical=2\;\;0\ due=1\;0\ unknown=2\ fine=1\ soonest=-[0-9]+$ ]]
+    is "lines" 6 "${#lines[@]}"
+    is "one bar" 1 "$(tr -cd '|' <<<"$output" | wc -c)"
+    watching 'a|b'="$W/d20.cer"
+    run_ecert check --nagios
+    [ "$status" -eq 1 ]
+    is "one bar" 1 "$(tr -cd '|' <<<"$output" | wc -c)"
+    watching a="$W/d300.cer"
+    run_ecert check --nagios
+    [ "$status" -eq 0 ]
+    [[ $output =~ ^ECERT\ OK\ -\ 1\ fine\ \| ]]
+}
+
+@test "--prometheus: a file for node_exporter, whole or not at all" {
+    everything
+    mkdir "$W/textfiles"
+    run_ecert check --prometheus "$W/textfiles/ecert.prom"
+    [ "$status" -eq 2 ]
+    is "mode" 644 "$(stat -c %a "$W/textfiles/ecert.prom")"
+    is "nothing beside it" ecert.prom "$(ls -A "$W/textfiles")"
+    local end
+    end=$(date -d "$(openssl x509 -in "$W/d20.cer" -noout -enddate | cut -d= -f2)" +%s)
+    grep -qE "^ecert_certificate_not_after_seconds\{name=\"month\",.*\} $end\$" "$W/textfiles/ecert.prom"
+    grep -q '^ecert_findings{urgency="critical"} 2$' "$W/textfiles/ecert.prom"
+    is "each series once" "" "$(grep -v '^#' "$W/textfiles/ecert.prom" | sed 's/ [0-9]*$//' | sort | uniq -d)"
+    # the table is as without it
+    says_not "d300.cer"
+    local before
+    before=$(snapshot "$W/textfiles")
+    run_ecert check --prometheus "$W/textfiles/absent/ecert.prom"
+    [ "$status" -eq 3 ]
+    says "$W/textfiles/absent"
+    run_ecert check moth --prometheus "$W/textfiles/ecert.prom"
+    [ "$status" -eq 3 ]
+    same "$before" "$(snapshot "$W/textfiles")"
+}
+
+@test "promtool finds nothing wrong with the metrics" {
+    command -v promtool >/dev/null || skip "promtool (package prometheus) is not installed"
+    watching fine="$W/d300.cer" '中文 \"quoted\"'="$W/d20.cer" gone="$W/gone.cer"
+    run_ecert check --prometheus "$W/ecert.prom"
+    run promtool check metrics <"$W/ecert.prom"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+}
+
+@test "promtool finds nothing wrong with the alerts" {
+    command -v promtool >/dev/null || skip "promtool (package prometheus) is not installed"
+    run promtool check rules "$ROOT/etc/prometheus/ecert-alerts.yml"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    # every metric that they name is one that is written
+    watching month="$W/d20.cer"
+    ecert check --quiet --prometheus "$W/ecert.prom" || true
+    local metric
+    for metric in $(grep -oE 'ecert_[a-z_]+' "$ROOT/etc/prometheus/ecert-alerts.yml" | sort -u); do
+        grep -q "^$metric[{ ]" "$W/ecert.prom"
+    done
+}
+
+@test "on a terminal: colours; else none" {
+    command -v script >/dev/null || skip "script (package bsdutils) is not installed"
+    everything
+    run script -qec "$ECERT_BUILD/ecert --config $W/ecert.conf check" /dev/null
+    [ "$status" -eq 2 ]
+    [[ $output == *$'\033[1;31mcritical\033[0m'* ]]
+    [[ $output == *$'\033[33mdue     \033[0m'* ]]
+}
+
+@test "hostile names, of a certificate and of a file, reach neither a terminal nor the metrics" {
+    mkdir "$W/found"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$W/evil.key" \
+        -subj $'/CN=\e]0;owned\a\n# HELP x' -days 1 -out "$W/found/"$'\e[31m\n# HELP x|y".cer' 2>/dev/null
+    printf 'state_dir = "%s/state";\ncertificates = ( );\nwatch = ( { name = "evil"; directory = "%s"; } );\n' \
+        "$W" "$W/found" >"$W/ecert.conf"
+    local form
+    for form in --verbose --nagios --json; do
+        run_ecert check "$form" --prometheus "$W/ecert.prom"
+        [ "$status" -ne 3 ]
+        says_not $'\033' $'\a'
+        ! grep -q '^# HELP x' <<<"$output"
+    done
+    ! grep -q $'\033\|^# HELP x' "$W/ecert.prom"
+    ! command -v promtool >/dev/null || promtool check metrics <"$W/ecert.prom"
+}
+
+@test "a check changes nothing" {
+    everything
+    ecert check --quiet || true
+    local before
+    before=$(snapshot "$W")
+    run_ecert check --offline
+    [ "$status" -eq 2 ]
+    same "$before" "$(snapshot "$W")"
+}

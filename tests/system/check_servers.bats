@@ -1,0 +1,86 @@
+# `ecert check`: what the live servers of targets, and watched servers, really serve.
+#
+# covers: core/monitor/monitor.h core/monitor/judge_served.h core/flow/endpoints.h
+
+load deploying
+
+scene() {
+    nginx_up
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    ecert deploy --quiet
+    settled
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+}
+
+found() { # FILTER: one line for each finding that jq's filter lets through
+    ecert check --json |
+        jq -r ".findings[] | select($1) | [.watched, .condition, .where, .detail // \"\"] | join(\"|\")"
+}
+
+# The site serves this pair from now on, behind ecert's back.
+serve_instead() { # CERTIFICATE KEY
+    sed -i "s|ssl_certificate .*;|ssl_certificate $1;|; s|ssl_certificate_key .*;|ssl_certificate_key $2;|" \
+        "$W/nginx/conf.d/$NAME.conf"
+    "$NGINX" -p "$W/nginx/" -c "$W/nginx/nginx.conf" -s reload
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$1")"
+    settled
+}
+
+@test "a server that serves what was deployed is fine" {
+    run found '.watched == "target"'
+    is "target" "target|fine|target nginx, 127.0.0.1:$NGINX_PORT ($NAME)|" "$output"
+}
+
+@test "another certificate than the deployed one: drift, with both serial numbers" {
+    serve_instead "$W/$OLD.pem" "$W/$OLD.key"
+    run found '.watched == "target" and .condition == "other-leaf"'
+    says "it serves serial $(serials "$W/$OLD.pem")" \
+        "generation 1, which was deployed, has serial $(serials "$W/$NAME.cer")"
+}
+
+@test "the deployed leaf without its chain, and with the revoked sub CA" {
+    serve_instead "$W/$NAME.cer" "$W/keys/$NAME.key"
+    run found '.watched == "target"'
+    says "target|incomplete-chain|" "the issuer of '$NAME' is missing"
+    cat "$W/$NAME.cer" "$W/ca/sub-revoked.pem" >"$W/twin.pem"
+    serve_instead "$W/twin.pem" "$W/keys/$NAME.key"
+    run found '.watched == "target" and .condition == "revoked-issuer"'
+    says "serial $REVOKED is known to be revoked; the current one has serial $SUB"
+}
+
+@test "a server that is gone does not answer, and hides nothing else" {
+    stop_pid "$W/nginx/nginx.pid"
+    run found '.watched == "target" or .watched == "certificate"'
+    says "target|no-answer|" "certificate|fine|generation 1|"
+}
+
+@test "a newer generation that is not deployed yet" {
+    take "$W/second.cer"
+    run found '.watched == "target" and .condition == "not-deployed"'
+    says "it has generation 1, and 2 is owed"
+}
+
+@test "a certificate on the CRL of its issuer" {
+    test_ca revoke "$W/ca" "$W/$NAME.cer"
+    rm -rf "$W/state/crls"
+    run found '.condition == "revoked"'
+    says "certificate|revoked|generation 1|"
+}
+
+@test "a watched server: the name that it is asked for, and the revoked sub CA by the profile" {
+    cat "$W/$NAME.cer" "$W/ca/sub-revoked.pem" >"$W/twin.pem"
+    serve_instead "$W/twin.pem" "$W/keys/$NAME.key"
+    printf '127.0.0.1:%s %s\n127.0.0.1:%s mail.myserver.com\nnonsense\n' "$NGINX_PORT" "$NAME" \
+        "$NGINX_PORT" >"$W/list"
+    cat >"$W/ecert.conf" <<CONF
+state_dir = "$W/other";
+authorities_dir = "$W/ca/authorities";
+certificates = ( );
+watch = ( { name = "servers"; endpoints_file = "$W/list"; } );
+CONF
+    run found '.watched == "endpoint"'
+    says "endpoint|revoked-issuer|127.0.0.1:$NGINX_PORT ($NAME)|" "serial $REVOKED" \
+        "endpoint|wrong-name|127.0.0.1:$NGINX_PORT (mail.myserver.com)|" \
+        "endpoint|undecodable|$W/list:3|$W/list:3: 'nonsense' is not host:port"
+}

@@ -1,0 +1,290 @@
+# `ecert remind`, `ecert ack`, and what `ecert run` reminds of: with a real SMTP server, a real HTTP
+# receiver and a real command.
+#
+# covers: core/monitor/remind.h core/monitor/channel.h core/monitor/reminders.h
+
+load deploying
+
+prepare() {
+    test_ca issue "$W/ca" due.myserver.com --ec --out "$W/due" \
+        --not-before "$(date -u -d '-345 days' +%Y%m%d%H%M%SZ)" \
+        --not-after "$(date -u -d '20 days 12 hours' +%Y%m%d%H%M%SZ)"
+    printf '#!/bin/sh\n[ ! -e %s/off ] || { echo "nobody is on call" >&2; exit 3; }\n' "$W" >"$W/page"
+    printf 'n=$(ls %s/paged-* 2>/dev/null | wc -l)\ncat >%s/paged-$((n + 1))\n' "$W" "$W" >>"$W/page"
+    chmod 700 "$W/page"
+}
+
+PAGE='command = [ "%s/page" ];'
+
+# reminding REMINDERS [MORE]: one file is watched; the lines are those of `reminders`
+reminding() {
+    cat >"$W/ecert.conf" <<CONF
+state_dir = "$W/state";
+authorities_dir = "$W/ca/authorities";
+certificates = ( );
+watch = ( { name = "shop"; file = "$W/due.cer"; note = "the shop's"; ${2:-} } );
+reminders: { journal = false; digest = "never"; $1 };
+CONF
+}
+
+by_page() {
+    # shellcheck disable=SC2059 # the format is ours
+    reminding "$(printf "$PAGE" "$W")" "$@"
+}
+
+receiver_up() {
+    mkdir "$W/got"
+    python3 "$ROOT/tests/support/receiver.py" "$W/got" 3>&- &
+    PIDS+=($!)
+    local i
+    for i in $(seq 100); do
+        [ ! -e "$W/got/http.port" ] || break
+        sleep 0.05
+    done
+    SMTP_PORT=$(cat "$W/got/smtp.port") HTTP_PORT=$(cat "$W/got/http.port")
+}
+
+# later WHEN COMMAND...: ecert, at that time (for date(1), in words or as a moment)
+later() {
+    local seconds=$(($(date -d "$1" +%s) - $(date +%s)))
+    shift
+    [ -e "$W/clock_at.so" ] ||
+        gcc -shared -fPIC -o "$W/clock_at.so" "$ROOT/tests/support/clock_at.c"
+    ECERT_LATER=$seconds LD_PRELOAD=$W/clock_at.so "$ECERT_BUILD/ecert" --config "$W/ecert.conf" "$@"
+}
+
+paged() { # how often the command was called
+    find "$W" -maxdepth 1 -name 'paged-*' | wc -l
+}
+
+owed() { # how many reminders are owed
+    find "$W/state/reminders/owed" -name '*.json' | wc -l
+}
+
+@test "what is due is told once, with what, why and what to do" {
+    by_page
+    run_ecert remind
+    [ "$status" -eq 0 ]
+    says "checked: 1 due, 0 fine" "reminder: accepted: command"
+    is "called" 1 "$(paged)"
+    is "told" "reminder 1 shop expires 20 30 the shop's" "$(json '" ".join(str(x) for x in (o["kind"],
+        len(o["findings"]), *(o["findings"][0][k] for k in
+        ("name", "condition", "days", "threshold", "note"))))' <"$W/paged-1")"
+    run_ecert remind
+    [ "$status" -eq 0 ]
+    says "nothing is owed to anybody"
+    is "called" 1 "$(paged)"
+}
+
+@test "what is not accepted stays owed: status tells it, and the next try brings it under one id" {
+    by_page
+    touch "$W/off"
+    run_ecert remind --json
+    [ "$status" -eq 1 ]
+    is "failed" "(0, 1, 1)" "$(json '(o["reminders"]["told"], o["reminders"]["failed"],
+        o["reminders"]["noticed"])' <<<"$output")"
+    [[ $(json 'o["errors"][0]' <<<"$output") == *"left with exit code 3: nobody is on call"* ]]
+    is "owed" 1 "$(owed)"
+    run_ecert status
+    [ "$status" -eq 0 ]
+    says "owed: a reminder of shop (expires): command, 1 try, next at " "nobody is on call"
+    # the timer's try waits for its time
+    rm "$W/off"
+    run_ecert remind --owed
+    [ "$status" -eq 0 ]
+    says "1 recipient is waiting"
+    is "called" 0 "$(paged)"
+    run_ecert remind
+    [ "$status" -eq 0 ]
+    is "called" 1 "$(paged)"
+    is "owed" 0 "$(owed)"
+    run_ecert status --json
+    is "owed" "[]" "$(json 'o["owed"]' <<<"$output")"
+}
+
+@test "run: a channel that does not accept leaves with 1 and does not hinder deploying" {
+    ca_up
+    # shellcheck disable=SC2059 # the format is ours
+    write_config "" "" "watch = ( { name = \"shop\"; file = \"$W/due.cer\"; } );
+        reminders: { journal = false; digest = \"never\"; $(printf "$PAGE" "$W") };"
+    touch "$W/off"
+    drop "$W/$NAME.cer"
+    run_ecert run
+    [ "$status" -eq 1 ]
+    says "iis-export: generation 1" "nobody is on call"
+    [ -e "$W/iis/$NAME.pfx" ] || [ -n "$(ls "$W/iis")" ]
+    is "owed" 1 "$(owed)"
+    # not before its time
+    rm "$W/off"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    is "called" 0 "$(paged)"
+    run_ecert remind
+    [ "$status" -eq 0 ]
+    is "called" 1 "$(paged)"
+}
+
+@test "each threshold reminds once, however often and late somebody looks" {
+    by_page
+    local row days calls
+    while read -r days calls; do
+        later "$days days" remind --quiet
+        is "called until day $days" "$calls" "$(paged)"
+    done <<'ROWS'
+0 1
+0 1
+4 1
+7 2
+7 2
+15 3
+18 4
+18 4
+19 5
+20 6
+20 6
+ROWS
+}
+
+@test "ack: no reminders until the end of that day, with a record; then again" {
+    by_page
+    run_ecert ack shop --until "$(date -d '3 days' +%F)" --note "applied for: 陳"
+    [ "$status" -eq 0 ]
+    says "shop: no reminders until the end of $(date -d '3 days' +%F)"
+    run_ecert remind
+    [ "$status" -eq 0 ]
+    is "called" 0 "$(paged)"
+    run_ecert check
+    [ "$status" -eq 1 ]
+    says "no reminders until $(date -d '3 days' +%F): " "applied for: 陳"
+    later "5 days" remind --quiet
+    is "called" 1 "$(paged)"
+    run_ecert ack shop --until "$(date -d '9 days' +%F)" --json
+    [ "$status" -eq 0 ]
+    is "name" shop "$(json 'o["name"]' <<<"$output")"
+    is "records" 2 "$(grep -c . "$W/state/reminders/acks/history.jsonl")"
+}
+
+@test "ack: what is wrong is told, and quiets nothing" {
+    by_page
+    local words say
+    while IFS='|' read -r words say; do
+        # shellcheck disable=SC2086 # words
+        run_ecert ack $words
+        [ "$status" -eq 2 ]
+        says "$say"
+    done <<'ROWS'
+shopp --until 2099-01-01|did you mean 'shop'
+shop|until when?
+shop --until 2099-02-30|'2099-02-30' is not a day
+shop --until tomorrow|'tomorrow' is not a day
+shop --until 2020-01-01|is over already
+ROWS
+    run_ecert remind
+    is "called" 1 "$(paged)"
+}
+
+@test "remind --test: each channel and contact; which accepted is said" {
+    by_page
+    run_ecert remind --test
+    [ "$status" -eq 0 ]
+    is "told" "accepted: command" "$output"
+    is "kind" test "$(json 'o["kind"]' <"$W/paged-1")"
+    receiver_up
+    # shellcheck disable=SC2059 # the format is ours
+    reminding "$(printf "$PAGE" "$W") email = { server = \"smtp://127.0.0.1:$SMTP_PORT\";
+        starttls = \"opportunistic\"; from = \"ecert@myserver.com\"; to = [ \"a@myserver.com\" ]; };" \
+        'contacts = [ "b@myserver.com", "gone@myserver.com" ];'
+    echo "refuse gone@myserver.com" >"$W/got/smtp"
+    run_ecert remind --test
+    [ "$status" -eq 1 ]
+    says "accepted: email to a@myserver.com" "accepted: email to b@myserver.com" \
+        "not accepted: email to gone@myserver.com: " "nobody here has this name" "accepted: command"
+    is "mails" 2 "$(find "$W/got" -name 'mail-*' | wc -l)"
+    # nothing of it is owed
+    run_ecert status --json
+    is "owed" "[]" "$(json 'o["owed"]' <<<"$output")"
+}
+
+@test "email: each in his language, the name encoded, the deadlines attached" {
+    receiver_up
+    reminding "email = { server = \"smtp://127.0.0.1:$SMTP_PORT\"; starttls = \"opportunistic\";
+        from = \"Certificates <ecert@myserver.com>\"; to = [ \"a@myserver.com\" ]; };" \
+        'contacts = [ "chan@myserver.com", "b@myserver.com" ];'
+    echo 'contacts = ( { email = "chan@myserver.com"; name = "陳大文"; language = "zh_HK"; } );' \
+        >>"$W/ecert.conf"
+    run_ecert remind
+    [ "$status" -eq 0 ]
+    is "mails" 2 "$(find "$W/got" -name 'mail-*' | wc -l)"
+    run python3 -I -S -c '
+import email, email.policy, sys
+for name in sorted(sys.argv[1:]):
+    m = email.message_from_binary_file(open(name, "rb"), policy=email.policy.default)
+    text = m.get_body(("plain",)).get_content()
+    kinds = [p.get_content_type() for p in m.walk()]
+    print(m["X-Envelope-To"], "|", m["To"], "|", "shop" in text, "text/html" in kinds,
+          "text/calendar" in kinds, "until" in text, "證書" in text)' "$W"/got/mail-*
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"chan@myserver.com | 陳大文 <chan@myserver.com> | True True True "*" True"* ]]
+    [[ $output == *"b@myserver.com | b@myserver.com | True True True "*" False"* ]]
+}
+
+@test "webhook: signed; 500 twice, then accepted; its address is a secret" {
+    receiver_up
+    printf 'http://127.0.0.1:%s/hook/s3cret\n' "$HTTP_PORT" >"$W/url"
+    printf 'key of the hook\n' >"$W/secret"
+    chmod 600 "$W/url" "$W/secret"
+    reminding "webhook = { url_file = \"$W/url\"; secret_file = \"$W/secret\"; };"
+    echo "2 refuse" >"$W/got/http"
+    run_ecert remind
+    [ "$status" -eq 1 ]
+    says "webhook: " "500"
+    says_not "s3cret"
+    run_ecert remind
+    [ "$status" -eq 1 ]
+    is "posts" 0 "$(find "$W/got" -name 'post-*' | wc -l)"
+    ! grep -rqF s3cret "$W/state"
+    later "1 hour" remind --owed --quiet
+    is "posts" 1 "$(find "$W/got" -name 'post-*' | wc -l)"
+    is "address" "/hook/s3cret" "$(head -n 1 "$W/got/post-1")"
+    sed '1,/^$/d' "$W/got/post-1" >"$W/body"
+    is "signature" "sha256=$(openssl dgst -sha256 -hmac "key of the hook" -r "$W/body" | cut -d' ' -f1)" \
+        "$(sed -n 's/^X-Ecert-Signature: //pI' "$W/got/post-1")"
+    is "body" shop "$(json 'o["findings"][0]["name"]' <"$W/body")"
+    is "owed" 0 "$(owed)"
+}
+
+@test "the weekly digest: also that all is well; once a week" {
+    test_ca issue "$W/ca" fine.myserver.com --ec --days 199 --out "$W/due"
+    # shellcheck disable=SC2059 # the format is ours
+    reminding "$(printf "$PAGE" "$W")"
+    sed -i 's/digest = "never"; //' "$W/ecert.conf"
+    local monday
+    monday=$(date -d 'next monday' +%F)
+    later "$monday 10:00" run --quiet
+    rm -f "$W"/paged-*
+    later "$monday 12:00" run --quiet
+    later "$(date -d "$monday 6 days" +%F) 12:00" run --quiet
+    is "called" 0 "$(paged)"
+    later "$(date -d "$monday 7 days" +%F) 10:00" run --quiet
+    is "called" 1 "$(paged)"
+    is "told" "digest 1 0" "$(json '"%s %s %d" % (o["kind"], o["fine"], len(o["findings"]))' <"$W/paged-1")"
+}
+
+@test "remind --failed: that a unit failed is told like anything else, and owed until it is" {
+    by_page
+    touch "$W/off"
+    run_ecert remind --failed ecert-run.service
+    [ "$status" -eq 1 ]
+    is "owed" 1 "$(owed)"
+    rm "$W/off"
+    run_ecert remind --failed ecert-run.service
+    [ "$status" -eq 0 ]
+    is "called" 1 "$(paged)"
+    is "told" "ecert-run.service failed" \
+        "$(json '" ".join(o["findings"][0][k] for k in ("name", "condition"))' <"$W/paged-1")"
+    run_ecert remind --failed 'x; reboot'
+    [ "$status" -eq 2 ]
+    run_ecert remind --failed x.service --test
+    [ "$status" -eq 2 ]
+}
