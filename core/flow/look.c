@@ -189,8 +189,12 @@ static void judge(struct endpoint *endpoint, const struct ecert_seen *seen)
         return;
     }
     if (new_leaf) {
+        char own[ECERT_SHA256_HEX_LEN];
+
         add_chain_problem(&words, endpoint->change, seen);
-        endpoint->settled = true;
+        /* what served this leaf before, with another chain, may be a worker on its way out */
+        ecert_certificate_sha256(endpoint->change->leaf, own);
+        endpoint->settled = strcmp(observation->before, own) != 0;
     } else {
         ecert_buffer_add_text(&words, " still serves ");
         add_served(&words, leaf);

@@ -560,3 +560,24 @@ CONF
     run_ecert run
     says "next try at"
 }
+
+# For 100 ms after a reload old workers answer too: with the right leaf, and the chain of before.
+@test "a server that serves the leaf already, but alone, gets its chain" {
+    local i
+    nginx_up
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    cp "$W/$NAME.cer" "$W/alone.pem"
+    cp "$W/keys/$NAME.key" "$W/alone.key"
+    for i in 1 2 3 4 5 6; do
+        nginx_site "$W/nginx" "$NGINX_PORT" "$NAME" "$W/alone"
+        "$NGINX" -p "$W/nginx/" -c "$W/nginx/nginx.conf" -s reload
+        wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+        settled
+        is "sent before, time $i" 1 "$(served_chain "$NGINX_PORT" "$NAME")"
+        run_ecert deploy
+        [ "$status" -eq 0 ]
+        settled
+        is "sent after, time $i" 3 "$(served_chain "$NGINX_PORT" "$NAME")"
+    done
+}
