@@ -225,6 +225,16 @@ enum ecert_status ecert_strings_add_all(struct ecert_strings *strings, const cha
     return ECERT_OK;
 }
 
+bool ecert_strings_equal(const struct ecert_strings *a, const struct ecert_strings *b)
+{
+    if (a->len != b->len)
+        return false;
+    for (size_t i = 0; i < a->len; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
 bool ecert_strings_contain(const struct ecert_strings *strings, const char *text)
 {
     for (size_t i = 0; i < strings->len; i++)

@@ -105,6 +105,7 @@ ECERT_MUST_CHECK enum ecert_status ecert_strings_add_all(struct ecert_strings *s
                                                          const char *const *texts,
                                                          struct ecert_error *err);
 bool ecert_strings_contain(const struct ecert_strings *strings, const char *text);
+bool ecert_strings_equal(const struct ecert_strings *a, const struct ecert_strings *b);
 void ecert_strings_clear(struct ecert_strings *strings);
 
 /* The list as the const argv-like array that callers want; never NULL, always NULL-ended. */

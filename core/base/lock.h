@@ -11,7 +11,8 @@
 
 /*
  * Take the lock and keep it in *ret_fd.  Waits up to wait_ms; ECERT_E_BUSY then, with the process
- * that holds it in the text.  ECERT_E_IO.
+ * that holds it in the text.  ECERT_E_IO.  That the process cannot be written into it (a full disk,
+ * read-only) is no error.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_lock_take(const char *path, unsigned wait_ms, int *ret_fd,
                                                    struct ecert_error *err);

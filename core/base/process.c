@@ -182,11 +182,23 @@ static void limit(int what, rlim_t value)
         _exit(NOT_CONFINED);
 }
 
+/* AddressSanitizer reserves terabytes of addresses: a limit on them would stop any child. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_SHADOW_MEMORY 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_SHADOW_MEMORY 1
+#endif
+#endif
+#ifndef HAVE_SHADOW_MEMORY
+#define HAVE_SHADOW_MEMORY 0
+#endif
+
 static void confine(const struct ecert_child_limits *limits)
 {
     if (limits->cpu_seconds > 0)
         limit(RLIMIT_CPU, limits->cpu_seconds);
-    if (limits->address_space > 0)
+    if (limits->address_space > 0 && !HAVE_SHADOW_MEMORY)
         limit(RLIMIT_AS, limits->address_space);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 && limits->drop_root)
         _exit(NOT_CONFINED);

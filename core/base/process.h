@@ -67,7 +67,7 @@ struct ecert_child_limits {
     unsigned timeout_ms;  /* wall clock; the group is killed then */
     size_t max_output;    /* bytes it may answer; more is ECERT_E_REFUSED */
     unsigned cpu_seconds; /* 0: no limit */
-    size_t address_space; /* bytes; 0: no limit */
+    size_t address_space; /* bytes; 0: no limit, as in builds with AddressSanitizer */
     bool may_fork;        /* false: RLIMIT_NPROC 0 and no descriptor but the pipe */
     bool drop_root;       /* become nobody (65534) when we are root */
 };

@@ -80,7 +80,8 @@ static int64_t seconds_of(const ASN1_TIME *t)
     /* a time that cannot be read is long past, so that nothing is believed because of it */
     if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
         return 0;
-    return (int64_t)timegm(&tm);
+    const int64_t seconds = (int64_t)timegm(&tm);
+    return seconds == 0 ? 1 : seconds; /* 0 says that it cannot be read */
 }
 
 int64_t ecert_certificate_not_before(const X509 *certificate)

@@ -275,32 +275,6 @@ enum ecert_status ecert_chain_pool_fetch(struct ecert_chain_search *search, cons
     return ecert_strings_add(&search->failures, why.text, err);
 }
 
-/*
- * Is the host of this http address one of `hosts`?  Anything unusual in front of the path (user
- * names, brackets, escapes) is no host of a CA: two readers of such an address may disagree on
- * where it leads.
- */
-static bool host_is_listed(const struct ecert_strings *hosts, const char *url)
-{
-    static const char scheme[] = "http://";
-
-    if (strncasecmp(url, scheme, sizeof scheme - 1) != 0)
-        return false;
-    const char *host = url + sizeof scheme - 1;
-    const size_t len = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                    "0123456789.-");
-    const char *after = host + len;
-    if (*after == ':')
-        after += 1 + strspn(after + 1, "0123456789");
-    if (*after != '/' && *after != '\0')
-        return false;
-    for (size_t i = 0; i < hosts->len; i++) {
-        if (strlen(hosts->items[i]) == len && strncasecmp(hosts->items[i], host, len) == 0)
-            return true;
-    }
-    return false;
-}
-
 static enum ecert_status fetch_access(struct ecert_chain_search *search,
                                       const ACCESS_DESCRIPTION *access, struct ecert_error *err)
 {
@@ -313,7 +287,7 @@ static enum ecert_status fetch_access(struct ecert_chain_search *search,
     const struct ecert_view text = {ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri)};
     if (ecert_text_copy(text, &url, &ignored) != ECERT_OK)
         return ignored.status == ECERT_E_NOMEM ? ecert_error_nomem(err) : ECERT_OK;
-    if (!host_is_listed(&search->request->authority->hosts, url))
+    if (!ecert_authority_lists_host(search->request->authority, url))
         return ECERT_OK;
     return ecert_chain_pool_fetch(search, url, true, err);
 }

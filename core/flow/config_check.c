@@ -64,6 +64,17 @@ enum ecert_status ecert_config_is_secret_file(const char *value, struct ecert_er
     return ECERT_OK;
 }
 
+enum ecert_status ecert_config_is_watch_secret(const char *value, struct ecert_error *err)
+{
+    struct ecert_error why = {0};
+
+    ECERT_TRY(ecert_config_is_path(value, err));
+    if (ecert_config_is_secret_file(value, &why) == ECERT_OK || why.status == ECERT_E_NOT_FOUND)
+        return ECERT_OK;
+    *err = why;
+    return why.status;
+}
+
 enum ecert_status ecert_config_is_list_file(const char *value, struct ecert_error *err)
 {
     struct ecert_error why = {0};

@@ -142,7 +142,7 @@ static const struct ecert_config_key watch_keys[] = {
         "servers, one per line: host:port [server_name [starttls]]"),
     KEY(OF, name, false, "the path or the endpoint", NULL,
         "names it in reports and for `ecert ack`"),
-    KEY(OF, password_file, false, NULL, ecert_config_is_secret_file,
+    KEY(OF, password_file, false, NULL, ecert_config_is_watch_secret,
         "file with the password of PKCS#12 files on its first line"),
     KEY(OF, server_name, false, "the host of the endpoint", ecert_config_is_server_name,
         "the name to ask the server for, which its certificate must cover"),

@@ -135,6 +135,12 @@ enum ecert_status ecert_config_is_proxy_url(const char *value, struct ecert_erro
 /* A trusted file that not everybody may read: it holds a password, a secret, a secret address. */
 enum ecert_status ecert_config_is_secret_file(const char *value, struct ecert_error *err);
 
+/*
+ * The same if it is there.  Of one that is not, the files that need it are told of when they are
+ * looked at: one watch must not stop every command.
+ */
+enum ecert_status ecert_config_is_watch_secret(const char *value, struct ecert_error *err);
+
 /* Trusted if it is there; it need not be there yet. */
 enum ecert_status ecert_config_is_list_file(const char *value, struct ecert_error *err);
 

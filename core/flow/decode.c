@@ -108,18 +108,6 @@ static int child(void *context, int fd)
 
 /* ---- the parent ---- */
 
-/* AddressSanitizer reserves terabytes of addresses: a limit on them would stop any child. */
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_SHADOW_MEMORY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_SHADOW_MEMORY 1
-#endif
-#endif
-#ifndef HAVE_SHADOW_MEMORY
-#define HAVE_SHADOW_MEMORY 0
-#endif
-
 static void wipe_bytes(struct ecert_bytes *bytes)
 {
     if (bytes->ptr != NULL)
@@ -135,7 +123,7 @@ static enum ecert_status run_child(struct work *work, size_t max_len, struct ece
         ((size_t)256 << 20) + (work->wanted == ECERT_DECODE_WANT_CRL ? 16 * work->file.len : 0);
     const struct ecert_child_limits limits = {.timeout_ms = 10000,
                                               .cpu_seconds = 5,
-                                              .address_space = HAVE_SHADOW_MEMORY ? 0 : memory,
+                                              .address_space = memory,
                                               .max_output = 2 * max_len,
                                               .may_fork = false,
                                               .drop_root = true};

@@ -64,7 +64,7 @@ enum ecert_status ecert_decode_locked(const struct ecert_decoding *decoding, con
 {
     const char *keys = decoding->wanted == ECERT_DECODE_WANT_KEY
                            ? "`passphrase_file` or `passphrase_command` of the key"
-                           : "`password_file` of the source, or --password-file";
+                           : "`password_file` of the source or watch, or --password-file";
 
     ERR_clear_error();
     if (decoding->passphrase.len == 0)

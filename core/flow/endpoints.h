@@ -41,4 +41,22 @@ ECERT_MUST_CHECK enum ecert_status ecert_endpoints_look(struct ecert_endpoints *
                                                         ecert_network_progress_fn *progress,
                                                         void *context, struct ecert_error *err);
 
+/* How good is an answer?  Borrowed. */
+struct ecert_endpoints_judge {
+    /* 0: it is what must be there; more: the more the worse.  Asked of answers only. */
+    unsigned (*doubt)(void *context, size_t index, const struct ecert_seen *seen);
+    void *context;
+    const char *const *key_types; /* asked for, one for each endpoint; NULL: none */
+};
+
+/*
+ * Ask those with a doubtful answer again after 250 ms, all together, and what is doubtful then
+ * after 500 ms more; the best answer stays.  An old worker of a web server answers for some 100 ms
+ * after a reload.  What cannot be asked again stays as it was seen: ECERT_E_NOMEM only.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_endpoints_settle(struct ecert_endpoints *endpoints,
+                                                          struct ecert_network *network,
+                                                          const struct ecert_endpoints_judge *judge,
+                                                          struct ecert_error *err);
+
 #endif

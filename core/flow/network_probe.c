@@ -116,18 +116,6 @@ static enum ecert_status read_seen(const struct ecert_message *message, struct s
 
 /* ---- certificates of strangers ---- */
 
-/* AddressSanitizer reserves terabytes of addresses: a limit on them would stop any child. */
-#if defined(__SANITIZE_ADDRESS__)
-#define CHILD_MEMORY 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CHILD_MEMORY 0
-#endif
-#endif
-#ifndef CHILD_MEMORY
-#define CHILD_MEMORY ((size_t)512 << 20)
-#endif
-
 /* Endpoints whose certificates one child tries: within its limits of time with much to spare. */
 #define MAX_PART 1000
 
@@ -327,7 +315,7 @@ static enum ecert_status try_part(struct ecert_network *network, struct part *pa
     const struct ecert_child_limits limits = {.timeout_ms = 10000,
                                               .max_output = strange,
                                               .cpu_seconds = 5,
-                                              .address_space = CHILD_MEMORY,
+                                              .address_space = (size_t)512 << 20,
                                               .drop_root = true};
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes verdicts = {0};
 

@@ -8,16 +8,6 @@
 
 #define TEST_OUTPUT_MAX (1u << 20)
 
-static bool same_argv(const struct ecert_strings *a, const struct ecert_strings *b)
-{
-    if (a->len != b->len)
-        return false;
-    for (size_t i = 0; i < a->len; i++)
-        if (strcmp(a->items[i], b->items[i]) != 0)
-            return false;
-    return true;
-}
-
 /* Did a test before (member, index) run the same command? */
 static bool is_repeated(const struct ecert_member *members, size_t member, size_t index)
 {
@@ -27,7 +17,7 @@ static bool is_repeated(const struct ecert_member *members, size_t member, size_
         const struct ecert_plan *plan = members[i].change->plan;
 
         for (size_t t = 0; members[i].waiting && t < (i == member ? index : plan->n_tests); t++)
-            if (same_argv(&plan->tests[t].argv, argv))
+            if (ecert_strings_equal(&plan->tests[t].argv, argv))
                 return true;
     }
     return false;

@@ -9,22 +9,12 @@ void ecert_transaction_at(const struct ecert_transaction_env *env, const char *p
         env->at(point);
 }
 
-static bool same_argv(const struct ecert_strings *a, const struct ecert_strings *b)
-{
-    if (a->len != b->len)
-        return false;
-    for (size_t i = 0; i < a->len; i++)
-        if (strcmp(a->items[i], b->items[i]) != 0)
-            return false;
-    return true;
-}
-
 /* One reload serves both: the same service, and the same command. */
 static bool same_group(const struct ecert_change *a, const struct ecert_change *b)
 {
     return a->plan->has_activation && b->plan->has_activation &&
            strcmp(a->plan->activation.service, b->plan->activation.service) == 0 &&
-           same_argv(&a->plan->activation.reload, &b->plan->activation.reload);
+           ecert_strings_equal(&a->plan->activation.reload, &b->plan->activation.reload);
 }
 
 /* Move the group of changes[first] into `members`; returns how many it has. */

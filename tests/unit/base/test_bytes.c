@@ -93,6 +93,13 @@ static void test_strings(void **state)
     assert_string_equal(strings.items[99], "item 99");
     assert_true(ecert_strings_contain(&strings, "y"));
     assert_false(ecert_strings_contain(&strings, "item 100"));
+
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings other = {0};
+    assert_false(ecert_strings_equal(&strings, &other));
+    assert_int_equal(ecert_strings_add_all(&other, ecert_strings_array(&strings), &err), ECERT_OK);
+    assert_true(ecert_strings_equal(&strings, &other));
+    other.items[0][0] ^= 1;
+    assert_false(ecert_strings_equal(&strings, &other));
     ecert_strings_clear(&strings);
     ecert_strings_clear(&strings);
 }

@@ -84,9 +84,21 @@ static void test_refuses_a_link(void **state)
     test_folder_remove(folder);
 }
 
+/* The flock is the lock: that the process cannot be written into the file stops nobody. */
+static void test_full_disk(void **state)
+{
+    struct ecert_error err = {0};
+    int fd = -1;
+
+    (void)state;
+    assert_int_equal(ecert_lock_take("/dev/full", 0, &fd, &err), ECERT_OK);
+    ecert_lock_release(&fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_one_at_a_time),
         cmocka_unit_test(test_released_by_death),
         cmocka_unit_test(test_refuses_a_link),
