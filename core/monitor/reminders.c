@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/monitor/channel_internal.h"
 #include "core/monitor/reminders_internal.h"
 
 #define MINUTE ((int64_t)60)
@@ -55,6 +56,96 @@ static int by_age(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
+/* Nothing that is told here ends the reading of the others. */
+static enum ecert_status note_failed_write(enum ecert_status status, struct ecert_strings *notes,
+                                           struct ecert_error *err)
+{
+    if (status != ECERT_E_IO)
+        return status;
+    return ecert_strings_printf(notes, err, "who is owed a reminder is not written down: %s",
+                                err->text);
+}
+
+static bool is_among(const struct ecert_owed *one, const struct ecert_owed *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ecert_owed_is_same(one, &list[i]))
+            return true;
+    return false;
+}
+
+/* Take out who is not told today any more; who was told stays, for the record. */
+static enum ecert_status drop_removed(struct ecert_reminder *reminder,
+                                      const struct ecert_owed *today, size_t n_today,
+                                      bool *ret_changed, struct ecert_strings *notes,
+                                      struct ecert_error *err)
+{
+    size_t kept = 0;
+    enum ecert_status status = ECERT_OK;
+
+    for (size_t i = 0; i < reminder->n_owed; i++) {
+        struct ecert_owed *owed = &reminder->owed[i];
+
+        if (owed->told || is_among(owed, today, n_today)) {
+            reminder->owed[kept++] = *owed;
+            continue;
+        }
+        *ret_changed = true;
+        if (status == ECERT_OK)
+            status = ecert_strings_printf(
+                notes, err,
+                "a reminder of '%s' is not owed over %s%s%s any more: the configuration does not "
+                "name it for that now",
+                reminder->finding.name, ecert_channel_word(owed->channel),
+                owed->to == NULL ? "" : " to ", owed->to == NULL ? "" : owed->to);
+        free(owed->to);
+        free(owed->last_error);
+    }
+    reminder->n_owed = kept;
+    return status;
+}
+
+/* Put in who is told today; takes them out of `today`. */
+static enum ecert_status add_missing(struct ecert_reminder *reminder, struct ecert_owed *today,
+                                     size_t n_today, bool *ret_changed, struct ecert_error *err)
+{
+    struct ecert_owed *all =
+        reallocarray(reminder->owed, reminder->n_owed + n_today + 1, sizeof *all);
+
+    if (all == NULL)
+        return ecert_error_nomem(err);
+    reminder->owed = all;
+    for (size_t i = 0; i < n_today; i++) {
+        if (is_among(&today[i], all, reminder->n_owed))
+            continue;
+        all[reminder->n_owed++] = today[i];
+        today[i] = (struct ecert_owed){0};
+        *ret_changed = true;
+    }
+    return ECERT_OK;
+}
+
+/* The configuration may have changed since it was noticed: today's says who is told. */
+static enum ecert_status go_by_today(const struct ecert_config *config,
+                                     struct ecert_reminder *reminder, struct ecert_strings *notes,
+                                     struct ecert_error *err)
+{
+    struct ecert_finding finding = reminder->finding;
+    struct ecert_owed *today = NULL;
+    size_t n_today = 0;
+    bool changed = false;
+
+    finding.settings = ecert_watch_settings_of(config, finding.name);
+    ECERT_TRY(ecert_recipients(config, &finding, &today, &n_today, &reminder->escalated, err));
+    enum ecert_status status = drop_removed(reminder, today, n_today, &changed, notes, err);
+    if (status == ECERT_OK)
+        status = add_missing(reminder, today, n_today, &changed, err);
+    ecert_owed_free(today, n_today);
+    if (status != ECERT_OK || !changed)
+        return status;
+    return note_failed_write(ecert_reminder_write(config, reminder, err), notes, err);
+}
+
 /* One file of owed/.  What cannot be read must not hide the others. */
 static enum ecert_status read_one(const struct ecert_config *config, const char *key,
                                   struct ecert_reminder_list *list, struct ecert_strings *notes,
@@ -74,6 +165,9 @@ static enum ecert_status read_one(const struct ecert_config *config, const char 
     ECERT_TRY(status);
     if (is_told(&reminder)) /* the run before ended between telling and moving */
         return move_to_sent(config, key, err);
+    ECERT_TRY(go_by_today(config, &reminder, notes, err));
+    if (is_told(&reminder)) /* nobody is left */
+        return note_failed_write(move_to_sent(config, key, err), notes, err);
     list->items[list->n++] = reminder;
     reminder = (struct ecert_reminder){0};
     return ECERT_OK;

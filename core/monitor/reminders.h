@@ -8,8 +8,9 @@
  *   STATE_DIR/reminders/owed/KEY.json    written before anybody is told; who is still to be told
  *   STATE_DIR/reminders/sent/KEY.json    everybody was told: this key fires no more
  *   STATE_DIR/reminders/acks/NAME.json   a person said: I know
- *   STATE_DIR/reminders/state.json       when the last check was; what did not answer in it; when
- *                                        the last digest went out
+ *   STATE_DIR/reminders/state.json       when the last check was; what did not answer in it; which
+ *                                        problems are not there since when; when the last digest
+ *                                        went out
  *
  * So a crash between "sent" and "recorded" tells once more, never not at all; a machine that slept
  * a week fires the one threshold that counts now; a skipped run loses nothing, because what counts
@@ -23,10 +24,10 @@
  * thing stand together in a sorted listing.
  *
  *   an end      name and SHA-256 of the certificate, or, of what has none, name, kind, serial and
- *               end; then the threshold.  The same certificate in a folder and on a server are one
- *               thing where they have one name, and two where they have two.  First digit 0 to 7.
- *   a problem   kind, name, condition, place and SHA-256 of the certificate; then the week since it
- *               was first seen.  First digit 8 to f.
+ *               end, and of a CRL its place; then the threshold.  The same certificate in a folder
+ * and on a server are one thing where they have one name, and two where they have two.  First digit
+ * 0 to 7. a problem   kind, name, condition, place (but of an issuer in a chain) and SHA-256 of the
+ *               certificate; then the week since it was first seen.  First digit 8 to f.
  *
  * A finding with a problem and with an end that is near is both.
  *
@@ -109,19 +110,22 @@ ECERT_MUST_CHECK enum ecert_status ecert_noticing_begin(const struct ecert_confi
  *             reminders.escalate_from on and for what is CRITICAL; each address once
  *   WEBHOOK, COMMAND, JOURNAL     where they are configured
  *
- * With nobody to tell nothing is written.  Acknowledged ones owe nothing.  NO_ANSWER owes from the
- * second check in a row on: a server that is restarted at the wrong moment wakes nobody.
- * *ret_new: something became owed.  A fine finding writes nothing and is not kept.
+ * With nobody to tell nothing is written.  An ack quiets ends, and the problems that were first
+ * seen before it was given; what is new is told.  NO_ANSWER owes from the second check in a row on
+ * that is ten minutes or more after the first: a server that is restarted wakes nobody. *ret_new:
+ * something became owed.  A fine finding writes nothing and is not kept.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_noticing_add(struct ecert_noticing *noticing,
                                                       const struct ecert_finding *finding,
                                                       bool *ret_new, struct ecert_error *err);
 
 /*
- * The check is over.  `complete`: it looked at everything, with the network.  Then problems that
- * were not seen any more are forgotten, so that they are told at once when they come back, and once
- * a week the sent keys of things that were not seen and were told of more than 400 days ago.  Frees
- * in every case.
+ * The check is over.  `complete`: it looked at everything, with the network.  Then problems that no
+ * check saw for 48 hours since a complete one missed them are forgotten, so that they are told at
+ * once when they come back (a check that could not look misses them too, hence the 48 hours);
+ * those of units, which no check sees, 48 hours after they were last told of.  And once a week the
+ * sent keys of things that were not seen and were told of more than 400 days ago.  Frees in every
+ * case.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_noticing_end(struct ecert_noticing **noticing,
                                                       bool complete, struct ecert_error *err);
@@ -130,8 +134,10 @@ void ecert_noticing_free(struct ecert_noticing **noticing);
 /* ---- what is owed ---- */
 
 /*
- * Everything that is still owed to somebody, oldest first.  Damaged files as above, and told of
- * again by the next check; one that cannot be read is told in ret_notes and hides no other.
+ * Everything that is still owed to somebody, oldest first.  Who that is goes by the configuration
+ * of today: who is not named for it any more is dropped (told in ret_notes), who is new is added,
+ * both written down; with nobody left it counts as sent.  Damaged files as above, and told of again
+ * by the next check; one that cannot be read is told in ret_notes and hides no other.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_reminders_owed(const struct ecert_config *config,
                                                         struct ecert_reminder_list *ret,
@@ -160,8 +166,9 @@ struct ecert_ack {
 void ecert_ack_clear(struct ecert_ack *ack);
 
 /*
- * Quiet a certificate or watch until a day.  An earlier ack of the name is replaced; every one is
- * kept as a line of acks/history.jsonl, written first.  What is owed already stays owed.
+ * Quiet a certificate or watch until a day: its ends, and the problems that were known at `when`.
+ * An earlier ack of the name is replaced; every one is kept as a line of acks/history.jsonl,
+ * written first.  What is owed already stays owed.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_ack_write(const struct ecert_config *config,
                                                    const struct ecert_ack *ack,

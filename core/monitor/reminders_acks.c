@@ -159,15 +159,27 @@ static bool is_ack_name(const char *name)
     return name[0] != '.' && len > 5 && strcmp(name + len - 5, ".json") == 0;
 }
 
+void ecert_acks_clear(struct ecert_acks *acks)
+{
+    for (size_t i = 0; i < acks->n; i++)
+        ecert_ack_clear(&acks->items[i]);
+    free(acks->items);
+    *acks = (struct ecert_acks){0};
+}
+
 enum ecert_status ecert_acks_list(const struct ecert_config *config, int64_t now,
-                                  struct ecert_strings *ret, struct ecert_strings *notes,
+                                  struct ecert_acks *ret, struct ecert_strings *notes,
                                   struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings files = {0};
+    ECERT_AUTO(ecert_acks_clear) struct ecert_acks acks = {0};
     ECERT_AUTO(ecert_auto_free) char *folder = NULL;
 
     ECERT_TRY(ecert_reminders_folder(config, ECERT_FOLDER_ACKS, &folder, err));
     ECERT_TRY(ecert_reminders_list(config, ECERT_FOLDER_ACKS, &files, err));
+    acks.items = calloc(files.len + 1, sizeof *acks.items);
+    if (acks.items == NULL)
+        return ecert_error_nomem(err);
     for (size_t i = 0; i < files.len; i++) {
         ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
         ECERT_AUTO(ecert_auto_free) char *path = NULL;
@@ -180,8 +192,12 @@ enum ecert_status ecert_acks_list(const struct ecert_config *config, int64_t now
             ECERT_TRY(ecert_reminders_set_aside(path, notes, err));
         else if (status != ECERT_OK && status != ECERT_E_NOT_FOUND)
             return status;
-        else if (status == ECERT_OK && now <= ack.until)
-            ECERT_TRY(ecert_strings_add(ret, ack.name, err));
+        else if (status == ECERT_OK && now <= ack.until) {
+            acks.items[acks.n++] = ack;
+            ack = (struct ecert_ack){0};
+        }
     }
+    *ret = acks;
+    acks = (struct ecert_acks){0};
     return ECERT_OK;
 }

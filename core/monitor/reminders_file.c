@@ -1,5 +1,6 @@
 /* One reminder, one file. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,24 @@ enum ecert_status ecert_reminders_list(const struct ecert_config *config, const 
     ECERT_TRY(ecert_reminders_folder(config, folder, &path, err));
     const enum ecert_status status = ecert_fs_list(path, ret, err);
     return status == ECERT_E_NOT_FOUND ? ECERT_OK : status;
+}
+
+enum ecert_status ecert_reminders_remove_temporaries(const struct ecert_config *config,
+                                                     const char *folder, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+
+    ECERT_TRY(ecert_reminders_list(config, folder, &names, err));
+    for (size_t i = 0; i < names.len; i++) {
+        ECERT_AUTO(ecert_auto_free) char *path = NULL;
+
+        if (names.items[i][0] != '.' || strstr(names.items[i], ".ecert-") == NULL)
+            continue;
+        ECERT_TRY(ecert_text_format(&path, err, "%s/reminders/%s/%s", config->state_dir, folder,
+                                    names.items[i]));
+        ECERT_TRY(ecert_fs_remove_tree(AT_FDCWD, path, err));
+    }
+    return ECERT_OK;
 }
 
 enum ecert_status ecert_reminders_remove(const struct ecert_config *config, const char *folder,

@@ -62,6 +62,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_reminders_remove(const struct ecert_con
                                                           const char *folder, const char *key,
                                                           struct ecert_error *err);
 
+/* Remove what a run that was killed left half written in a folder ("." is that of state.json). */
+ECERT_MUST_CHECK enum ecert_status ecert_reminders_remove_temporaries(
+    const struct ecert_config *config, const char *folder, struct ecert_error *err);
+
 /* The names in a folder; none where there is no folder. */
 ECERT_MUST_CHECK enum ecert_status ecert_reminders_list(const struct ecert_config *config,
                                                         const char *folder,
@@ -123,17 +127,30 @@ ECERT_MUST_CHECK enum ecert_status ecert_known_drop(const struct ecert_config *c
 
 /* ---- the state (reminders_state.c) ---- */
 
-struct ecert_no_answer {
+/* Things and since when they are in some state. */
+struct ecert_thing_since {
     char thing[ECERT_THING_LEN + 1];
     int64_t since;
 };
+struct ecert_things_since {
+    struct ecert_thing_since *items;
+    size_t n;
+};
+void ecert_things_since_clear(struct ecert_things_since *things);
+ECERT_MUST_CHECK enum ecert_status ecert_things_since_add(struct ecert_things_since *things,
+                                                          const char *thing, int64_t since,
+                                                          struct ecert_error *err);
+
+/* As ecert_reminders_state_read() gave them, which is sorted; NULL: not among them. */
+const struct ecert_thing_since *ecert_things_since_find(const struct ecert_things_since *things,
+                                                        const char *thing);
 
 struct ecert_reminders_state {
     int64_t last_check;  /* a complete one; 0: never */
     int64_t last_forget; /* when old keys were looked for; 0: never */
     int64_t last_digest; /* 0: never */
-    struct ecert_no_answer *no_answer;
-    size_t n_no_answer;
+    struct ecert_things_since no_answer;
+    struct ecert_things_since absent; /* problems that are remembered, and not there any more */
 };
 void ecert_reminders_state_clear(struct ecert_reminders_state *state);
 
@@ -155,11 +172,20 @@ ECERT_MUST_CHECK enum ecert_status ecert_recipients(const struct ecert_config *c
                                                     bool *ret_escalated, struct ecert_error *err);
 void ecert_owed_free(struct ecert_owed *owed, size_t n);
 
+/* The same channel, and the same address. */
+bool ecert_owed_is_same(const struct ecert_owed *a, const struct ecert_owed *b);
+
 /* ---- acks (reminders_acks.c) ---- */
 
-/* The names that are quiet at `now`; damaged files are set aside. */
+struct ecert_acks {
+    struct ecert_ack *items;
+    size_t n;
+};
+void ecert_acks_clear(struct ecert_acks *acks);
+
+/* Those that hold at `now`; damaged files are set aside. */
 ECERT_MUST_CHECK enum ecert_status ecert_acks_list(const struct ecert_config *config, int64_t now,
-                                                   struct ecert_strings *ret,
+                                                   struct ecert_acks *ret,
                                                    struct ecert_strings *notes,
                                                    struct ecert_error *err);
 

@@ -33,25 +33,6 @@ static enum ecert_status finish(struct ecert_buffer *fields, bool problem, struc
     return ECERT_OK;
 }
 
-enum ecert_status ecert_thing_of_end(const struct ecert_finding *finding, struct ecert_thing *ret,
-                                     struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer fields = {0};
-
-    add_text(&fields, "end");
-    add_text(&fields, finding->name);
-    add_text(&fields, finding->sha256);
-    if (finding->sha256[0] == '\0') {
-        char end[32];
-
-        (void)snprintf(end, sizeof end, "%" PRId64, finding->not_after);
-        add_text(&fields, ecert_watched_word(finding->watched));
-        add_text(&fields, finding->serial);
-        add_text(&fields, end);
-    }
-    return finish(&fields, false, ret, err);
-}
-
 /*
  * The place without what changes while the place stays the same: the number of a generation, and
  * the position of a certificate in its file.
@@ -76,6 +57,28 @@ static void add_place(struct ecert_buffer *fields, const char *where)
     add_field(fields, place);
 }
 
+enum ecert_status ecert_thing_of_end(const struct ecert_finding *finding, struct ecert_thing *ret,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer fields = {0};
+
+    add_text(&fields, "end");
+    add_text(&fields, finding->name);
+    add_text(&fields, finding->sha256);
+    if (finding->sha256[0] == '\0') {
+        char end[32];
+
+        (void)snprintf(end, sizeof end, "%" PRId64, finding->not_after);
+        add_text(&fields, ecert_watched_word(finding->watched));
+        add_text(&fields, finding->serial);
+        add_text(&fields, end);
+        /* the lists of one authority have its name, and often one end */
+        if (finding->watched == ECERT_WATCHED_CRL)
+            add_place(&fields, finding->where);
+    }
+    return finish(&fields, false, ret, err);
+}
+
 enum ecert_status ecert_thing_of_problem(const struct ecert_finding *finding,
                                          struct ecert_thing *ret, struct ecert_error *err)
 {
@@ -85,7 +88,8 @@ enum ecert_status ecert_thing_of_problem(const struct ecert_finding *finding,
     add_text(&fields, ecert_watched_word(finding->watched));
     add_text(&fields, finding->name);
     add_text(&fields, ecert_condition_word(finding->condition));
-    add_place(&fields, finding->where);
+    /* where an issuer is shown says how many chains it is in, which changes with each of them */
+    add_place(&fields, finding->watched == ECERT_WATCHED_CHAIN ? "" : finding->where);
     add_text(&fields, finding->sha256);
     return finish(&fields, true, ret, err);
 }

@@ -1,5 +1,4 @@
 /* Noticing: what of a check becomes owed. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,22 +9,20 @@
 /* Sent keys of what is gone are kept for longer than any certificate lives. */
 #define FORGET_AFTER (400 * ECERT_DAY)
 
+/* A check that could not look does not see a problem either: it is gone when it stays away. */
+#define GONE_AFTER (2 * ECERT_DAY)
+
+/* Two checks in a row may be a minute apart, and a server's restart takes several. */
+#define NO_ANSWER_FOR ((int64_t)600)
+
 struct ecert_noticing {
     const struct ecert_config *config;
     int64_t now;
     struct ecert_known known;
-    struct ecert_strings quiet;          /* names that are acknowledged */
-    struct ecert_reminders_state before; /* as the last check left it; no_answer is sorted */
-    struct ecert_no_answer *no_answer;   /* of this check */
-    size_t n_no_answer;
+    struct ecert_acks acks;
+    struct ecert_reminders_state before; /* as the last check left it */
+    struct ecert_things_since no_answer; /* of this check */
 };
-
-static int by_thing(const void *a, const void *b)
-{
-    const struct ecert_no_answer *x = a, *y = b;
-
-    return strcmp(x->thing, y->thing);
-}
 
 void ecert_noticing_free(struct ecert_noticing **noticing)
 {
@@ -34,9 +31,9 @@ void ecert_noticing_free(struct ecert_noticing **noticing)
     if (n == NULL)
         return;
     ecert_known_clear(&n->known);
-    ecert_strings_clear(&n->quiet);
+    ecert_acks_clear(&n->acks);
     ecert_reminders_state_clear(&n->before);
-    free(n->no_answer);
+    ecert_things_since_clear(&n->no_answer);
     free(n);
     *noticing = NULL;
 }
@@ -52,10 +49,8 @@ enum ecert_status ecert_noticing_begin(const struct ecert_config *config, int64_
     n->config = config;
     n->now = now;
     ECERT_TRY(ecert_known_load(config, &n->known, err));
-    ECERT_TRY(ecert_acks_list(config, now, &n->quiet, ret_notes, err));
+    ECERT_TRY(ecert_acks_list(config, now, &n->acks, ret_notes, err));
     ECERT_TRY(ecert_reminders_state_read(config, &n->before, ret_notes, err));
-    if (n->before.n_no_answer > 1)
-        qsort(n->before.no_answer, n->before.n_no_answer, sizeof *n->before.no_answer, by_thing);
     *ret = n;
     n = NULL;
     return ECERT_OK;
@@ -73,6 +68,15 @@ static enum ecert_status is_on_disk(const struct ecert_noticing *noticing, const
     return ECERT_OK;
 }
 
+/* Whoever said "I know" knew of ends (since 0), and of the problems that were there by then. */
+static bool is_quiet(const struct ecert_noticing *noticing, const char *name, int64_t since)
+{
+    for (size_t i = 0; i < noticing->acks.n; i++)
+        if (strcmp(noticing->acks.items[i].name, name) == 0)
+            return since <= noticing->acks.items[i].when;
+    return false;
+}
+
 /* *ret_owed: it is owed or sent now; false where nobody is to be told. */
 static enum ecert_status owe(struct ecert_noticing *noticing, char *key,
                              const struct ecert_finding *finding, int64_t since, bool *ret_new,
@@ -83,7 +87,7 @@ static enum ecert_status owe(struct ecert_noticing *noticing, char *key,
     bool owed = false, sent = false;
 
     *ret_owed = false;
-    if (ecert_strings_contain(&noticing->quiet, finding->name))
+    if (is_quiet(noticing, finding->name, since))
         return ECERT_OK;
     ECERT_TRY(ecert_recipients(noticing->config, finding, &reminder.owed, &reminder.n_owed,
                                &reminder.escalated, err));
@@ -268,41 +272,20 @@ static enum ecert_status take_in(struct ecert_noticing *noticing, struct ecert_k
     return ECERT_OK;
 }
 
-static enum ecert_status remember_no_answer(struct ecert_noticing *noticing, const char *thing,
-                                            int64_t since, struct ecert_error *err)
-{
-    struct ecert_no_answer *all = noticing->no_answer;
-    const size_t n = noticing->n_no_answer;
-
-    if ((n & (n + 1)) == 0) /* doubled at each power of two */
-        all = reallocarray(all, 2 * (n + 1), sizeof *all);
-    if (all == NULL)
-        return ecert_error_nomem(err);
-    noticing->no_answer = all;
-    (void)strcpy(all[n].thing, thing);
-    all[n].since = since;
-    noticing->n_no_answer++;
-    return ECERT_OK;
-}
-
-/* *ret_first: the check before this one had an answer. */
+/* *ret_early: the check before this one had an answer, or it was a moment ago. */
 static enum ecert_status notice_no_answer(struct ecert_noticing *noticing,
                                           const struct ecert_thing *thing, int64_t *ret_since,
-                                          bool *ret_first, struct ecert_error *err)
+                                          bool *ret_early, struct ecert_error *err)
 {
-    struct ecert_no_answer wanted = {.since = 0};
-    const struct ecert_no_answer *before = NULL;
+    const struct ecert_thing_since *before =
+        ecert_things_since_find(&noticing->before.no_answer, thing->prefix);
     int64_t since = noticing->now;
 
-    (void)strcpy(wanted.thing, thing->prefix);
-    if (noticing->before.n_no_answer > 0)
-        before = bsearch(&wanted, noticing->before.no_answer, noticing->before.n_no_answer,
-                         sizeof wanted, by_thing);
     if (before != NULL && before->since < since)
         since = before->since;
-    *ret_first = before == NULL;
+    *ret_early = before == NULL || noticing->now - since < NO_ANSWER_FOR;
     *ret_since = since;
-    return remember_no_answer(noticing, thing->prefix, since, err);
+    return ecert_things_since_add(&noticing->no_answer, thing->prefix, since, err);
 }
 
 static enum ecert_status add_problem(struct ecert_noticing *noticing,
@@ -312,14 +295,14 @@ static enum ecert_status add_problem(struct ecert_noticing *noticing,
     struct history history = {.since = noticing->now, .latest = INT64_MIN};
     struct ecert_thing thing;
     char key[ECERT_KEY_LEN + 1];
-    bool is_first = false;
+    bool is_early = false;
     size_t first;
 
     ECERT_TRY(ecert_thing_of_problem(finding, &thing, err));
     if (finding->condition == ECERT_CONDITION_NO_ANSWER)
-        ECERT_TRY(notice_no_answer(noticing, &thing, &history.since, &is_first, err));
+        ECERT_TRY(notice_no_answer(noticing, &thing, &history.since, &is_early, err));
     const size_t n = mark_seen(noticing, &thing, &first);
-    if (is_first && n == 0)
+    if (is_early && n == 0)
         return ECERT_OK;
     for (size_t i = 0; i < n; i++)
         ECERT_TRY(take_in(noticing, &noticing->known.items[first + i], &history, err));
@@ -345,14 +328,55 @@ enum ecert_status ecert_noticing_add(struct ecert_noticing *noticing,
 
 /* ---- the end of a check ---- */
 
-/* A problem that is gone is told at once when it comes back. */
-static enum ecert_status forget_problems(struct ecert_noticing *noticing, struct ecert_error *err)
+/*
+ * Is it of a unit?  No check sees those (remind --failed tells of them), so *ret_told says when
+ * they were last told.  What cannot be read is of none.
+ */
+static enum ecert_status is_of_unit(const struct ecert_noticing *noticing, const char *key,
+                                    bool *ret, int64_t *ret_told, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_reminder_clear) struct ecert_reminder reminder = {0};
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+
+    ECERT_TRY(ecert_reminders_path(noticing->config, ECERT_FOLDER_SENT, key, &path, err));
+    const enum ecert_status status = ecert_reminder_read(path, key, &reminder, err);
+    if (status == ECERT_E_NOMEM)
+        return status;
+    *ret = status == ECERT_OK && reminder.finding.watched == ECERT_WATCHED_UNIT;
+    *ret_told = reminder.created;
+    for (size_t i = 0; i < reminder.n_owed; i++)
+        if (reminder.owed[i].told_at > *ret_told)
+            *ret_told = reminder.owed[i].told_at;
+    return ECERT_OK;
+}
+
+/* A problem that stayed away is forgotten, and told at once when it comes back. */
+static enum ecert_status forget_problem(struct ecert_noticing *noticing,
+                                        struct ecert_known_key *key,
+                                        struct ecert_things_since *absent, struct ecert_error *err)
+{
+    const struct ecert_thing_since *before =
+        ecert_things_since_find(&noticing->before.absent, key->key);
+    int64_t since = noticing->now, told = 0;
+    bool unit = false;
+
+    if (before != NULL && before->since < since)
+        since = before->since;
+    ECERT_TRY(is_of_unit(noticing, key->key, &unit, &told, err));
+    const int64_t away = noticing->now - (unit ? told : since);
+    if (away >= GONE_AFTER || away < -ECERT_CLOCK_SLACK)
+        return ecert_known_drop(noticing->config, key, err);
+    return unit ? ECERT_OK : ecert_things_since_add(absent, key->key, since, err);
+}
+
+static enum ecert_status forget_problems(struct ecert_noticing *noticing,
+                                         struct ecert_things_since *absent, struct ecert_error *err)
 {
     for (size_t i = 0; i < noticing->known.n; i++) {
         struct ecert_known_key *key = &noticing->known.items[i];
 
         if (key->sent && !key->owed && !key->seen && ecert_key_is_problem(key->key))
-            ECERT_TRY(ecert_known_drop(noticing->config, key, err));
+            ECERT_TRY(forget_problem(noticing, key, absent, err));
     }
     return ECERT_OK;
 }
@@ -373,25 +397,6 @@ static enum ecert_status forget_if_old(struct ecert_noticing *noticing, struct e
     return ecert_known_drop(noticing->config, key, err);
 }
 
-/* What a run that was killed left half written. */
-static enum ecert_status remove_temporaries(const struct ecert_config *config, const char *folder,
-                                            struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
-
-    ECERT_TRY(ecert_reminders_list(config, folder, &names, err));
-    for (size_t i = 0; i < names.len; i++) {
-        ECERT_AUTO(ecert_auto_free) char *path = NULL;
-
-        if (names.items[i][0] != '.' || strstr(names.items[i], ".ecert-") == NULL)
-            continue;
-        ECERT_TRY(ecert_text_format(&path, err, "%s/reminders/%s/%s", config->state_dir, folder,
-                                    names.items[i]));
-        ECERT_TRY(ecert_fs_remove_tree(AT_FDCWD, path, err));
-    }
-    return ECERT_OK;
-}
-
 static enum ecert_status forget_old(struct ecert_noticing *noticing, struct ecert_error *err)
 {
     const char *const folders[] = {".", ECERT_FOLDER_OWED, ECERT_FOLDER_ACKS};
@@ -403,16 +408,33 @@ static enum ecert_status forget_old(struct ecert_noticing *noticing, struct ecer
             ECERT_TRY(forget_if_old(noticing, key, err));
     }
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-        ECERT_TRY(remove_temporaries(noticing->config, folders[i], err));
+        ECERT_TRY(ecert_reminders_remove_temporaries(noticing->config, folders[i], err));
     return ECERT_OK;
 }
 
-/* Of a check that did not look at everything, what it did not look at is as it was. */
-static enum ecert_status keep_no_answers(struct ecert_noticing *noticing, struct ecert_error *err)
+static bool is_seen(const struct ecert_noticing *noticing, const char *prefix)
 {
-    for (size_t i = 0; i < noticing->before.n_no_answer; i++)
-        ECERT_TRY(remember_no_answer(noticing, noticing->before.no_answer[i].thing,
-                                     noticing->before.no_answer[i].since, err));
+    struct ecert_thing thing = {0};
+    size_t first, n;
+
+    memcpy(thing.prefix, prefix, ECERT_THING_LEN);
+    ecert_known_of(&noticing->known, &thing, &first, &n);
+    return n > 0 && noticing->known.items[first].seen;
+}
+
+/* Of a check that did not look at everything, what it did not look at is as it was. */
+static enum ecert_status keep_the_rest(struct ecert_noticing *noticing,
+                                       struct ecert_things_since *absent, struct ecert_error *err)
+{
+    const struct ecert_reminders_state *before = &noticing->before;
+
+    for (size_t i = 0; i < before->no_answer.n; i++)
+        ECERT_TRY(ecert_things_since_add(&noticing->no_answer, before->no_answer.items[i].thing,
+                                         before->no_answer.items[i].since, err));
+    for (size_t i = 0; i < before->absent.n; i++)
+        if (!is_seen(noticing, before->absent.items[i].thing))
+            ECERT_TRY(ecert_things_since_add(absent, before->absent.items[i].thing,
+                                             before->absent.items[i].since, err));
     return ECERT_OK;
 }
 
@@ -420,27 +442,29 @@ static enum ecert_status finish(struct ecert_noticing *noticing, bool complete,
                                 struct ecert_error *err)
 {
     ECERT_AUTO(ecert_reminders_state_clear) struct ecert_reminders_state state = {0};
+    ECERT_AUTO(ecert_things_since_clear) struct ecert_things_since absent = {0};
     const int64_t since_forgetting = noticing->now - noticing->before.last_forget;
+    const bool nothing_new = noticing->no_answer.n == 0;
 
-    if (!complete && noticing->n_no_answer == 0)
+    if (complete)
+        ECERT_TRY(forget_problems(noticing, &absent, err));
+    else
+        ECERT_TRY(keep_the_rest(noticing, &absent, err));
+    if (!complete && nothing_new && absent.n == noticing->before.absent.n)
         return ECERT_OK;
+    if (complete && (since_forgetting < 0 || since_forgetting >= ECERT_WEEK))
+        ECERT_TRY(forget_old(noticing, err));
     /* read again: a digest may have gone out meanwhile */
     ECERT_TRY(ecert_reminders_state_read(noticing->config, &state, NULL, err));
-    if (!complete) {
-        ECERT_TRY(keep_no_answers(noticing, err));
-    } else {
-        ECERT_TRY(forget_problems(noticing, err));
+    if (complete)
         state.last_check = noticing->now;
-        if (since_forgetting < 0 || since_forgetting >= ECERT_WEEK) {
-            ECERT_TRY(forget_old(noticing, err));
-            state.last_forget = noticing->now;
-        }
-    }
-    free(state.no_answer);
+    if (complete && (since_forgetting < 0 || since_forgetting >= ECERT_WEEK))
+        state.last_forget = noticing->now;
+    ecert_things_since_clear(&state.no_answer);
+    ecert_things_since_clear(&state.absent);
     state.no_answer = noticing->no_answer;
-    state.n_no_answer = noticing->n_no_answer;
-    noticing->no_answer = NULL;
-    noticing->n_no_answer = 0;
+    state.absent = absent;
+    noticing->no_answer = absent = (struct ecert_things_since){0};
     return ecert_reminders_state_write(noticing->config, &state, err);
 }
 

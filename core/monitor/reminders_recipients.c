@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/monitor/channel.h"
 #include "core/monitor/reminders_internal.h"
 
 struct recipients {
@@ -25,6 +26,13 @@ static bool is_same_address(const char *a, const char *b)
         return strcmp(a, b) == 0;
     return at_a - a == at_b - b && strncmp(a, b, (size_t)(at_a - a)) == 0 &&
            strcasecmp(at_a, at_b) == 0;
+}
+
+bool ecert_owed_is_same(const struct ecert_owed *a, const struct ecert_owed *b)
+{
+    if (a->channel != b->channel || (a->to == NULL) != (b->to == NULL))
+        return false;
+    return a->to == NULL || is_same_address(a->to, b->to);
 }
 
 static enum ecert_status add(struct recipients *recipients, enum ecert_channel channel,
@@ -87,17 +95,16 @@ enum ecert_status ecert_recipients(const struct ecert_config *config,
                                    size_t *ret_n, bool *ret_escalated, struct ecert_error *err)
 {
     ECERT_AUTO(clear) struct recipients recipients = {0};
-    const struct ecert_reminders_config *reminders = &config->reminders;
     bool escalated = false;
 
-    if (reminders->has_email)
-        ECERT_TRY(add_people(config, finding, &recipients, &escalated, err));
-    if (reminders->has_webhook)
-        ECERT_TRY(add(&recipients, ECERT_CHANNEL_WEBHOOK, NULL, err));
-    if (reminders->command.len > 0)
-        ECERT_TRY(add(&recipients, ECERT_CHANNEL_COMMAND, NULL, err));
-    if (reminders->journal)
-        ECERT_TRY(add(&recipients, ECERT_CHANNEL_JOURNAL, NULL, err));
+    for (enum ecert_channel channel = 0; channel < ECERT_CHANNEL_COUNT; channel++) {
+        if (!ecert_channel_is_configured(config, channel))
+            continue;
+        if (channel == ECERT_CHANNEL_EMAIL)
+            ECERT_TRY(add_people(config, finding, &recipients, &escalated, err));
+        else
+            ECERT_TRY(add(&recipients, channel, NULL, err));
+    }
     *ret = recipients.items;
     *ret_n = recipients.n;
     *ret_escalated = escalated;

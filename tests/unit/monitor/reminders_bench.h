@@ -28,7 +28,7 @@ enum bench_post {
 
 struct bench {
     char *folder;
-    struct ecert_config config; /* only the journal is told, until a test says otherwise */
+    struct ecert_config config; /* only the webhook is told, until a test says otherwise */
     struct ecert_strings notes;
     struct bench_letter *letters;
     size_t n_letters;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/monitor/channel.h"
 #include "tests/unit/monitor/reminders_bench.h"
 
 #define WEEK (7 * DAY)
@@ -61,7 +62,7 @@ static void who_is_told(void **state)
         {"his own escalation", "a@x", "boss@x", "", "chief@x", true, false, false, false, false, 7, "email:a@x email:chief@x!"},
         {"critical", "a@x", "boss@x", "", "", true, false, false, false, true, 0, "email:a@x email:boss@x!"},
         {"each once", "a@X.hk A@x.hk", "a@x.HK boss@x", "", "", true, false, false, false, false, 0, "email:a@X.hk email:A@x.hk email:boss@x!"},
-        {"every channel", "a@x", "", "", "", true, true, true, true, false, 20, "email:a@x webhook: command: journal:"},
+        {"every channel", "a@x", "", "", "", true, true, true, true, false, 20, "email:a@x webhook: command:+"},
         {"no e-mail", "a@x", "boss@x", "c@x", "", false, false, true, false, false, 0, "command:"},
         /* clang-format on */
     };
@@ -74,7 +75,8 @@ static void who_is_told(void **state)
                                            : ends_in("www", rows[i].days * DAY + HOUR);
         struct ecert_error err = {0};
         struct bench bench;
-        char text[256] = "";
+        char text[256] = "", wanted[256] = "";
+        struct ecert_watch_config watch = {0};
 
         bench_begin(&bench);
         struct ecert_reminders_config *reminders = &bench.config.reminders;
@@ -87,7 +89,18 @@ static void who_is_told(void **state)
         reminders->has_email = rows[i].email;
         reminders->has_webhook = rows[i].webhook;
         reminders->journal = rows[i].journal;
-        finding.settings = &settings;
+        watch.name = finding.name;
+        watch.settings = settings;
+        bench.config.watches = &watch;
+        bench.config.n_watches = 1;
+        finding.settings = &watch.settings;
+        /* "+": and the journal, where there is one */
+        const size_t stem = strcspn(rows[i].wanted, "+");
+        (void)snprintf(wanted, sizeof wanted, "%.*s%s", (int)stem, rows[i].wanted,
+                       rows[i].wanted[stem] == '\0' ? ""
+                       : ecert_channel_is_configured(&bench.config, ECERT_CHANNEL_JOURNAL)
+                           ? " journal:"
+                           : "");
         const size_t n = bench_check(&bench, &finding, 1, NOW, true);
         assert_int_equal(ecert_reminders_owed(&bench.config, &list, &bench.notes, &err), ECERT_OK);
         assert_int_equal(list.n, n);
@@ -100,7 +113,7 @@ static void who_is_told(void **state)
         }
         if (list.n > 0 && list.items[0].escalated)
             (void)strcat(text, "!");
-        if (strcmp(text, rows[i].wanted) != 0)
+        if (strcmp(text, wanted) != 0)
             fail_msg("%s: %s", rows[i].what, text);
         assert_int_equal(bench_files(&bench, "owed"), rows[i].wanted[0] != '\0');
         ecert_reminder_list_clear(&list);
@@ -141,9 +154,28 @@ static void what_is_one_thing(void **state)
     bench_end(&bench);
 }
 
+/* Two lists of one authority, published together. */
+static void lists_of_one_end(void **state)
+{
+    (void)state;
+    char places[][32] = {"http://crl.x/1.crl", "http://crl.x/2.crl", "http://crl.x/1.crl"};
+    struct ecert_finding list[3];
+    struct bench bench;
+
+    bench_begin(&bench);
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+        list[i] = bench_certificate("hongkongpost", "", NOW - 10 * DAY, NOW - DAY);
+        list[i].watched = ECERT_WATCHED_CRL;
+        list[i].where = places[i];
+    }
+    assert_int_equal(bench_check(&bench, list, 3, NOW, true), 2);
+    bench_end(&bench);
+}
+
 static void problems_apart(void **state)
 {
     (void)state;
+    static char issuer[2][48] = {"chain of www", "chain of www and 2 more"};
     static char places[][48] = {"generation 3",          "generation 4",
                                 "/a.pem, certificate 1", "/a.pem, certificate 2",
                                 "/b.pem, certificate 2", "/generation 1/b.pem"};
@@ -160,6 +192,14 @@ static void problems_apart(void **state)
     list[8].watched = ECERT_WATCHED_FILE;
     /* generation, a.pem, b.pem, generation 1/b.pem, missing, CC, file */
     assert_int_equal(bench_check(&bench, list, ARRAY_SIZE(list), NOW, true), 7);
+    /* an issuer in one more chain is the same, another issuer is another */
+    for (size_t i = 0; i < 3; i++) {
+        list[i] = bench_problem("www", ECERT_CONDITION_REVOKED);
+        list[i].watched = ECERT_WATCHED_CHAIN;
+        list[i].where = issuer[i == 1];
+        (void)strcpy(list[i].sha256, i == 2 ? "BB" : "AA");
+    }
+    assert_int_equal(bench_check(&bench, list, 3, NOW, true), 2);
     bench_end(&bench);
 }
 
@@ -203,8 +243,55 @@ static void a_problem_is_told_every_week(void **state)
     (void)bench_check(&bench, NULL, 0, NOW + 43 * DAY, false);
     assert_int_equal(bench_day(&bench, &finding, NOW + 43 * DAY), 0);
     (void)bench_check(&bench, NULL, 0, NOW + 44 * DAY, true);
+    (void)bench_check(&bench, NULL, 0, NOW + 46 * DAY, true);
     assert_int_equal(bench_files(&bench, "sent"), 0);
-    assert_int_equal(bench_day(&bench, &finding, NOW + 44 * DAY + HOUR), 1); /* back again */
+    assert_int_equal(bench_day(&bench, &finding, NOW + 46 * DAY + HOUR), 1); /* back again */
+    bench_end(&bench);
+}
+
+/* A handshake that fails hides a wrong name, which is still there with the next one. */
+static void a_blip_forgets_no_problem(void **state)
+{
+    (void)state;
+    const struct ecert_finding finding = bench_problem("www", ECERT_CONDITION_WRONG_NAME);
+    struct bench bench;
+
+    bench_begin(&bench);
+    assert_int_equal(bench_day(&bench, &finding, NOW), 1);
+    for (int hour = 1; hour < 6 * 24; hour++) { /* two days away, then there once: begins anew */
+        if (hour % 48 == 0)
+            assert_int_equal(bench_check(&bench, &finding, 1, NOW + hour * HOUR, hour == 48), 0);
+        else
+            (void)bench_check(&bench, NULL, 0, NOW + hour * HOUR, true);
+        assert_int_equal(bench_files(&bench, "sent"), 1);
+    }
+    /* seen by the check at 96 hours, missed from 97 on */
+    (void)bench_check(&bench, NULL, 0, NOW + (97 + 48) * HOUR - 1, true);
+    assert_int_equal(bench_files(&bench, "sent"), 1);
+    (void)bench_check(&bench, NULL, 0, NOW + (97 + 48) * HOUR, true);
+    assert_int_equal(bench_files(&bench, "sent"), 0);
+    assert_int_equal(bench_day(&bench, &finding, NOW + 150 * HOUR), 1);
+    bench_end(&bench);
+}
+
+/* Only remind --failed sees them: checks, which do not, must not make them told each time. */
+static void a_check_forgets_no_unit(void **state)
+{
+    (void)state;
+    struct ecert_finding finding = bench_problem("ecert-remind", ECERT_CONDITION_FAILED);
+    struct bench bench;
+
+    bench_begin(&bench);
+    finding.watched = ECERT_WATCHED_UNIT;
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW, false), 1);
+    (void)bench_check(&bench, NULL, 0, NOW + HOUR, true); /* owed: stays */
+    assert_int_equal(bench_send(&bench, NOW + 24 * HOUR, BENCH_ACCEPTS), 1);
+    for (int hour = 25; hour < 24 + 48; hour++) {
+        (void)bench_check(&bench, NULL, 0, NOW + hour * HOUR, true);
+        assert_int_equal(bench_check(&bench, &finding, 1, NOW + hour * HOUR, false), 0);
+    }
+    (void)bench_check(&bench, NULL, 0, NOW + 72 * HOUR, true);
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW + 72 * HOUR, false), 1);
     bench_end(&bench);
 }
 
@@ -248,12 +335,30 @@ static void no_answer_counts_from_the_second_time(void **state)
     bench_end(&bench);
 }
 
+static void no_answer_for_ten_minutes(void **state)
+{
+    (void)state;
+    const struct ecert_finding finding = bench_problem("www", ECERT_CONDITION_NO_ANSWER);
+    struct bench bench;
+
+    bench_begin(&bench);
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW, true), 0);
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW + 60, true), 0);
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW + 599, false), 0);
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW + 600, true), 1);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_told),
         cmocka_unit_test(what_is_one_thing),
+        cmocka_unit_test(lists_of_one_end),
         cmocka_unit_test(problems_apart),
+        cmocka_unit_test(a_blip_forgets_no_problem),
+        cmocka_unit_test(a_check_forgets_no_unit),
+        cmocka_unit_test(no_answer_for_ten_minutes),
         cmocka_unit_test(a_problem_does_not_hide_the_end),
         cmocka_unit_test(a_problem_is_told_every_week),
         cmocka_unit_test(a_problem_and_a_clock_that_jumped),

@@ -55,6 +55,7 @@ static void quiet_until_its_end(void **state)
     struct bench bench;
 
     bench_begin(&bench);
+    assert_int_equal(bench_check(&bench, &list[1], 1, NOW - DAY, true), 1); /* known by then */
     acknowledge(&bench, "www", NOW + 30 * DAY - 1, "the new one is on its way");
     assert_int_equal(bench_check(&bench, list, 3, NOW + 10 * DAY, true), 1); /* mail, 30 */
     assert_int_equal(bench_check(&bench, list, 3, NOW + 26 * DAY, true), 1); /* mail, 14 */
@@ -63,6 +64,33 @@ static void quiet_until_its_end(void **state)
     assert_int_equal(bench_check(&bench, list, 3, NOW + 30 * DAY, true), 2);
     assert_int_equal(bench_send(&bench, NOW + 30 * DAY, BENCH_ACCEPTS), 3);
     assert_int_equal(bench_check(&bench, list, 3, NOW + 31 * DAY, true), 0);
+    bench_end(&bench);
+}
+
+/* "renewal ordered" does not mean that a revocation is known too. */
+static void what_is_new_is_told(void **state)
+{
+    (void)state;
+    const struct ecert_finding list[] = {
+        bench_certificate("www", "AA", NOW - 300 * DAY, NOW + 5 * DAY),
+        bench_problem("www", ECERT_CONDITION_WRONG_NAME),
+        bench_problem("www", ECERT_CONDITION_REVOKED)};
+    struct bench bench;
+
+    bench_begin(&bench);
+    assert_int_equal(bench_check(&bench, &list[1], 1, NOW - DAY, true), 1);
+    assert_int_equal(bench_send(&bench, NOW - DAY, BENCH_ACCEPTS), 1);
+    acknowledge(&bench, "www", NOW + 30 * DAY - 1, "renewal ordered");
+    assert_int_equal(bench_check(&bench, list, 2, NOW + HOUR, true), 0);
+    assert_int_equal(bench_check(&bench, list, 3, NOW + 2 * HOUR, true), 1);
+    assert_int_equal(bench_send(&bench, NOW + 2 * HOUR, BENCH_ACCEPTS), 1);
+    assert_int_equal(bench.letters[1].condition, ECERT_CONDITION_REVOKED);
+    /* its next week is told too, that of the known one is not, and the end is quiet */
+    assert_int_equal(bench_check(&bench, list, 3, NOW + 8 * DAY, true), 1);
+    assert_int_equal(bench_send(&bench, NOW + 8 * DAY, BENCH_ACCEPTS), 1);
+    assert_int_equal(bench.letters[2].condition, ECERT_CONDITION_REVOKED);
+    acknowledge(&bench, "mail", NOW + 30 * DAY - 1, "another name");
+    assert_int_equal(bench_check(&bench, list, 3, NOW + 9 * DAY, true), 0);
     bench_end(&bench);
 }
 
@@ -323,6 +351,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quiet_until_its_end),
+        cmocka_unit_test(what_is_new_is_told),
         cmocka_unit_test(names_of_all_kinds),
         cmocka_unit_test(every_ack_is_on_record),
         cmocka_unit_test(a_damaged_ack_quiets_nobody),

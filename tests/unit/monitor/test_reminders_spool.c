@@ -223,6 +223,14 @@ static void what_is_written_is_read(void **state)
 
 /* ---- trying again ---- */
 
+static void add_command(struct bench *bench)
+{
+    struct ecert_error err = {0};
+
+    assert_int_equal(ecert_strings_add(&bench->config.reminders.command, "/bin/tell", &err),
+                     ECERT_OK);
+}
+
 static void the_back_off(void **state)
 {
     (void)state;
@@ -235,7 +243,7 @@ static void the_back_off(void **state)
     int64_t now = NOW;
 
     bench_begin(&bench);
-    bench.config.reminders.has_webhook = true;
+    add_command(&bench);
     assert_int_equal(bench_check(&bench, &finding, 1, NOW, true), 1);
     for (size_t i = 0; i < ARRAY_SIZE(minutes); i++) {
         assert_int_equal(ecert_reminders_owed(&bench.config, &list, &bench.notes, &err), ECERT_OK);
@@ -257,6 +265,7 @@ static void the_back_off(void **state)
     }
     assert_int_equal(bench_send(&bench, now, BENCH_ACCEPTS), 2);
     assert_int_equal(bench_files(&bench, "sent"), 1);
+    ecert_strings_clear(&bench.config.reminders.command);
     bench_end(&bench);
 }
 
@@ -271,7 +280,7 @@ static void half_is_accepted(void **state)
     struct bench bench;
 
     bench_begin(&bench);
-    bench.config.reminders.has_webhook = true;
+    add_command(&bench);
     assert_int_equal(bench_check(&bench, &finding, 1, NOW, true), 1);
     assert_int_equal(ecert_reminders_owed(&bench.config, &list, &bench.notes, &err), ECERT_OK);
     assert_int_equal(ecert_reminder_told(&bench.config, &list.items[0], 1, NOW, &accepted, &err),
@@ -284,6 +293,106 @@ static void half_is_accepted(void **state)
     assert_int_equal(list.items[0].owed[1].told_at, NOW);
     ecert_reminder_list_clear(&list);
     assert_int_equal(bench_send(&bench, NOW, BENCH_ACCEPTS), 1);
+    ecert_strings_clear(&bench.config.reminders.command);
+    bench_end(&bench);
+}
+
+/* ---- another configuration since ---- */
+
+static void set_to(struct bench *bench, const char *address)
+{
+    struct ecert_error err = {0};
+
+    ecert_strings_clear(&bench->config.reminders.email.to);
+    assert_int_equal(ecert_strings_add(&bench->config.reminders.email.to, address, &err), ECERT_OK);
+}
+
+/* Who is owed what there is: "webhook email:a@x.hk". */
+static void assert_owed(struct bench *bench, const char *wanted)
+{
+    struct ecert_reminder_list list = {0};
+    struct ecert_error err = {0};
+    char text[256] = "";
+
+    assert_int_equal(ecert_reminders_owed(&bench->config, &list, &bench->notes, &err), ECERT_OK);
+    for (size_t i = 0; i < list.n; i++)
+        for (size_t k = 0; k < list.items[i].n_owed; k++) {
+            const struct ecert_owed *owed = &list.items[i].owed[k];
+
+            (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s%s",
+                           text[0] == '\0' ? "" : " ",
+                           owed->told ? "told" : ecert_channel_word(owed->channel),
+                           owed->to == NULL ? "" : ":", owed->to == NULL ? "" : owed->to);
+        }
+    assert_string_equal(text, wanted);
+    ecert_reminder_list_clear(&list);
+}
+
+static void who_is_owed_goes_by_today(void **state)
+{
+    (void)state;
+    const struct ecert_finding finding = ends_in("www", 5 * DAY);
+    char name[] = "www";
+    struct ecert_watch_config watch = {.name = name};
+    struct ecert_error err = {0};
+    struct bench bench;
+
+    bench_begin(&bench);
+    bench.config.reminders.has_email = true;
+    set_to(&bench, "a@x.hk");
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW, true), 1);
+    assert_owed(&bench, "email:a@x.hk webhook");
+    set_to(&bench, "a@X.HK"); /* is the same address */
+    assert_owed(&bench, "email:a@x.hk webhook");
+    assert_int_equal(bench.notes.len, 0);
+    set_to(&bench, "b@x.hk");
+    assert_owed(&bench, "webhook email:b@x.hk");
+    assert_int_equal(bench.notes.len, 1);
+    assert_non_null(strstr(bench.notes.items[0], "'www'"));
+    assert_non_null(strstr(bench.notes.items[0], "email to a@x.hk"));
+    assert_owed(&bench, "webhook email:b@x.hk");
+    assert_int_equal(bench.notes.len, 1); /* it was written down */
+    /* a contact of its own, whom the configuration of today has by the finding's name */
+    assert_int_equal(ecert_strings_add(&watch.settings.contacts, "c@x.hk", &err), ECERT_OK);
+    bench.config.watches = &watch;
+    bench.config.n_watches = 1;
+    assert_owed(&bench, "webhook email:c@x.hk");
+    bench.config.reminders.has_webhook = false;
+    add_command(&bench);
+    assert_owed(&bench, "email:c@x.hk command");
+    assert_int_equal(bench.notes.len, 3);
+    bench.config.reminders.has_email = false;
+    ecert_strings_clear(&bench.config.reminders.command);
+    assert_owed(&bench, ""); /* nobody is left */
+    assert_int_equal(bench_files(&bench, "owed"), 0);
+    assert_int_equal(bench_files(&bench, "sent"), 1);
+    ecert_strings_clear(&watch.settings.contacts);
+    ecert_strings_clear(&bench.config.reminders.email.to);
+    bench_end(&bench);
+}
+
+/* Who took it stays on record; the last one who did not is removed, and all is told. */
+static void the_only_one_who_refused_is_removed(void **state)
+{
+    (void)state;
+    const struct ecert_finding finding = ends_in("www", 5 * DAY);
+    const struct ecert_error accepted = {0};
+    struct ecert_reminder_list list = {0};
+    struct ecert_error err = {0};
+    struct bench bench;
+
+    bench_begin(&bench);
+    add_command(&bench);
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW, true), 1);
+    assert_int_equal(ecert_reminders_owed(&bench.config, &list, &bench.notes, &err), ECERT_OK);
+    assert_int_equal(ecert_reminder_told(&bench.config, &list.items[0], 1, NOW, &accepted, &err),
+                     ECERT_OK);
+    ecert_reminder_list_clear(&list);
+    assert_owed(&bench, "webhook told");
+    bench.config.reminders.has_webhook = false;
+    assert_owed(&bench, "");
+    assert_int_equal(bench_files(&bench, "sent"), 1);
+    ecert_strings_clear(&bench.config.reminders.command);
     bench_end(&bench);
 }
 
@@ -354,6 +463,8 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(the_back_off),
         cmocka_unit_test(half_is_accepted),
+        cmocka_unit_test(who_is_owed_goes_by_today),
+        cmocka_unit_test(the_only_one_who_refused_is_removed),
         cmocka_unit_test(what_is_owed_is_superseded),
         cmocka_unit_test(what_is_fine_leaves_nothing),
         cmocka_unit_test(old_keys_are_forgotten),
