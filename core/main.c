@@ -15,7 +15,19 @@
 #include "core/flow/store.h"
 #include "core/monitor/finding.h"
 
-#define LOCK_WAIT_MS 3000
+/*
+ * `ecert run` of a timer waits for one that sends reminders to servers that hang; a person who
+ * looks on does not want to.
+ */
+#define LOCK_WAIT_MS       3000
+#define LOCK_WAIT_ALONE_MS 600000
+
+static unsigned lock_wait_ms(const struct ecert_command *command)
+{
+    if (command->run == ecert_cmd_run && isatty(STDERR_FILENO) == 0)
+        return LOCK_WAIT_ALONE_MS;
+    return LOCK_WAIT_MS;
+}
 
 static void load_mistakes(struct ecert_app *app, const struct ecert_strings *mistakes)
 {
@@ -23,11 +35,26 @@ static void load_mistakes(struct ecert_app *app, const struct ecert_strings *mis
         ecert_complain(app, "%s", mistakes->items[i]);
 }
 
+static enum ecert_status prepare_state(struct ecert_app *app, const struct ecert_command *command,
+                                       struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *lock = NULL;
+
+    if ((command->needs & ECERT_COMMAND_STATE) != 0)
+        ECERT_TRY(ecert_store_prepare(app->config.state_dir, err));
+    if ((command->needs & ECERT_COMMAND_LOCK) != 0) {
+        ECERT_TRY(ecert_text_format(&lock, err, "%s/lock", app->config.state_dir));
+        ECERT_TRY(ecert_lock_take(lock, lock_wait_ms(command), &app->lock_fd, err));
+        if (ecert_lock_is_after_crash(app->lock_fd))
+            ECERT_TRY(ecert_store_tidy(app->config.state_dir, err));
+    }
+    return ECERT_OK;
+}
+
 static enum ecert_status prepare(struct ecert_app *app, const struct ecert_command *command,
                                  struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
-    ECERT_AUTO(ecert_auto_free) char *lock = NULL;
 
     if ((command->needs & ECERT_COMMAND_CONFIG) != 0) {
         const enum ecert_status status =
@@ -36,15 +63,16 @@ static enum ecert_status prepare(struct ecert_app *app, const struct ecert_comma
         ECERT_TRY(status);
         ECERT_TRY(ecert_context_init(&app->context, &app->config, err));
     }
-    if ((command->needs & ECERT_COMMAND_STATE) != 0)
-        ECERT_TRY(ecert_store_prepare(app->config.state_dir, err));
-    if ((command->needs & ECERT_COMMAND_LOCK) != 0) {
-        ECERT_TRY(ecert_text_format(&lock, err, "%s/lock", app->config.state_dir));
-        ECERT_TRY(ecert_lock_take(lock, LOCK_WAIT_MS, &app->lock_fd, err));
-        if (ecert_lock_is_after_crash(app->lock_fd))
-            ECERT_TRY(ecert_store_tidy(app->config.state_dir, err));
+    struct ecert_error state = {0};
+    if (prepare_state(app, command, &state) == ECERT_OK)
+        return ECERT_OK;
+    /* `remind --failed`: that state cannot be written may be the very reason why the unit failed */
+    if (app->options.failed != NULL && state.status == ECERT_E_IO) {
+        ecert_complain(app, "%s", state.text);
+        return ECERT_OK;
     }
-    return ECERT_OK;
+    *err = state;
+    return state.status;
 }
 
 /* The code for what is wrong before a command runs. */

@@ -33,6 +33,10 @@ static int test_channels(struct ecert_app *app)
         ecert_say(app, "accepted: %s", telling.accepted.items[i]);
     for (size_t i = 0; i < telling.errors.len; i++)
         ecert_complain(app, "not accepted: %s", telling.errors.items[i]);
+    if (app->config.reminders.journal &&
+        !ecert_channel_is_configured(&app->config, ECERT_CHANNEL_JOURNAL))
+        ecert_say(app, "no journal here: neither '/run/systemd/journal/socket' nor '/dev/log' is "
+                       "there, so `journal` reminds nobody");
     if (telling.told + telling.failed == 0)
         ecert_complain(app, "no channel is configured: nobody can be reminded; see `reminders` in "
                             "`ecert config --reference`");
@@ -115,12 +119,16 @@ int ecert_cmd_remind(struct ecert_app *app)
         ecert_say(app, "checked: %s", counts.ptr == NULL ? "" : (const char *)counts.ptr);
     }
     const size_t failures = ecert_report_reminding(app, &report);
-    if (report.telling.told + report.telling.failed + report.telling.waiting == 0)
+    if (report.telling.told + report.telling.failed + report.telling.waiting +
+            report.unspooled.told + report.unspooled.failed ==
+        0)
         ecert_say(app, "nothing is owed to anybody");
     return failures == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }
 
 /* ---- ack ---- */
+
+#define ACK_MAX_DAYS 400
 
 /* Who is at the keyboard: the one who logged in, also behind sudo. */
 static enum ecert_status acting_person(char **ret, struct ecert_error *err)
@@ -141,27 +149,19 @@ static enum ecert_status acting_person(char **ret, struct ecert_error *err)
     return ecert_text_format(ret, err, "%s", person->pw_name);
 }
 
-/* A certificate, a watch, or whatever a reminder is owed of. */
+/* A certificate, a watch, an authority, or whatever was ever reminded of. */
 static enum ecert_status check_known(const struct ecert_app *app, const char *name,
                                      struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_reminder_list_clear) struct ecert_reminder_list owed = {0};
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings known = {0};
 
-    for (size_t i = 0; i < app->config.n_certificates; i++)
-        ECERT_TRY(ecert_strings_add(&known, app->config.certificates[i].name, err));
-    for (size_t i = 0; i < app->config.n_watches; i++)
-        ECERT_TRY(ecert_strings_add(&known, app->config.watches[i].name, err));
-    ECERT_TRY(ecert_reminders_owed(&app->config, &owed, &notes, err));
-    for (size_t i = 0; i < owed.n; i++)
-        ECERT_TRY(ecert_strings_add(&known, owed.items[i].finding.name, err));
+    ECERT_TRY(ecert_remind_names(&app->config, &known, err));
     if (ecert_strings_contain(&known, name))
         return ECERT_OK;
     const char *nearest = ecert_nearest_word(name, ecert_strings_array(&known));
     return ecert_error_set(err, ECERT_E_CONFIG,
-                           "no certificate or watch is called '%s'%s%s%s; `ecert check --verbose` "
-                           "lists them",
+                           "nothing that is followed is called '%s'%s%s%s; `ecert check "
+                           "--verbose` lists the names",
                            name, nearest == NULL ? "" : " (did you mean '",
                            nearest == NULL ? "" : nearest, nearest == NULL ? "" : "'?)");
 }
@@ -177,6 +177,11 @@ static enum ecert_status make_ack(const struct ecert_app *app, const char *name,
     if (ret->until < now)
         return ecert_error_set(err, ECERT_E_CONFIG, "--until '%s' is over already",
                                app->options.until);
+    if (ret->until > now + ACK_MAX_DAYS * INT64_C(86400))
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "--until '%s' is more than %d days ahead, longer than any "
+                               "certificate lives: give a nearer day, and acknowledge again then",
+                               app->options.until, ACK_MAX_DAYS);
     ret->when = now;
     ECERT_TRY(ecert_text_format(&ret->name, err, "%s", name));
     if (app->options.note != NULL)

@@ -17,7 +17,8 @@ static const struct ecert_command commands[] = {
      "not have what it shall have. A target that failed is tried again, with growing pauses up to a\n"
      "day. Nothing to do is done in a moment. --verbose shows the differences in the files.\n"
      "Then everything is checked, and people are told what is due (see `ecert remind`), and once a\n"
-     "week how it all stands; a channel that does not accept leaves with 1, but hinders nothing.",
+     "week how it all stands; what a channel does not accept is still owed: it is said, shown by\n"
+     "`ecert status` and tried again, and does not change the exit code.",
      ecert_cmd_run, STORE | ECERT_COMMAND_LOCK, 0, 0, ""},
     {"import", "FILE...", "take issued files in any form, match them to their keys",
      "PEM, DER, PKCS#7 or PKCS#12, told apart by content. Each file is matched to a configured key by\n"

@@ -39,10 +39,13 @@ size_t ecert_report_reminding(struct ecert_app *app, const struct ecert_remind_r
         ecert_say(app, "note: %s", report->notes.items[i]);
     say_telling(app, "reminder", telling);
     if (telling->failed > 0)
-        ecert_say(app, "what was not accepted is still owed; it is tried again, with pauses");
+        ecert_say(
+            app,
+            "what was not accepted is still owed (`ecert status`); it is tried again, with pauses");
     if (telling->waiting > 0)
         ecert_say(app, "reminder: %zu recipient%s waiting for the next try (`ecert status`)",
                   telling->waiting, telling->waiting == 1 ? " is" : "s are");
+    say_telling(app, "told, but not written down", &report->unspooled);
     say_telling(app, "digest", &report->digest);
     for (size_t i = 0; i < report->errors.len; i++)
         ecert_complain(app, "%s", report->errors.items[i]);
@@ -63,7 +66,8 @@ size_t ecert_remind_after_run(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         return 1;
     }
-    return ecert_report_reminding(app, &report);
+    (void)ecert_report_reminding(app, &report);
+    return ecert_remind_local_failures(&report);
 }
 
 /* ---- what is owed ---- */
@@ -110,5 +114,5 @@ size_t ecert_report_owed(struct ecert_app *app)
             if (!owed.items[i].owed[k].told)
                 say_owed(app, &owed.items[i], &owed.items[i].owed[k], list);
     ecert_tell(app, "owed", list);
-    return notes.len > 0;
+    return ecert_notes_failed(&notes) > 0;
 }

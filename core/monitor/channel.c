@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/process.h"
 #include "core/flow/key.h"
@@ -24,7 +25,8 @@ bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_c
     case ECERT_CHANNEL_COMMAND:
         return config->reminders.command.len > 0;
     case ECERT_CHANNEL_JOURNAL:
-        return config->reminders.journal;
+        return config->reminders.journal &&
+               (access(ECERT_JOURNAL_SOCKET, F_OK) == 0 || access(ECERT_SYSLOG_SOCKET, F_OK) == 0);
     case ECERT_CHANNEL_COUNT:
         break;
     }
@@ -74,6 +76,24 @@ static enum ecert_status sign(const char *secret_file, struct ecert_view body, c
     return ecert_text_format(ret, err, "sha256=%s", hex);
 }
 
+/*
+ * Chat services put the secret into the path: of a webhook's address no sentence has more than
+ * scheme and host, and nothing of one that is in a file.
+ */
+static enum ecert_status name_webhook(const char *url, struct ecert_error *err)
+{
+    const char *colon = strstr(url, "://");
+    const char *host = colon == NULL ? url : colon + 3;
+    const size_t len = strcspn(host, "/?#");
+    const char *user = memrchr(host, '@', len);
+    const char *shown = user == NULL ? host : user + 1;
+
+    if (colon == NULL)
+        return err->status;
+    return ecert_error_wrap(err, "%.*s://%.*s", (int)(colon - url), url, (int)(host + len - shown),
+                            shown);
+}
+
 static enum ecert_status tell_webhook(struct ecert_context *context,
                                       const struct ecert_notice *notice, struct ecert_error *err)
 {
@@ -97,9 +117,10 @@ static enum ecert_status tell_webhook(struct ecert_context *context,
                                     .signature = signature,
                                     .ca_file = webhook->ca_file,
                                     .body = ecert_bytes_view(&body),
-                                    .show_url = webhook->url != NULL,
                                     .timeout_ms = WEBHOOK_TIMEOUT_MS};
-    return ecert_network_post(&context->network, &post, &answer, err);
+    if (ecert_network_post(&context->network, &post, &answer, err) == ECERT_OK)
+        return ECERT_OK;
+    return webhook->url == NULL ? err->status : name_webhook(url, err);
 }
 
 static enum ecert_status tell_command(const struct ecert_config *config,

@@ -7,16 +7,19 @@
  *             in lower case, as receivers of such hooks expect it
  *   command   argv, the JSON on standard input
  *   journal   one entry per finding, with fields of its own (channel_internal.h); where no journal
- *             is, syslog(3), and where that is not either, standard error, which a container's log
- *             or cron keeps
+ *             is, syslog(3); where that is not either, this channel is none
  */
 #ifndef ECERT_MONITOR_CHANNEL_H
 #define ECERT_MONITOR_CHANNEL_H
 
 #include "core/flow/context.h"
+#include "core/monitor/findings.h"
 #include "core/monitor/notice.h"
 
-/* Is this channel configured? */
+/*
+ * Is this channel configured?  The journal is only where one is: there is its socket or that of
+ * syslog(3), so that nothing is owed to a journal that a machine does not have.
+ */
 bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_channel channel);
 
 /*
@@ -31,16 +34,22 @@ ECERT_MUST_CHECK enum ecert_status ecert_channel_tell(struct ecert_context *cont
 /* How the sending of everything that is owed went. */
 struct ecert_telling {
     size_t told, failed, waiting;  /* recipients: accepted, refused now, not to be tried yet */
+    size_t unread;                 /* files of what is owed that were damaged; told in errors */
     struct ecert_strings accepted; /* "email to a@x.hk", "webhook": who accepted now */
     struct ecert_strings errors;   /* one sentence per channel and recipient, that names them */
 };
 void ecert_telling_clear(struct ecert_telling *telling);
 
+/* How many of the notes of ecert_reminders_owed() say that something could not be read or written.
+ */
+size_t ecert_notes_failed(const struct ecert_strings *notes);
+
 /*
  * Tell everybody what is owed to him: what is owed is grouped by channel and recipient, rendered in
  * the recipient's language, and written down when it was accepted.  Who is told of one thing now is
- * told everything; `force`: also those for whom all waits for its next try.  A channel that let us
- * wait until the time was over is not asked for the next recipient, who has failed with it.
+ * told everything; `force`: also those for whom all waits for its next try.  Of a channel, who has
+ * the fewest tries is asked first; when it let us wait until the time was over for two recipients
+ * in a row, the others are not asked: they have failed now, but no try is counted.
  *
  * What is not accepted is no error here.  ECERT_E_IO, ECERT_E_NOMEM: what is owed cannot be read,
  * or how it went cannot be written down (then the others were told all the same); *ret is filled
@@ -51,10 +60,19 @@ ECERT_MUST_CHECK enum ecert_status ecert_reminders_send(struct ecert_context *co
                                                         struct ecert_error *err);
 
 /*
+ * Tell findings that could not be written down to those whom they would be owed to, once and at
+ * once: nothing is owed afterwards, also where it was not accepted.  *ret as above.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_findings_tell(struct ecert_context *context,
+                                                       const struct ecert_findings *findings,
+                                                       int64_t now, struct ecert_telling *ret,
+                                                       struct ecert_error *err);
+
+/*
  * The weekly digest to the fall-back contacts and channels, whatever was found.  It is written down
  * as sent (ecert_digest_sent) when each channel took it for at least one recipient: else it stays
- * due, and goes out again with the next run, on the same day under the same key.  The journal,
- * which takes everything, is told when the others took it.  *ret as above.
+ * due, and goes out again with the next run to those who have not had it this week, on the same day
+ * under the same key.  *ret as above.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_digest_send(struct ecert_context *context,
                                                      const struct ecert_finding *const *findings,

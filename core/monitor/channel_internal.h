@@ -25,13 +25,32 @@ void ecert_journal_entry(const struct ecert_notice *notice, const struct ecert_f
 
 /*
  * Hand a notice to the journal that listens at `journal`.  Without one (no socket, nobody listens):
- * to syslog(3), which writes to standard error too where nobody listens at `syslog_socket`.
- * ECERT_E_IO: the journal did not take it.
+ * to syslog(3), whose socket is `syslog_socket`.  ECERT_E_IO: the journal did not take it, or
+ * nobody listens at either.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_journal_tell(const char *journal,
                                                       const char *syslog_socket,
                                                       const struct ecert_notice *notice,
                                                       struct ecert_error *err);
+
+/* ---- who had this week's digest (channel_digest.c) ---- */
+
+/*
+ * STATE_DIR/reminders/digest.json: since when, and who took it, as `accepted` of a telling names
+ * him.  None where it was not begun, is of another week or cannot be read: then he is told once
+ * more, which hurts nobody.
+ */
+void ecert_digest_recall(const struct ecert_config *config, int64_t now, int64_t *since,
+                         struct ecert_strings *had);
+ECERT_MUST_CHECK enum ecert_status ecert_digest_remember(const struct ecert_config *config,
+                                                         int64_t since,
+                                                         const struct ecert_strings *had,
+                                                         const struct ecert_strings *now_had,
+                                                         struct ecert_error *err);
+
+/* It went out to all: the next one is told to everybody. */
+ECERT_MUST_CHECK enum ecert_status ecert_digest_forget(const struct ecert_config *config,
+                                                       struct ecert_error *err);
 
 /* ---- recipients (channel_people.c) ---- */
 

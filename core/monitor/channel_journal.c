@@ -198,14 +198,19 @@ static void log_line(const struct ecert_notice *notice, const struct ecert_findi
            escaped.ptr == NULL ? "" : (const char *)escaped.ptr);
 }
 
-static void tell_syslog(const char *syslog_socket, const struct ecert_notice *notice)
+static enum ecert_status tell_syslog(const char *syslog_socket, const struct ecert_notice *notice,
+                                     struct ecert_error *err)
 {
-    openlog("ecert", listens(syslog_socket) ? LOG_NDELAY : LOG_PERROR, LOG_DAEMON);
+    if (!listens(syslog_socket))
+        return ecert_error_errno(err, ECERT_E_IO, "neither a journal nor '%s' listens",
+                                 syslog_socket);
+    openlog("ecert", LOG_NDELAY, LOG_DAEMON);
     if (has_summary(notice))
         log_line(notice, NULL);
     for (size_t i = 0; i < notice->n; i++)
         log_line(notice, notice->findings[i]);
     closelog();
+    return ECERT_OK;
 }
 
 enum ecert_status ecert_journal_tell(const char *journal, const char *syslog_socket,
@@ -218,7 +223,7 @@ enum ecert_status ecert_journal_tell(const char *journal, const char *syslog_soc
     const char *before = ecert_words_use(notice->language);
     enum ecert_status status = ECERT_OK;
     if (fd < 0)
-        tell_syslog(syslog_socket, notice);
+        status = tell_syslog(syslog_socket, notice, err);
     else
         status = send_entries(fd, notice, err);
     (void)ecert_words_use(before);

@@ -1,10 +1,12 @@
 /* Who is told what: what is owed, grouped by channel and recipient; the digest; the test. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/monitor/channel_internal.h"
+#include "core/monitor/reminders_internal.h"
 
 void ecert_telling_clear(struct ecert_telling *telling)
 {
@@ -18,10 +20,16 @@ struct round {
     struct ecert_context *context;
     int64_t now;
     char host[256];
-    bool took[ECERT_CHANNEL_COUNT];                  /* somebody was told over it */
-    struct ecert_error hanging[ECERT_CHANNEL_COUNT]; /* set: it let us wait, and is left alone */
+    bool took[ECERT_CHANNEL_COUNT];         /* somebody was told over it */
+    unsigned hanging[ECERT_CHANNEL_COUNT];  /* recipients in a row for whom it let us wait */
+    int64_t waited_ms[ECERT_CHANNEL_COUNT]; /* how long, for those */
+    bool unspooled;                         /* there are no books */
     struct ecert_telling telling;
 };
+
+/* One recipient may hang alone; when it lets us wait for the next too, the channel is left alone.
+ */
+#define GIVEN_UP_AFTER 2
 
 static void round_begin(struct round *round, struct ecert_context *context, int64_t now)
 {
@@ -43,10 +51,27 @@ static void make_key(const struct round *round, enum ecert_channel channel, cons
     key[32] = '\0';
 }
 
-/* Hand it over, and count; *ret_outcome is what goes into the books. */
+static void ask(struct round *round, enum ecert_channel channel, const struct ecert_notice *notice,
+                struct ecert_error *ret_outcome)
+{
+    const int64_t begin = ecert_clock_monotonic_ms();
+
+    if (ecert_channel_tell(round->context, channel, notice, ret_outcome) == ECERT_E_TIMEOUT) {
+        round->hanging[channel]++;
+        round->waited_ms[channel] += ecert_clock_monotonic_ms() - begin;
+    } else {
+        round->hanging[channel] = 0;
+        round->waited_ms[channel] = 0;
+    }
+}
+
+/*
+ * Hand it over, and count; *ret_outcome is what goes into the books, if the recipient was asked at
+ * all: *ret_asked.
+ */
 static enum ecert_status tell(struct round *round, enum ecert_channel channel, const char *to,
                               struct ecert_notice *notice, struct ecert_error *ret_outcome,
-                              struct ecert_error *err)
+                              bool *ret_asked, struct ecert_error *err)
 {
     const char *word = ecert_channel_word(channel);
     struct ecert_error outcome = {0};
@@ -54,10 +79,14 @@ static enum ecert_status tell(struct round *round, enum ecert_channel channel, c
     notice->host = round->host;
     notice->now = round->now;
     ecert_notice_address(notice, round->context->config, channel, to);
-    if (round->hanging[channel].status != ECERT_OK)
-        outcome = round->hanging[channel];
-    else if (ecert_channel_tell(round->context, channel, notice, &outcome) == ECERT_E_TIMEOUT)
-        round->hanging[channel] = outcome;
+    *ret_asked = round->hanging[channel] < GIVEN_UP_AFTER;
+    if (*ret_asked)
+        ask(round, channel, notice, &outcome);
+    else
+        (void)ecert_error_set(&outcome, ECERT_E_TIMEOUT,
+                              "not asked now: %u recipients before it let us wait for %" PRId64
+                              " s; it is asked first next time",
+                              round->hanging[channel], (round->waited_ms[channel] + 500) / 1000);
     *ret_outcome = outcome;
     if (outcome.status == ECERT_OK) {
         round->took[channel] = true;
@@ -75,8 +104,9 @@ static enum ecert_status tell(struct round *round, enum ecert_channel channel, c
 /* One line of the books: this reminder is owed to this recipient. */
 struct entry {
     struct ecert_reminder *reminder;
-    size_t which; /* of its owed[] */
-    size_t at;    /* of the list: older first */
+    size_t which;   /* of its owed[] */
+    size_t at;      /* of the list: older first */
+    unsigned tries; /* the most that anything took which this recipient is owed */
 };
 
 static const struct ecert_owed *owed_of(const struct entry *entry)
@@ -99,6 +129,42 @@ static int compare_entries(const void *a, const void *b)
     if (recipients != 0)
         return recipients;
     return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Who hung before is asked behind those who did not: he lets them wait no more. */
+static int compare_turns(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+
+    if (owed_of(x)->channel == owed_of(y)->channel && x->tries != y->tries)
+        return x->tries < y->tries ? -1 : 1;
+    return compare_entries(a, b);
+}
+
+static size_t end_of_recipient(const struct entry *entries, size_t n, size_t begin)
+{
+    size_t end = begin + 1;
+
+    while (end < n && compare_recipients(owed_of(&entries[begin]), owed_of(&entries[end])) == 0)
+        end++;
+    return end;
+}
+
+/* Recipient by recipient, those with the fewest tries first. */
+static void sort_entries(struct entry *entries, size_t n)
+{
+    qsort(entries, n, sizeof *entries, compare_entries);
+    for (size_t i = 0, end; i < n; i = end) {
+        unsigned tries = 0;
+
+        end = end_of_recipient(entries, n, i);
+        for (size_t k = i; k < end; k++)
+            if (owed_of(&entries[k])->tries > tries)
+                tries = owed_of(&entries[k])->tries;
+        for (size_t k = i; k < end; k++)
+            entries[k].tries = tries;
+    }
+    qsort(entries, n, sizeof *entries, compare_turns);
 }
 
 static int compare_findings(const void *a, const void *b)
@@ -125,8 +191,8 @@ static enum ecert_status list_entries(const struct ecert_reminder_list *list,
     for (size_t i = 0; i < list->n; i++)
         for (size_t k = 0; k < list->items[i].n_owed; k++)
             if (!list->items[i].owed[k].told)
-                entries[n++] = (struct entry){&list->items[i], k, i};
-    qsort(entries, n, sizeof *entries, compare_entries);
+                entries[n++] = (struct entry){&list->items[i], k, i, 0};
+    sort_entries(entries, n);
     *ret_entries = entries;
     *ret_n = n;
     return ECERT_OK;
@@ -169,18 +235,23 @@ static enum ecert_status tell_recipient(struct round *round, const struct entry 
     ECERT_AUTO(ecert_auto_free) const struct ecert_finding **findings = calloc(n, sizeof *findings);
     char key[ECERT_SHA256_HEX_LEN];
     struct ecert_error outcome = {0};
+    bool asked = false;
 
     if (findings == NULL)
         return ecert_error_nomem(err);
     for (size_t i = 0; i < n; i++) {
         findings[i] = &entries[i].reminder->finding;
-        ecert_buffer_printf(&contents, "%s\n", entries[i].reminder->key);
+        /* a problem that comes back has its key again, but is news */
+        ecert_buffer_printf(&contents, "%s %" PRId64 "\n", entries[i].reminder->key,
+                            entries[i].reminder->created);
     }
     qsort(findings, n, sizeof(const struct ecert_finding *), compare_findings);
     make_key(round, channel, to, &contents, key);
     struct ecert_notice notice = {
         .kind = ECERT_NOTICE_REMINDER, .findings = findings, .n = n, .key = key};
-    ECERT_TRY(tell(round, channel, to, &notice, &outcome, err));
+    ECERT_TRY(tell(round, channel, to, &notice, &outcome, &asked, err));
+    if (!asked || round->unspooled)
+        return ECERT_OK;
     return write_down(round, entries, n, &outcome, err);
 }
 
@@ -192,9 +263,7 @@ static enum ecert_status tell_all(struct round *round, const struct entry *entri
     for (size_t i = 0, end; i < n; i = end) {
         struct ecert_error one = {0};
 
-        for (end = i + 1;
-             end < n && compare_recipients(owed_of(&entries[i]), owed_of(&entries[end])) == 0;)
-            end++;
+        end = end_of_recipient(entries, n, i);
         if (!force && !is_time(&entries[i], end - i, round->now))
             round->telling.waiting++;
         else if (tell_recipient(round, &entries[i], end - i, &one) != ECERT_OK &&
@@ -204,6 +273,16 @@ static enum ecert_status tell_all(struct round *round, const struct entry *entri
     if (first.status != ECERT_OK)
         *err = first;
     return first.status;
+}
+
+/* That somebody is owed nothing any more follows from the configuration: all else failed. */
+size_t ecert_notes_failed(const struct ecert_strings *notes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < notes->len; i++)
+        n += strstr(notes->items[i], " is not owed over ") == NULL;
+    return n;
 }
 
 enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t now, bool force,
@@ -217,6 +296,7 @@ enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t no
     round_begin(&round, context, now);
     enum ecert_status status =
         ecert_reminders_owed(context->config, &list, &round.telling.errors, err);
+    round.telling.unread = ecert_notes_failed(&round.telling.errors);
     if (status == ECERT_OK)
         status = list_entries(&list, &entries, &n, err);
     /* the note of a watch is said in every reminder, and may have been written since */
@@ -229,32 +309,86 @@ enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t no
     return status;
 }
 
+static enum ecert_status unspooled_list(const struct ecert_config *config,
+                                        const struct ecert_findings *findings, int64_t now,
+                                        struct ecert_reminder_list *list, struct ecert_error *err)
+{
+    list->items = calloc(findings->n + 1, sizeof *list->items);
+    if (list->items == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < findings->n; i++) {
+        struct ecert_reminder *reminder = &list->items[list->n];
+        struct ecert_finding finding = findings->items[i];
+
+        finding.settings = ecert_watch_settings_of(config, finding.name);
+        ECERT_TRY(ecert_recipients(config, &finding, &reminder->owed, &reminder->n_owed,
+                                   &reminder->escalated, err));
+        list->n++;
+        reminder->created = now;
+        reminder->finding = finding; /* lent: forgotten before the list is cleared */
+        ECERT_TRY(ecert_text_format(&reminder->key, err, "%s %s %s", finding.name,
+                                    ecert_condition_word(finding.condition),
+                                    finding.where == NULL ? "" : finding.where));
+    }
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_findings_tell(struct ecert_context *context,
+                                      const struct ecert_findings *findings, int64_t now,
+                                      struct ecert_telling *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_reminder_list_clear) struct ecert_reminder_list list = {0};
+    ECERT_AUTO(ecert_auto_free) struct entry *entries = NULL;
+    struct round round;
+    size_t n = 0;
+
+    round_begin(&round, context, now);
+    round.unspooled = true;
+    enum ecert_status status = unspooled_list(context->config, findings, now, &list, err);
+    if (status == ECERT_OK)
+        status = list_entries(&list, &entries, &n, err);
+    if (status == ECERT_OK)
+        status = tell_all(&round, entries, n, true, err);
+    for (size_t i = 0; i < list.n; i++)
+        list.items[i].finding = (struct ecert_finding){0};
+    *ret = round.telling;
+    return status;
+}
+
 /* ---- the digest and the test ---- */
 
-/* Each configured channel before `end` that has somebody to tell took it. */
-static bool all_took(const struct round *round, enum ecert_channel end)
+/* Each configured channel that has somebody to tell took it. */
+static bool all_took(const struct round *round)
 {
     const struct ecert_config *config = round->context->config;
 
-    for (enum ecert_channel channel = 0; channel < end; channel++)
+    for (enum ecert_channel channel = 0; channel < ECERT_CHANNEL_COUNT; channel++)
         if (ecert_channel_is_configured(config, channel) && !round->took[channel] &&
             (channel != ECERT_CHANNEL_EMAIL || config->reminders.email.to.len > 0))
             return false;
     return true;
 }
 
-/* One notice to everybody; `addresses` are those of the mail. */
+/* As `accepted` of a telling has it. */
+static bool has_had(const struct ecert_strings *had, enum ecert_channel channel, const char *to)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer who = {0};
+
+    ecert_buffer_printf(&who, "%s%s%s", ecert_channel_word(channel), to == NULL ? "" : " to ",
+                        to == NULL ? "" : to);
+    return who.ptr != NULL && ecert_strings_contain(had, (const char *)who.ptr);
+}
+
+/* One notice to everybody; `addresses` are those of the mail; `had` (NULL: nobody) have it already.
+ */
 static enum ecert_status tell_everybody(struct round *round, const struct ecert_notice *what,
                                         const struct ecert_strings *addresses, const char *stem,
-                                        struct ecert_error *err)
+                                        const struct ecert_strings *had, struct ecert_error *err)
 {
     for (enum ecert_channel channel = 0; channel < ECERT_CHANNEL_COUNT; channel++) {
         const bool mail = channel == ECERT_CHANNEL_EMAIL;
 
         if (!ecert_channel_is_configured(round->context->config, channel))
-            continue;
-        if (what->kind == ECERT_NOTICE_DIGEST && channel == ECERT_CHANNEL_JOURNAL &&
-            !all_took(round, channel))
             continue;
         for (size_t i = 0; i < (mail ? addresses->len : 1); i++) {
             const char *to = mail ? addresses->items[i] : NULL;
@@ -262,11 +396,16 @@ static enum ecert_status tell_everybody(struct round *round, const struct ecert_
             struct ecert_notice notice = *what;
             struct ecert_error outcome = {0};
             char key[ECERT_SHA256_HEX_LEN];
+            bool asked = false;
 
+            if (had != NULL && has_had(had, channel, to)) {
+                round->took[channel] = true;
+                continue;
+            }
             ecert_buffer_printf(&contents, "%s\n", stem);
             make_key(round, channel, to, &contents, key);
             notice.key = key;
-            ECERT_TRY(tell(round, channel, to, &notice, &outcome, err));
+            ECERT_TRY(tell(round, channel, to, &notice, &outcome, &asked, err));
         }
     }
     return ECERT_OK;
@@ -279,16 +418,24 @@ enum ecert_status ecert_digest_send(struct ecert_context *context,
 {
     const struct ecert_notice notice = {
         .kind = ECERT_NOTICE_DIGEST, .findings = findings, .n = n, .fine = fine};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings had = {0};
     char day[ECERT_TIME_TEXT_LEN], stem[64] = "digest ";
     struct round round;
+    int64_t since = now;
 
+    ecert_digest_recall(context->config, now, &since, &had);
     round_begin(&round, context, now);
     ecert_clock_date(now, day);
     (void)strcat(stem, day);
     enum ecert_status status =
-        tell_everybody(&round, &notice, &context->config->reminders.email.to, stem, err);
-    if (status == ECERT_OK && all_took(&round, ECERT_CHANNEL_COUNT))
+        tell_everybody(&round, &notice, &context->config->reminders.email.to, stem, &had, err);
+    const bool done = status == ECERT_OK && all_took(&round);
+    if (done)
         status = ecert_digest_sent(context->config, now, err);
+    if (done && status == ECERT_OK)
+        status = ecert_digest_forget(context->config, err);
+    else if (status == ECERT_OK)
+        status = ecert_digest_remember(context->config, since, &had, &round.telling.accepted, err);
     *ret = round.telling;
     return status;
 }
@@ -306,7 +453,7 @@ enum ecert_status ecert_channels_test(struct ecert_context *context, int64_t now
     (void)strcat(stem, text);
     enum ecert_status status = ecert_contacts_all(context->config, &addresses, err);
     if (status == ECERT_OK)
-        status = tell_everybody(&round, &notice, &addresses, stem, err);
+        status = tell_everybody(&round, &notice, &addresses, stem, NULL, err);
     *ret = round.telling;
     return status;
 }

@@ -102,7 +102,7 @@ owed() { # how many reminders are owed
     is "owed" "[]" "$(json 'o["owed"]' <<<"$output")"
 }
 
-@test "run: a channel that does not accept leaves with 1 and does not hinder deploying" {
+@test "run: a channel that does not accept is said, and neither hinders deploying nor fails the run" {
     ca_up
     # shellcheck disable=SC2059 # the format is ours
     write_config "" "" "watch = ( { name = \"shop\"; file = \"$W/due.cer\"; } );
@@ -110,8 +110,8 @@ owed() { # how many reminders are owed
     touch "$W/off"
     drop "$W/$NAME.cer"
     run_ecert run
-    [ "$status" -eq 1 ]
-    says "iis-export: generation 1" "nobody is on call"
+    [ "$status" -eq 0 ]
+    says "iis-export: generation 1" "nobody is on call" "is still owed"
     [ -e "$W/iis/$NAME.pfx" ] || [ -n "$(ls "$W/iis")" ]
     is "owed" 1 "$(owed)"
     # not before its time
@@ -178,6 +178,7 @@ shop|until when?
 shop --until 2099-02-30|'2099-02-30' is not a day
 shop --until tomorrow|'tomorrow' is not a day
 shop --until 2020-01-01|is over already
+shop --until 2099-01-01|more than 400 days ahead
 ROWS
     run_ecert remind
     is "called" 1 "$(paged)"
@@ -287,4 +288,70 @@ for name in sorted(sys.argv[1:]):
     [ "$status" -eq 2 ]
     run_ecert remind --failed x.service --test
     [ "$status" -eq 2 ]
+}
+
+@test "ack: also what a reminder was sent of, though it is no certificate and no watch" {
+    by_page
+    run_ecert ack x.service --until "$(date -d '3 days' +%F)"
+    [ "$status" -eq 2 ]
+    run_ecert remind --failed x.service
+    [ "$status" -eq 0 ]
+    run_ecert ack x.service --until "$(date -d '3 days' +%F)"
+    [ "$status" -eq 0 ]
+}
+
+@test "what cannot be written down is told all the same, and leaves with 1" {
+    by_page
+    run_ecert status
+    mkdir -p "$W/state/reminders"
+    ln -s "$W/absent/there" "$W/state/reminders/owed"
+    run_ecert remind
+    [ "$status" -eq 1 ]
+    is "called" 1 "$(paged)"
+    rm "$W/state/reminders/owed"
+    rm -r "$W/state/reminders"
+    touch "$W/state/reminders"
+    run_ecert remind --failed ecert-run.service
+    [ "$status" -eq 1 ]
+    is "called" 2 "$(paged)"
+}
+
+@test "a damaged reminder leaves with 1, also with --owed" {
+    by_page
+    touch "$W/off"
+    run_ecert remind
+    echo '{' >"$(echo "$W"/state/reminders/owed/*.json)"
+    run_ecert remind --owed
+    [ "$status" -eq 1 ]
+    says "was damaged"
+}
+
+@test "run waits for one that holds the lock" {
+    by_page
+    run_ecert status
+    flock "$W/state/lock" sleep 5 3>&- &
+    sleep 0.5
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait
+}
+
+@test "remind --failed needs no state directory that can be written; nothing else does without" {
+    by_page
+    sed -i "s|^state_dir = .*|state_dir = \"$W/due.cer/state\";|" "$W/ecert.conf"
+    run_ecert remind --failed ecert-run.service
+    [ "$status" -eq 1 ]
+    is "called" 1 "$(paged)"
+    run_ecert remind
+    [ "$status" -eq 1 ]
+    is "called" 1 "$(paged)"
+}
+
+@test "remind --test: a journal that is not there is said, and is no failure" {
+    [ ! -e /run/systemd/journal/socket ] && [ ! -e /dev/log ] || skip "there is one"
+    by_page
+    sed -i 's/journal = false/journal = true/' "$W/ecert.conf"
+    run_ecert remind --test
+    [ "$status" -eq 0 ]
+    says "no journal here"
 }

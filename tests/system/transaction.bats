@@ -471,7 +471,7 @@ HOOK
     ecert run >"$W/first.out" 2>&1 3>&- &
     local first=$!
     until [ -s "$W/first" ]; do sleep 0.05; done
-    run_ecert run
+    run_ecert deploy
     [ "$status" -eq 4 ]
     says "another run holds '$W/state/lock' (process $(cat "$W/first"))"
     # status needs no lock

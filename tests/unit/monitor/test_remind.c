@@ -93,6 +93,16 @@ WRAP(enum ecert_status, ecert_reminders_send, struct ecert_context *context, int
     return step(force ? "send(force)" : "send", err);
 }
 
+WRAP(enum ecert_status, ecert_findings_tell, struct ecert_context *context,
+     const struct ecert_findings *findings, int64_t now, struct ecert_telling *ret,
+     struct ecert_error *err)
+{
+    (void)context, (void)now;
+    assert_int_equal(findings->n, 1);
+    *ret = (struct ecert_telling){.told = 1};
+    return step("at-once", err);
+}
+
 WRAP(enum ecert_status, ecert_digest_is_due, const struct ecert_config *config, int64_t now,
      bool *ret, struct ecert_error *err)
 {
@@ -194,6 +204,38 @@ static const struct row {
      1,
      2,
      0},
+    {"one finding cannot be written down",
+     {.check = true, .digest = true},
+     "thr",
+     true,
+     "begin one two three monitor end send at-once digest",
+     1,
+     2,
+     1},
+    {"that a unit failed cannot be written down",
+     {.also = &failed},
+     "x",
+     false,
+     "begin x.service end send at-once",
+     1,
+     2,
+     0},
+    {"that a unit failed, without books",
+     {.also = &failed},
+     "begin",
+     false,
+     "begin send at-once",
+     1,
+     2,
+     0},
+    {"offline, no digest",
+     {.check = true, .digest = true, .monitor = {.offline = true}},
+     NULL,
+     true,
+     "begin one two three monitor end send",
+     0,
+     1,
+     2},
     {"the books cannot be closed",
      {.check = true, .digest = true},
      "end",
