@@ -187,7 +187,7 @@ typedef bool series_fn(const struct ecert_finding *finding, struct ecert_buffer 
 
 static bool not_after(const struct ecert_finding *finding, struct ecert_buffer *out)
 {
-    if (finding->not_after == 0)
+    if (finding->not_after == 0 || finding->watched == ECERT_WATCHED_CRL)
         return false;
     ecert_buffer_add_text(out, "ecert_certificate_not_after_seconds{");
     add_labels(out, finding);

@@ -8,6 +8,7 @@
 #include "core/base/fs.h"
 #include "core/cli/check_machines.h"
 #include "core/cli/day.h"
+#include "core/cli/output.h"
 #include "core/cli/progress.h"
 #include "core/monitor/monitor.h"
 #include "core/monitor/reminders.h"
@@ -195,6 +196,7 @@ static enum ecert_status write_metrics(struct ecert_app *app, const struct ecert
         ecert_complain(app, "%s", notes.items[i]);
     ECERT_TRY(ecert_check_metrics(findings, count_owed(&owed), now, &metrics, err));
     ECERT_TRY(ecert_fs_resolve_new(app->options.prometheus, &path, err));
+    ECERT_TRY(ecert_output_check(path, "# HELP ecert_", 0, err));
     return ecert_fs_replace(path, ecert_bytes_view(&metrics), &owner, err);
 }
 
@@ -204,6 +206,25 @@ static enum ecert_status collect(void *context, const struct ecert_finding *find
                                  struct ecert_error *err)
 {
     return ecert_findings_add(context, finding, err);
+}
+
+/* No finding at all, not even a fine one, is no good news. */
+static bool is_empty(const struct ecert_findings *findings)
+{
+    for (size_t i = 0; i < ECERT_URGENCIES; i++)
+        if (findings->count[i] > 0)
+            return false;
+    return true;
+}
+
+static enum ecert_status say_empty(const struct ecert_app *app, struct ecert_error *err)
+{
+    if (app->config.n_certificates == 0 && app->config.n_watches == 0)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "nothing is watched: '%s' has no certificate and no watch",
+                               app->config.file);
+    return ecert_error_set(err, ECERT_E_CONFIG, "nothing was looked at%s",
+                           app->options.offline ? "; --offline asks no server" : "");
 }
 
 /* What could not be told, in the form that was asked for. */
@@ -236,6 +257,8 @@ int ecert_cmd_check(struct ecert_app *app)
     ecert_findings_sort(&findings);
     ecert_words_use("en");
     if (app->options.prometheus != NULL && write_metrics(app, &findings, now, &err) != ECERT_OK)
+        return cannot_tell(app, &err);
+    if (is_empty(&findings) && say_empty(app, &err) != ECERT_OK)
         return cannot_tell(app, &err);
     if (app->json != NULL)
         tell_json(app, &findings, now);

@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 #include "core/base/fs.h"
 #include "core/cli/app.h"
@@ -151,20 +153,83 @@ static size_t check_places(struct ecert_app *app)
     return failed;
 }
 
+/* ---- people ---- */
+
+/* Has a list in front of the `until`th said it already?  Nobody is warned of twice. */
+static bool was_named(const struct ecert_strings *const *lists, size_t until, size_t index)
+{
+    const char *address = lists[until]->items[index];
+
+    for (size_t i = 0; i <= until; i++)
+        for (size_t k = 0; k < (i < until ? lists[i]->len : index); k++)
+            if (strcasecmp(lists[i]->items[k], address) == 0)
+                return true;
+    return false;
+}
+
+/* Addresses are told by mail only. */
+static enum ecert_status check_people(struct ecert_app *app, struct ecert_error *err)
+{
+    const struct ecert_config *config = &app->config;
+    const size_t most = 2 * (config->n_certificates + config->n_watches) + 1;
+    size_t n = 0;
+
+    if (config->reminders.has_email)
+        return ECERT_OK;
+    ECERT_AUTO(ecert_auto_free)
+    const struct ecert_strings **lists = calloc(most, sizeof *lists);
+    if (lists == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        lists[n++] = &config->certificates[i].settings.contacts;
+        lists[n++] = &config->certificates[i].settings.escalation;
+    }
+    for (size_t i = 0; i < config->n_watches; i++) {
+        lists[n++] = &config->watches[i].settings.contacts;
+        lists[n++] = &config->watches[i].settings.escalation;
+    }
+    lists[n++] = &config->reminders.escalation;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < lists[i]->len; k++)
+            if (!was_named(lists, i, k))
+                warn(app, "%s: %s cannot be told: reminders has no 'email'", config->file,
+                     lists[i]->items[k]);
+    return ECERT_OK;
+}
+
+/* ---- what it comes to ---- */
+
+struct sum {
+    const char *word, *words, *key;
+    size_t n;
+};
+
 static void say_fine(struct ecert_app *app)
 {
-    size_t targets = 0;
+    const struct ecert_config *config = &app->config;
+    struct sum sums[] = {
+        {"certificate", "certificates", "certificates", config->n_certificates},
+        {"target", "targets", "targets", 0},
+        {"watch", "watches", "watches", config->n_watches},
+        {"contact", "contacts", "contacts", config->n_contacts},
+    };
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
 
-    for (size_t i = 0; i < app->config.n_certificates; i++)
-        targets += app->config.certificates[i].n_targets;
-    if (app->config.n_certificates == 0)
-        warn(app, "%s: no certificate is configured: nothing will be deployed", app->config.file);
+    for (size_t i = 0; i < config->n_certificates; i++)
+        sums[1].n += config->certificates[i].n_targets;
+    for (size_t i = 0; i < ARRAY_SIZE(sums); i++) {
+        ecert_buffer_printf(&text, "%s%zu %s", i > 0 ? ", " : "", sums[i].n,
+                            sums[i].n == 1 ? sums[i].word : sums[i].words);
+        ecert_tell(app, sums[i].key, json_integer((json_int_t)sums[i].n));
+    }
+    if (config->n_certificates > 0)
+        ecert_say(app, "%s: fine: %s", config->file, text.failed ? "" : (const char *)text.ptr);
+    else if (config->n_watches > 0)
+        ecert_say(app, "%s: fine: nothing is deployed, %zu watch%s followed, %zu contact%s",
+                  config->file, config->n_watches, config->n_watches == 1 ? " is" : "es are",
+                  config->n_contacts, config->n_contacts == 1 ? "" : "s");
     else
-        ecert_say(app, "%s: fine: %zu certificate%s, %zu target%s", app->config.file,
-                  app->config.n_certificates, app->config.n_certificates == 1 ? "" : "s", targets,
-                  targets == 1 ? "" : "s");
-    ecert_tell(app, "certificates", json_integer((json_int_t)app->config.n_certificates));
-    ecert_tell(app, "targets", json_integer((json_int_t)targets));
+        warn(app, "%s: no certificate is configured: nothing will be deployed", config->file);
 }
 
 int ecert_cmd_config(struct ecert_app *app)
@@ -191,6 +256,10 @@ int ecert_cmd_config(struct ecert_app *app)
         check_authorities(app) + check_keys(app) + check_plugins(app) + check_places(app);
     if (failed > 0)
         return ECERT_EXIT_USAGE;
+    if (check_people(app, &err) != ECERT_OK) {
+        ecert_complain(app, "%s", err.text);
+        return ECERT_EXIT_FAILED;
+    }
     say_fine(app);
     return ECERT_EXIT_OK;
 }

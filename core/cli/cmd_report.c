@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/cli/output.h"
 #include "core/cli/progress.h"
 #include "core/monitor/findings.h"
 #include "core/monitor/monitor.h"
@@ -37,6 +38,7 @@ static enum ecert_status write_page(struct ecert_app *app, const struct ecert_fi
                                     .now = ecert_clock_now()};
     ECERT_TRY(ecert_page_html(&page, &html, err));
     ECERT_TRY(ecert_fs_resolve_new(app->options.args[0], &path, err));
+    ECERT_TRY(ecert_output_check(path, ECERT_PAGE_MARK, ECERT_OUTPUT_FRONT, err));
     return ecert_fs_replace(path, ecert_bytes_view(&html), &owner, err);
 }
 

@@ -10,13 +10,31 @@
 #include "core/flow/outcome_json.h"
 #include "core/flow/source.h"
 
-/* One handshake per endpoint of every target, all at once, in the order of the targets. */
-static enum ecert_status look(struct ecert_app *app, const struct ecert_deployments *deployments,
+/* Does it serve what its target has?  The endpoints stand in the order of the targets. */
+static unsigned doubt(void *context, size_t index, const struct ecert_seen *seen)
+{
+    const struct ecert_deployments *deployments = context;
+    char sha256[ECERT_SHA256_HEX_LEN];
+    size_t i = 0;
+
+    for (; index >= deployments->items[i].state.n_probes; i++)
+        index -= deployments->items[i].state.n_probes;
+    ecert_certificate_sha256(sk_X509_value(seen->certificates, 0), sha256);
+    return strcmp(sha256, deployments->items[i].state.actual_sha256) == 0 ? 0 : 1;
+}
+
+/*
+ * One handshake per endpoint of every target, all at once, in the order of the targets; more with
+ * those that seem to serve another certificate.
+ */
+static enum ecert_status look(struct ecert_app *app, struct ecert_deployments *deployments,
                               struct ecert_endpoints *live, struct ecert_error *err)
 {
     for (size_t i = 0; i < deployments->n; i++)
         ECERT_TRY(ecert_endpoints_add_target(live, &deployments->items[i].state, err));
-    return ecert_endpoints_look(live, &app->context.network, NULL, NULL, NULL, err);
+    const struct ecert_endpoints_judge judge = {.doubt = doubt, .context = deployments};
+    ECERT_TRY(ecert_endpoints_look(live, &app->context.network, NULL, NULL, NULL, err));
+    return ecert_endpoints_settle(live, &app->context.network, &judge, err);
 }
 
 /* What one endpoint serves, in words, compared with what was deployed there. */

@@ -34,7 +34,8 @@ enum ecert_status ecert_findings_add(struct ecert_findings *findings,
         findings->n++;
     }
     findings->count[finding->urgency]++;
-    if (finding->not_after != 0 &&
+    /* a CRL ends every day and is replaced by the next */
+    if (finding->not_after != 0 && finding->watched != ECERT_WATCHED_CRL &&
         (findings->soonest == 0 || finding->not_after < findings->soonest))
         findings->soonest = finding->not_after;
     return ECERT_OK;

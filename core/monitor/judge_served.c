@@ -163,6 +163,21 @@ static bool is_chain(STACK_OF(X509) *deployed, STACK_OF(X509) *sent)
     return true;
 }
 
+unsigned ecert_served_doubt(const struct ecert_served_question *question)
+{
+    char sha256[ECERT_SHA256_HEX_LEN];
+
+    if (question->deployed_sha256 == NULL)
+        return 0;
+    ecert_certificate_sha256(sk_X509_value(question->seen->certificates, 0), sha256);
+    if (strcmp(sha256, question->deployed_sha256) != 0)
+        return 2;
+    return question->deployed_chain != NULL &&
+                   !is_chain(question->deployed_chain, question->seen->certificates)
+               ? 1
+               : 0;
+}
+
 static bool is_below_known_root(const struct ecert_served_question *question, X509 *certificate)
 {
     for (size_t k = 0; k < question->n_known; k++) {

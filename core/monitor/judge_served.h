@@ -51,6 +51,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_judge_served(const struct ecert_served_
                                                       struct ecert_error *err);
 
 /*
+ * How far is an answer from what was deployed?  0: it is that, or nothing is known of it; 1:
+ * another chain; 2: another leaf.
+ */
+unsigned ecert_served_doubt(const struct ecert_served_question *question);
+
+/*
  * Is this one of a list of certificates, whose issuer may stand there too, revoked?  *ret is a
  * sentence with its serial, and for one that the profile knows with that of the current one; NULL:
  * nothing is known against it.  ECERT_E_NOMEM.

@@ -119,6 +119,15 @@ enum ecert_status monitor_detail(struct ecert_finding *finding, struct ecert_err
     return ECERT_OK;
 }
 
+enum ecert_status monitor_check_dates(struct ecert_finding *finding, struct ecert_error *err)
+{
+    if (finding->condition != ECERT_CONDITION_FINE ||
+        (finding->not_before != 0 && finding->not_after != 0))
+        return ECERT_OK;
+    finding->condition = ECERT_CONDITION_UNDECODABLE;
+    return monitor_detail(finding, err, "its dates cannot be read");
+}
+
 enum ecert_status monitor_describe(struct ecert_finding *finding, const X509 *certificate,
                                    struct ecert_error *err)
 {
@@ -131,7 +140,7 @@ enum ecert_status monitor_describe(struct ecert_finding *finding, const X509 *ce
     ecert_certificate_sha256(certificate, finding->sha256);
     finding->not_before = ecert_certificate_not_before(certificate);
     finding->not_after = ecert_certificate_not_after(certificate);
-    return ECERT_OK;
+    return monitor_check_dates(finding, err);
 }
 
 enum ecert_condition monitor_condition_of(enum ecert_status status)

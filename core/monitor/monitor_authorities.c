@@ -83,10 +83,12 @@ static enum ecert_status get_crl(const struct monitor *monitor,
         ECERT_TRY(monitor_detail(&finding, err, "%s", got.problems.items[0]));
     if (finding.not_after != 0 && finding.not_after < monitor->now && monitor->options->offline)
         finding.condition = ECERT_CONDITION_REVOCATION_UNKNOWN; /* nobody was asked for a new one */
-    return quiet ? ECERT_OK : monitor_tell(monitor, &finding, err);
+    const bool fine =
+        finding.condition == ECERT_CONDITION_FINE && finding.not_after >= monitor->now;
+    return quiet && fine ? ECERT_OK : monitor_tell(monitor, &finding, err);
 }
 
-/* Once per authority; one that only watched servers come from has lists that nobody relies on. */
+/* Once per authority; of one that only watched servers come from, what fails is told. */
 static enum ecert_status get_crls(const struct monitor *monitor,
                                   struct monitor_authority *authority, bool quiet,
                                   struct ecert_error *err)

@@ -181,20 +181,11 @@ enum ecert_status monitor_read_chain(struct monitor *monitor, const char *name,
 
 /* ---- chains ---- */
 
-static bool same_texts(const struct ecert_strings *a, const struct ecert_strings *b)
-{
-    if (a->len != b->len)
-        return false;
-    for (size_t i = 0; i < a->len; i++)
-        if (strcmp(a->items[i], b->items[i]) != 0)
-            return false;
-    return true;
-}
-
 static bool same_settings(const struct ecert_watch_settings *a,
                           const struct ecert_watch_settings *b)
 {
-    return same_texts(&a->contacts, &b->contacts) && same_texts(&a->escalation, &b->escalation) &&
+    return ecert_strings_equal(&a->contacts, &b->contacts) &&
+           ecert_strings_equal(&a->escalation, &b->escalation) &&
            a->thresholds.n == b->thresholds.n &&
            (a->thresholds.n == 0 || memcmp(a->thresholds.items, b->thresholds.items,
                                            a->thresholds.n * sizeof *a->thresholds.items) == 0);
@@ -317,6 +308,7 @@ static enum ecert_status tell_certificate(struct monitor *monitor,
         ECERT_TRY(monitor_revocation(monitor, &leaf, &revoked, err));
     if (revoked == ECERT_REVOKED_YES)
         finding.condition = ECERT_CONDITION_REVOKED;
+    ECERT_TRY(monitor_check_dates(&finding, err));
     return monitor_tell(monitor, &finding, err);
 }
 
@@ -327,7 +319,7 @@ static enum ecert_status look_at(struct monitor *monitor,
 {
     const char *state_dir = monitor->config->state_dir;
     ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
-    struct ecert_error why = {0};
+    struct ecert_error why = {0}, why_key = {0};
     unsigned number = certificate->number; /* known already where there is a target */
 
     if (number == 0 && ecert_store_newest(state_dir, entry->name, &number, &why) != ECERT_OK)
@@ -342,6 +334,8 @@ static enum ecert_status look_at(struct monitor *monitor,
     if (monitor_read_chain(monitor, entry->name, &certificate->newest, &certificate->chain, &why) !=
         ECERT_OK)
         ECERT_TRY(tell_broken(monitor, entry, number, &why, err));
+    if (monitor_check_key(monitor, entry, number, &why_key) != ECERT_OK)
+        ECERT_TRY(tell_broken(monitor, entry, number, &why_key, err));
     ECERT_TRY(tell_certificate(monitor, entry, certificate, err));
     for (int i = 0; certificate->chain != NULL && i < sk_X509_num(certificate->chain->members); i++)
         ECERT_TRY(show(monitor, entry, certificate->chain, i, err));

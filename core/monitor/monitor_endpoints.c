@@ -252,8 +252,11 @@ static enum ecert_status tell_member(const struct monitor *monitor, const X509 *
         return ECERT_OK;
     ECERT_TRY(ecert_finding_copy(like, &finding, err));
     finding.settings = like->settings;
+    finding.condition = ECERT_CONDITION_FINE; /* that of the leaf */
     ECERT_TRY(monitor_describe(&finding, member, err));
-    ECERT_TRY(monitor_detail(&finding, err, "'%s' of the chain", finding.title));
+    ECERT_TRY(monitor_detail(
+        &finding, err, "'%s' of the chain%s", finding.title,
+        finding.condition == ECERT_CONDITION_FINE ? "" : ": its dates cannot be read"));
     return is_near(monitor, &finding) ? monitor_tell(monitor, &finding, err) : ECERT_OK;
 }
 
@@ -354,6 +357,7 @@ enum ecert_status monitor_look(struct monitor *monitor, struct ecert_error *err)
         ECERT_TRY(note_failure(monitor, &why, err));
     }
     ECERT_TRY(monitor_look_for_kind(monitor, err));
+    ECERT_TRY(monitor_settle(monitor, err));
     if (watches_servers(monitor))
         ECERT_TRY(monitor_more_authorities(monitor, err));
     return tell_all(monitor, err);

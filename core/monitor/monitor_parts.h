@@ -4,6 +4,7 @@
  *   monitor_authorities.c   which roots and CRLs are there?
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
+ *   monitor_key.c           has the newest generation its private key?
  *   monitor_targets.c       what has each target, and what does its live server serve?
  *   monitor_watches.c       what is in the watched files?
  *   monitor_endpoints.c     which addresses are watched, and what do they serve?
@@ -63,6 +64,7 @@ struct monitor_asked {
     const struct ecert_watch_config *watch;
     struct ecert_probe probe; /* of a watch: owned; of a deployment: empty */
     char *host;               /* of a watch: the name or address that must be covered */
+    const char *key_type;     /* the kind that the answer was asked for; NULL: any */
 };
 
 struct monitor {
@@ -104,7 +106,14 @@ ECERT_MUST_CHECK enum ecert_status monitor_begin(enum ecert_watched watched, con
                                                  struct ecert_finding *ret, struct ecert_error *err,
                                                  const char *fmt, ...) ECERT_PRINTF(6, 7);
 
-/* Its serial, hash, dates and title; in the place of those that are there. */
+/*
+ * A certificate whose begin or end cannot be read (0) is UNDECODABLE, if nothing else was found:
+ * without an end it would be fine for ever.
+ */
+ECERT_MUST_CHECK enum ecert_status monitor_check_dates(struct ecert_finding *finding,
+                                                       struct ecert_error *err);
+
+/* Its serial, hash, dates, which are checked, and title; in the place of those that are there. */
 ECERT_MUST_CHECK enum ecert_status monitor_describe(struct ecert_finding *finding,
                                                     const X509 *certificate,
                                                     struct ecert_error *err);
@@ -187,6 +196,18 @@ ECERT_MUST_CHECK enum ecert_status monitor_tell_chains(const struct monitor *mon
                                                        struct ecert_error *err);
 void monitor_certificates_clear(struct monitor *monitor);
 
+/* ---- monitor_key.c ---- */
+
+/*
+ * Is the private key of a generation there, private, and that of its leaf?  It is decoded only if
+ * it was written at another time than the rest of the generation.  A generation without key is good
+ * where the configuration says that the key is elsewhere.  ECERT_E_NOT_FOUND, ECERT_E_REFUSED (its
+ * mode), ECERT_E_CRYPTO (not this leaf's), ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status monitor_check_key(const struct monitor *monitor,
+                                                     const struct ecert_certificate_config *entry,
+                                                     unsigned number, struct ecert_error *err);
+
 /* ---- monitor_targets.c ---- */
 
 /* How do the targets of every certificate that is wanted stand?  Nothing is told. */
@@ -204,6 +225,10 @@ ECERT_MUST_CHECK enum ecert_status monitor_targets(struct monitor *monitor,
  */
 ECERT_MUST_CHECK enum ecert_status monitor_look_for_kind(struct monitor *monitor,
                                                          struct ecert_error *err);
+
+/* Ask the targets again that seem to serve something else than was deployed. */
+ECERT_MUST_CHECK enum ecert_status monitor_settle(struct monitor *monitor, struct ecert_error *err);
+
 ECERT_MUST_CHECK enum ecert_status monitor_tell_target(struct monitor *monitor, size_t index,
                                                        const struct ecert_known_authority *known,
                                                        size_t n_known, struct ecert_error *err);

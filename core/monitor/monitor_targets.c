@@ -154,6 +154,8 @@ static enum ecert_status tell_written(const struct monitor *monitor,
     ECERT_TRY(begin(deployment, NULL, &finding, err));
     describe(had, &deployment->state, &finding);
     ECERT_TRY(say_held(monitor, deployment, &finding, err));
+    if (finding.serial[0] != '\0') /* else nothing but its hash is known */
+        ECERT_TRY(monitor_check_dates(&finding, err));
     return monitor_tell(monitor, &finding, err);
 }
 
@@ -264,6 +266,7 @@ static enum ecert_status look_again(struct monitor *monitor, const char *const *
             ecert_seen_clear(&monitor->endpoints.seen[i]);
             monitor->endpoints.seen[i] = again.seen[at];
             again.seen[at] = (struct ecert_seen){0};
+            monitor->asked[i].key_type = kind;
         }
         at++;
     }
@@ -288,25 +291,63 @@ enum ecert_status monitor_look_for_kind(struct monitor *monitor, struct ecert_er
     return status;
 }
 
+/* What is known of the target; `question` borrows from `had`. */
+static enum ecert_status expect(struct monitor *monitor, const struct ecert_deployment *deployment,
+                                struct had *had, struct ecert_served_question *question,
+                                struct ecert_error *err)
+{
+    const struct ecert_target_state *state = &deployment->state;
+
+    if (state->actual == 0)
+        return ECERT_OK;
+    ECERT_TRY(read_had(monitor, deployment, true, had, err));
+    question->deployed_sha256 = state->actual_sha256;
+    question->deployed_serial = had->facts->number > 0 ? had->facts->serial : NULL;
+    question->generation = state->actual;
+    question->deployed_chain = had->chain == NULL ? NULL : had->chain->members;
+    return ECERT_OK;
+}
+
+static unsigned doubt(void *context, size_t index, const struct ecert_seen *seen)
+{
+    struct monitor *monitor = context;
+    struct ecert_served_question question = {.seen = seen};
+    ECERT_AUTO(had_clear) struct had had = {0};
+    struct ecert_error ignored = {0}; /* out of memory: the answer is told as it is */
+
+    if (monitor->asked[index].deployment == NULL ||
+        expect(monitor, monitor->asked[index].deployment, &had, &question, &ignored) != ECERT_OK)
+        return 0;
+    return ecert_served_doubt(&question);
+}
+
+enum ecert_status monitor_settle(struct monitor *monitor, struct ecert_error *err)
+{
+    const char **key_types = calloc(monitor->n_asked + 1, sizeof *key_types);
+    const struct ecert_endpoints_judge judge = {doubt, monitor, key_types};
+
+    if (key_types == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < monitor->n_asked; i++)
+        key_types[i] = monitor->asked[i].key_type;
+    const enum ecert_status status =
+        ecert_endpoints_settle(&monitor->endpoints, &monitor->context->network, &judge, err);
+    free(key_types);
+    return status;
+}
+
 enum ecert_status monitor_tell_target(struct monitor *monitor, size_t index,
                                       const struct ecert_known_authority *known, size_t n_known,
                                       struct ecert_error *err)
 {
     const struct ecert_deployment *deployment = monitor->asked[index].deployment;
-    const struct ecert_target_state *state = &deployment->state;
     struct ecert_served_question question = {
         .seen = &monitor->endpoints.seen[index], .known = known, .n_known = n_known};
     ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
     ECERT_AUTO(ecert_auto_free) char *place = NULL;
     ECERT_AUTO(had_clear) struct had had = {0};
 
-    if (state->actual > 0) {
-        ECERT_TRY(read_had(monitor, deployment, true, &had, err));
-        question.deployed_sha256 = state->actual_sha256;
-        question.deployed_serial = had.facts->number > 0 ? had.facts->serial : NULL;
-        question.generation = state->actual;
-        question.deployed_chain = had.chain == NULL ? NULL : had.chain->members;
-    }
+    ECERT_TRY(expect(monitor, deployment, &had, &question, err));
     ECERT_TRY(monitor_place(&monitor->endpoints.probes[index], &place, err));
     ECERT_TRY(begin(deployment, place, &finding, err));
     ECERT_TRY(say_held(monitor, deployment, &finding, err));

@@ -30,6 +30,7 @@ static enum ecert_status describe(const struct ecert_scanned *scanned,
     memcpy(finding->sha256, scanned->sha256, sizeof finding->sha256);
     finding->not_before = scanned->not_before;
     finding->not_after = scanned->not_after;
+    ECERT_TRY(monitor_check_dates(finding, err));
     if (scanned->title[0] == '\0')
         return ECERT_OK;
     return ecert_text_copy(ecert_view_of(scanned->title), &finding->title, err);

@@ -113,7 +113,8 @@ static void add_table(const struct ecert_notice *notice, size_t rows, struct ece
     if (notice->n == rows)
         return;
     ecert_buffer_add_text(out, "<p>");
-    ecert_buffer_printf(out, ecert_words("%zu more are not shown; `ecert check` lists them all."),
+    ecert_buffer_printf(out,
+                        ecert_words("%zu more are not shown; `ecert check --verbose` lists them."),
                         notice->n - rows);
     ecert_buffer_add_text(out, "</p>\n");
 }

@@ -116,10 +116,22 @@ static void add_finding_text(struct ecert_buffer *out, const struct ecert_notice
     out->failed = out->failed || line.failed;
 }
 
+/* Why it is watched, where the configuration says so: on a line of its own. */
+static bool add_note(struct ecert_buffer *out, const struct ecert_finding *finding)
+{
+    const char *note = ecert_notice_note(finding);
+
+    if (note == NULL)
+        return false;
+    ecert_buffer_printf(out, "%s%s", ecert_words("Note"), ecert_words(": "));
+    ecert_notice_add_cut(out, note, CHAT_TEXT_MAX);
+    return true;
+}
+
 static void add_more(struct ecert_buffer *out, size_t left_out)
 {
-    ecert_buffer_printf(out, ecert_words("%zu more are not shown; `ecert check` lists them all."),
-                        left_out);
+    ecert_buffer_printf(
+        out, ecert_words("%zu more are not shown; `ecert check --verbose` lists them."), left_out);
 }
 
 /* The three characters that Slack gives a meaning: neither links nor mentions come from outside. */
@@ -149,7 +161,10 @@ static json_t *slack_json(const struct ecert_notice *notice)
 
         ecert_buffer_add_text(&block, "\n\n");
         add_finding_text(&block, notice, notice->findings[i]);
-        ecert_buffer_printf(&block, "\n%s%s", ecert_words("What to do"), ecert_words(": "));
+        ecert_buffer_add_text(&block, "\n");
+        if (add_note(&block, notice->findings[i]))
+            ecert_buffer_add_text(&block, "\n");
+        ecert_buffer_printf(&block, "%s%s", ecert_words("What to do"), ecert_words(": "));
         ecert_words_what_to_do(&block, notice->findings[i]);
         if (!has_room(out.len, block.len))
             break;
@@ -177,16 +192,20 @@ static bool add_teams_finding(json_t *body, const struct ecert_notice *notice, s
                               size_t *used)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer head = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer note = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer what = {0};
 
     add_finding_text(&head, notice, notice->findings[which]);
     ecert_buffer_printf(&what, "%s%s", ecert_words("What to do"), ecert_words(": "));
     ecert_words_what_to_do(&what, notice->findings[which]);
-    const size_t of = head.len + what.len + 300; /* the frame of two blocks */
-    if (head.failed || what.failed || !has_room(*used, of))
+    const bool noted = add_note(&note, notice->findings[which]);
+    const size_t of = head.len + note.len + what.len + 450; /* the frame of three blocks */
+    if (head.failed || note.failed || what.failed || !has_room(*used, of))
         return false;
     *used += of;
     (void)json_array_append_new(body, teams_block((const char *)head.ptr, true, true));
+    if (noted)
+        (void)json_array_append_new(body, teams_block((const char *)note.ptr, false, false));
     (void)json_array_append_new(body, teams_block((const char *)what.ptr, false, false));
     return true;
 }

@@ -3,6 +3,7 @@
 #include "core/base/clock.h"
 #include "core/monitor/notice_parts.h"
 #include "core/monitor/words.h"
+#include "core/monitor/words_advice.h"
 
 #define NAMES_MAX 5
 
@@ -127,7 +128,7 @@ void ecert_notice_intro(const struct ecert_notice *notice, struct ecert_buffer *
 
 static bool are_alike(const struct ecert_finding *a, const struct ecert_finding *b)
 {
-    return a->watched == b->watched && a->condition == b->condition;
+    return a->watched == b->watched && ecert_advice_for(a) == ecert_advice_for(b);
 }
 
 bool ecert_notice_explains(const struct ecert_notice *notice, size_t which, size_t *ret_n,
@@ -251,9 +252,9 @@ void ecert_notice_text(const struct ecert_notice *notice, struct ecert_buffer *o
     for (size_t i = 0; i < rows; i++)
         add_finding(notice, i, out);
     if (notice->n > rows) {
-        ecert_buffer_printf(out,
-                            ecert_words("%zu more are not shown; `ecert check` lists them all."),
-                            notice->n - rows);
+        ecert_buffer_printf(
+            out, ecert_words("%zu more are not shown; `ecert check --verbose` lists them."),
+            notice->n - rows);
         ecert_buffer_add_text(out, "\n");
     }
     for (size_t i = 0; i < rows; i++)

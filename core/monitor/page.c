@@ -188,7 +188,8 @@ static void add_left_out(struct ecert_buffer *out, size_t rows)
     if (rows <= ROWS_MAX)
         return;
     ecert_buffer_add_text(out, "<p>");
-    ecert_buffer_printf(out, ecert_words("%zu more are not shown; `ecert check` lists them all."),
+    ecert_buffer_printf(out,
+                        ecert_words("%zu more are not shown; `ecert check --verbose` lists them."),
                         rows - ROWS_MAX);
     ecert_buffer_add_text(out, "</p>\n");
 }
@@ -295,6 +296,7 @@ static void add_pending(struct ecert_buffer *out, const struct sorted *sorted)
 
 /* ---- the page ---- */
 
+/* What breaks anywhere has a least width: then only what is longer than that breaks. */
 static const char style[] =
     ":root{color-scheme:light dark;--ink:#1b1b1b;--paper:#fff;--line:#767676;--soft:#f1f3f5;"
     "--fine:#1b6e37;--due:#8a5a00;--critical:#b00020;--unknown:#4a4f99}\n"
@@ -305,7 +307,9 @@ static const char style[] =
     "h1{font-size:1.6rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}\n"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;"
     "padding:.4rem .6rem;border-bottom:1px solid var(--line)}thead th{background:var(--soft)}"
-    "th[scope=row]{font-weight:600;overflow-wrap:anywhere}small{font-weight:400}\n"
+    "th[scope=row]{font-weight:600;min-width:14rem;overflow-wrap:anywhere}"
+    "small{font-weight:400}"
+    "#action~.wide th+td,#action~.wide td+td{min-width:13rem;overflow-wrap:anywhere}\n"
     ".wide{overflow-x:auto}.counts{display:flex;flex-wrap:wrap;gap:.5rem;list-style:none;padding:0}"
     ".counts li{padding:.3rem .8rem;border:1px solid var(--line);border-radius:.4rem}\n"
     ".badge{display:inline-block;padding:0 .5rem;border:2px solid;border-radius:.4rem;"
@@ -319,16 +323,19 @@ static const char style[] =
     "{stroke:var(--critical);stroke-dasharray:4 3}svg .life.unknown{stroke:var(--unknown);"
     "stroke-dasharray:2 6}svg .reminder{fill:var(--paper);stroke:var(--ink);stroke-width:1.5}"
     "svg .end{fill:var(--ink)}\n"
-    "@media print{body{max-width:none;padding:0;font-size:11px}tr,section>h2{break-inside:avoid}"
+    "@media print{body{max-width:none;padding:0;font-size:11px}th[scope=row]{min-width:8rem}"
+    "#action~.wide th+td,#action~.wide td+td{min-width:0}tr,section>h2{break-inside:avoid}"
     ".wide{overflow:visible}svg{min-width:0;print-color-adjust:exact}}\n";
 
 static void add_head(struct ecert_buffer *out, const struct ecert_page *page)
 {
     char moment[ECERT_TIME_TEXT_LEN];
 
-    ecert_buffer_printf(out,
-                        "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n",
-                        strcmp(page->language, "zh_HK") == 0 ? "zh-Hant-HK" : "en");
+    ecert_buffer_printf(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n" ECERT_PAGE_MARK
+        "\n",
+        strcmp(page->language, "zh_HK") == 0 ? "zh-Hant-HK" : "en");
     ecert_buffer_add_text(
         out, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
              "style-src 'unsafe-inline'; img-src data:\">\n"
@@ -344,8 +351,9 @@ static void add_head(struct ecert_buffer *out, const struct ecert_page *page)
     ecert_buffer_add_text(out, " · ");
     ecert_page_text(out, page->host);
     ecert_buffer_add_text(out, "</h1>\n<p>");
+    ecert_page_text(out, ecert_words("as of"));
     ecert_clock_text(page->now, moment);
-    ecert_buffer_printf(out, "<time datetime=\"%s\">%s</time></p>\n", moment, moment);
+    ecert_buffer_printf(out, " <time datetime=\"%s\">%s</time></p>\n", moment, moment);
 }
 
 static void add_counts(struct ecert_buffer *out, const struct ecert_page *page)

@@ -13,6 +13,9 @@
 /* Days from today on that the timeline shows. */
 #define ECERT_PAGE_DAYS 400
 
+/* Stands near the top of every page: by it a page is known again before it is replaced. */
+#define ECERT_PAGE_MARK "<meta name=\"generator\" content=\"ecert\">"
+
 struct ecert_page {
     const struct ecert_finding *findings; /* all, fine ones too, in any order */
     size_t n;

@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -69,6 +70,17 @@ static bool begins_like_certificate(int fd, uint8_t *room)
            memmem(room, (size_t)n, "-----BEGIN ", 11) != NULL;
 }
 
+bool scan_is_named_certificate(const char *path)
+{
+    static const char *const suffixes[] = {".crt", ".cer", ".pem", ".der", ".p12", ".pfx", ".p7b"};
+    const char *dot = strrchr(path, '.');
+
+    for (size_t i = 0; dot != NULL && i < ARRAY_SIZE(suffixes); i++)
+        if (strcasecmp(dot, suffixes[i]) == 0)
+            return true;
+    return false;
+}
+
 /*
  * Its bytes into the slot.  *ret_dropped: with `quiet` there is nothing to say about it.  Nothing
  * blocks: O_NONBLOCK for a FIFO, O_NOCTTY for a terminal.
@@ -90,7 +102,8 @@ static enum ecert_status read_item(struct scan_slot *slot, struct scan_item *ite
     if (fstat(fd, &st) != 0)
         return set_errno(item, "stat ", err);
     if (!S_ISREG(st.st_mode)) {
-        *ret_dropped = item->quiet;
+        *ret_dropped =
+            item->quiet && (S_ISDIR(st.st_mode) || !scan_is_named_certificate(item->path));
         return set_error(item, ECERT_E_IO, "",
                          S_ISDIR(st.st_mode) ? " is a directory" : " is not a regular file", err);
     }

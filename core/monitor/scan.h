@@ -64,7 +64,9 @@ void ecert_scan_free(struct ecert_scan **scan);
  * Every regular file below a directory (recursively; links to directories are not followed, those
  * to files are, each file under the first link that leads there), or every match of a glob(7)
  * pattern, in sorted order.  What holds no certificate is passed over without a word: hidden files,
- * directories that match, keys, requests, empty files, texts.  A damaged certificate, a PKCS#12
+ * directories that match, keys, requests, CRLs, and whatever is not called .crt, .cer, .pem, .der,
+ * .p12, .pfx or .p7b: what is called so and holds nothing of all that (a text, an empty file, a
+ * FIFO, a device) is an error.  A damaged certificate, a PKCS#12
  * that cannot be opened, an unreadable file and a dangling link are told as errors, and so is a
  * directory that cannot be listed.  *ret_matches counts all matches, whatever they are.
  */

@@ -276,12 +276,15 @@ static void serial_text(const ASN1_INTEGER *serial, char ret[ECERT_SERIAL_HEX_LE
         memcpy(ret + 2 * n, "...", 4);
 }
 
-/* As ecert_certificate_not_after(): what cannot be read is long past. */
+/* As ecert_certificate_not_after(): 0 if it cannot be read, and never else. */
 static int64_t seconds_of(const ASN1_TIME *t)
 {
     struct tm tm = {0};
 
-    return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+    if (ASN1_TIME_to_tm(t, &tm) != 1)
+        return 0;
+    const int64_t seconds = (int64_t)timegm(&tm);
+    return seconds == 0 ? 1 : seconds;
 }
 
 /* Exactly these bytes as an INTEGER and as two times. */

@@ -16,18 +16,6 @@ unsigned scan_patience_ms = 10000;
 size_t scan_child_life = (size_t)512 << 20;
 void (*scan_before_file)(struct ecert_view file) = NULL;
 
-/* AddressSanitizer reserves terabytes of addresses: a limit on them would stop any child. */
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_SHADOW_MEMORY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_SHADOW_MEMORY 1
-#endif
-#endif
-#ifndef HAVE_SHADOW_MEMORY
-#define HAVE_SHADOW_MEMORY 0
-#endif
-
 /* ---- in the child ---- */
 
 /* Where the findings of the files before `first` end: those of a child that was here before. */
@@ -90,13 +78,13 @@ static int child(void *context, int fd)
 
 enum ecert_status scan_child_start(struct ecert_scan *scan, struct ecert_error *err)
 {
-    const struct ecert_child_limits limits = {
-        .timeout_ms = 10000,
-        .cpu_seconds = 120,
-        .address_space = HAVE_SHADOW_MEMORY ? 0 : ((size_t)256 << 20) + sizeof *scan->shared,
-        .max_output = 4096,
-        .may_fork = false,
-        .drop_root = true};
+    const struct ecert_child_limits limits = {.timeout_ms = 10000,
+                                              .cpu_seconds = 120,
+                                              .address_space =
+                                                  ((size_t)256 << 20) + sizeof *scan->shared,
+                                              .max_output = 4096,
+                                              .may_fork = false,
+                                              .drop_root = true};
 
     if (scan->child.pid != 0)
         return ECERT_OK;

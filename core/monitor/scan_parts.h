@@ -112,6 +112,9 @@ ECERT_MUST_CHECK enum ecert_status scan_enqueue(struct ecert_scan *scan, const c
                                                 bool quiet, const struct ecert_error *why,
                                                 struct ecert_error *err);
 
+/* Does the name say that a certificate is in it (".crt", ".pem", ".p12" ...)? */
+bool scan_is_named_certificate(const char *path);
+
 /* ---- scan_child.c ---- */
 
 /* Start the child, if there is none. */

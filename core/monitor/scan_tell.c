@@ -183,6 +183,15 @@ static enum ecert_status tell_rare(const struct ecert_scan *scan, const struct s
 
 /* ---- a batch ---- */
 
+/* A key, a request or a CRL: in PEM any block, in DER a SEQUENCE. */
+static bool is_something_else(struct ecert_view file)
+{
+    static const char begin[] = "-----BEGIN ";
+
+    return (file.len > 1 && file.ptr[0] == 0x30 && memchr(file.ptr, 0, file.len) != NULL) ||
+           memmem(file.ptr, file.len, begin, sizeof begin - 1) != NULL;
+}
+
 static enum ecert_status tell_item(const struct ecert_scan *scan, const struct scan_slot *slot,
                                    const struct scan_item *item, const struct scan_place *place,
                                    struct ecert_error *err)
@@ -195,7 +204,9 @@ static enum ecert_status tell_item(const struct ecert_scan *scan, const struct s
     case SCAN_CERTIFICATES:
         return tell_certificates(scan, slot, item, place, err);
     case SCAN_NOTHING:
-        return item->quiet ? ECERT_OK : tell_rare(scan, item, file, false, err);
+        return item->quiet && (!scan_is_named_certificate(item->path) || is_something_else(file))
+                   ? ECERT_OK
+                   : tell_rare(scan, item, file, false, err);
     case SCAN_RARE:
         return tell_rare(scan, item, file, false, err);
     case SCAN_PKCS12:

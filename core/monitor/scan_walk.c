@@ -130,7 +130,7 @@ static int by_name(const void *a, const void *b, void *text)
     return strcmp(names + *(const uint32_t *)a + 1, names + *(const uint32_t *)b + 1);
 }
 
-/* Sorted; without hidden ones, and without sockets, devices and FIFOs. */
+/* Sorted; without hidden ones, and without sockets, devices and FIFOs of other names. */
 static enum ecert_status list(const char *directory, struct names *ret, struct ecert_error *err)
 {
     ECERT_AUTO(names_clear) struct names names = {0};
@@ -147,7 +147,7 @@ static enum ecert_status list(const char *directory, struct names *ret, struct e
             break;
         const bool special = entry->d_type == DT_FIFO || entry->d_type == DT_SOCK ||
                              entry->d_type == DT_CHR || entry->d_type == DT_BLK;
-        if (entry->d_name[0] != '.' && !special)
+        if (entry->d_name[0] != '.' && (!special || scan_is_named_certificate(entry->d_name)))
             ECERT_TRY(add_name(&names, entry, err));
     }
     if (names.n > 1)
@@ -180,7 +180,7 @@ static enum ecert_status walk_link(struct walk *walk, const char *path, struct e
     bool is_new = true;
 
     if (stat(path, &st) == 0) {
-        if (!S_ISREG(st.st_mode))
+        if (S_ISDIR(st.st_mode) || (!S_ISREG(st.st_mode) && !scan_is_named_certificate(path)))
             return ECERT_OK;
         ECERT_TRY(add_target(&walk->targets, &st, &is_new, err));
     }
@@ -260,12 +260,53 @@ enum ecert_status ecert_scan_add_directory(struct ecert_scan *scan, const char *
     return walk_directory(&walk, directory, err);
 }
 
+/* glob(3) gives its callback no context. */
+static _Thread_local struct {
+    struct ecert_strings directories;
+    int errnos[16]; /* of the first ones; the others are told with the last of these */
+    bool failed;
+} unlisted;
+
+static int note_unlisted(const char *directory, int why)
+{
+    struct ecert_error ignored = {0};
+
+    if (why == ENOENT || why == ENOTDIR || unlisted.failed ||
+        ecert_strings_contain(&unlisted.directories, directory))
+        return 0;
+    if (unlisted.directories.len < ARRAY_SIZE(unlisted.errnos))
+        unlisted.errnos[unlisted.directories.len] = why;
+    unlisted.failed = ecert_strings_add(&unlisted.directories, directory, &ignored) != ECERT_OK;
+    return 0;
+}
+
+static enum ecert_status tell_all_unlisted(struct ecert_scan *scan, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings directories = unlisted.directories;
+    struct walk walk = {.scan = scan};
+
+    unlisted.directories = (struct ecert_strings){0};
+    if (unlisted.failed)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < directories.len; i++) {
+        const size_t last = ARRAY_SIZE(unlisted.errnos) - 1;
+        struct ecert_error reason = {0};
+
+        errno = unlisted.errnos[i < last ? i : last];
+        (void)ecert_error_errno(&reason, ECERT_E_IO, "%s", "");
+        ECERT_TRY(tell_unlisted(&walk, directories.items[i], &reason, err));
+    }
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_scan_add_glob(struct ecert_scan *scan, const char *pattern,
                                       size_t *ret_matches, struct ecert_error *err)
 {
     glob_t matches = {0};
-    const int how = glob(pattern, 0, NULL, &matches);
-    enum ecert_status status = ECERT_OK;
+
+    unlisted.failed = false;
+    const int how = glob(pattern, 0, note_unlisted, &matches);
+    enum ecert_status status = tell_all_unlisted(scan, err);
 
     if (how != 0 && how != GLOB_NOMATCH) {
         globfree(&matches);

@@ -1,6 +1,7 @@
 # What is watched, and who is told.
 set(ECERT_MONITOR_SOURCES
   core/monitor/channel.c
+  core/monitor/channel_digest.c
   core/monitor/channel_journal.c
   core/monitor/channel_people.c
   core/monitor/channel_send.c
@@ -11,6 +12,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/monitor_authorities.c
   core/monitor/monitor_certificates.c
   core/monitor/monitor_endpoints.c
+  core/monitor/monitor_key.c
   core/monitor/monitor_revocation.c
   core/monitor/monitor_targets.c
   core/monitor/monitor_watches.c

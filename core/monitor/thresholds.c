@@ -119,6 +119,12 @@ static void set(struct ecert_finding *finding, enum ecert_condition condition,
     finding->urgency = urgency;
 }
 
+/* Whoever connects meets it now. */
+static bool is_served(enum ecert_watched watched)
+{
+    return watched == ECERT_WATCHED_TARGET || watched == ECERT_WATCHED_ENDPOINT;
+}
+
 void ecert_finding_judge_dates(struct ecert_finding *finding,
                                const struct ecert_reminders_config *reminders, int64_t now)
 {
@@ -136,7 +142,8 @@ void ecert_finding_judge_dates(struct ecert_finding *finding,
     if (has_end && days < 0)
         set(finding, ECERT_CONDITION_EXPIRED, ECERT_URGENCY_CRITICAL);
     else if (finding->not_before > now)
-        set(finding, ECERT_CONDITION_NOT_YET_VALID, ECERT_URGENCY_DUE);
+        set(finding, ECERT_CONDITION_NOT_YET_VALID,
+            is_served(finding->watched) ? ECERT_URGENCY_CRITICAL : ECERT_URGENCY_DUE);
     else if (finding->threshold != ECERT_NO_THRESHOLD)
         set(finding, ECERT_CONDITION_EXPIRES,
             days <= CRITICAL_DAYS || is_in_second_half(&thresholds, finding->threshold)

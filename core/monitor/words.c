@@ -159,10 +159,32 @@ const char *ecert_words_urgency(enum ecert_urgency urgency)
 
 /* ---- state ---- */
 
-/* A subscription and a list end; a certificate expires. */
+static void add_subscription(struct ecert_buffer *out, const char *date, int days)
+{
+    if (days == 0)
+        ecert_buffer_printf(out, ecert_words("the subscription ends in less than a day (%s)"),
+                            date);
+    else if (days > 0)
+        ecert_buffer_printf(out,
+                            ecert_words_n("the subscription ends in %lu day (%s)",
+                                          "the subscription ends in %lu days (%s)",
+                                          (unsigned long)days),
+                            (unsigned long)days, date);
+    else if (days == -1)
+        ecert_buffer_printf(out, ecert_words("the subscription ended less than a day ago (%s)"),
+                            date);
+    else
+        ecert_buffer_printf(out,
+                            ecert_words_n("the subscription ended %lu day ago (%s)",
+                                          "the subscription ended %lu days ago (%s)",
+                                          (unsigned long)-days),
+                            (unsigned long)-days, date);
+}
+
+/* A list ends; a certificate expires. */
 static bool expires(const struct ecert_finding *finding)
 {
-    return finding->watched != ECERT_WATCHED_SUBSCRIPTION && finding->watched != ECERT_WATCHED_CRL;
+    return finding->watched != ECERT_WATCHED_CRL;
 }
 
 static void add_days_left(struct ecert_buffer *out, const struct ecert_finding *finding,
@@ -182,10 +204,11 @@ static void add_days_left(struct ecert_buffer *out, const struct ecert_finding *
             out, ecert_words_n("ends in %lu day (%s)", "ends in %lu days (%s)", days), days, date);
 }
 
+/* The number that `days` shows elsewhere, of which -1 is the first day past the end. */
 static void add_days_past(struct ecert_buffer *out, const struct ecert_finding *finding,
                           const char *date, unsigned long days)
 {
-    if (days == 0)
+    if (days == 1)
         ecert_buffer_printf(out,
                             expires(finding) ? ecert_words("expired less than a day ago (%s)")
                                              : ecert_words("ended less than a day ago (%s)"),
@@ -206,10 +229,12 @@ static void add_end(struct ecert_buffer *out, const struct ecert_finding *findin
     const int days = ecert_finding_days(finding, now);
 
     ecert_clock_date(finding->not_after, date);
-    if (days >= 0)
+    if (finding->watched == ECERT_WATCHED_SUBSCRIPTION)
+        add_subscription(out, date, days);
+    else if (days >= 0)
         add_days_left(out, finding, date, (unsigned long)days);
     else
-        add_days_past(out, finding, date, (unsigned long)-(days + 1));
+        add_days_past(out, finding, date, (unsigned long)-days);
 }
 
 static void add_fine(struct ecert_buffer *out, const struct ecert_finding *finding, int64_t now)
@@ -221,7 +246,7 @@ static void add_fine(struct ecert_buffer *out, const struct ecert_finding *findi
         return;
     }
     const int days = ecert_finding_days(finding, now);
-    if (days < 1) {
+    if (days < 1 || finding->watched == ECERT_WATCHED_SUBSCRIPTION) {
         add_end(out, finding, now);
         return;
     }
@@ -342,14 +367,14 @@ static void add_filled(struct ecert_buffer *out, const char *text, const char *n
 
 void ecert_words_why(struct ecert_buffer *out, const struct ecert_finding *finding)
 {
-    const struct ecert_advice *advice = ecert_advice_for(finding->watched, finding->condition);
+    const struct ecert_advice *advice = ecert_advice_for(finding);
 
     ecert_buffer_add_text(out, ecert_words(advice->why));
 }
 
 void ecert_words_what_to_do(struct ecert_buffer *out, const struct ecert_finding *finding)
 {
-    const struct ecert_advice *advice = ecert_advice_for(finding->watched, finding->condition);
+    const struct ecert_advice *advice = ecert_advice_for(finding);
 
     add_filled(out, ecert_words(advice->what_to_do), finding->name == NULL ? "" : finding->name);
 }

@@ -1,5 +1,7 @@
 #include "core/monitor/words_advice.h"
 
+#include <string.h>
+
 #include "core/monitor/words.h"
 
 #define ANY ECERT_ADVICE_ANY
@@ -15,399 +17,458 @@
 /* clang-format off */
 static const struct ecert_advice advice[] = {
     /* ---- everything that is fine ---- */
-    {ANY, ECERT_CONDITION_FINE,
+    {ANY, ECERT_CONDITION_FINE, NULL,
      _("It was looked at, and nothing is wrong."),
      _("Nothing.")},
 
     /* ---- managed certificates ---- */
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRES,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRES, NULL,
      _("From that moment on browsers, apps and partners' systems refuse every server that uses "
        "it."),
      _("Get the next certificate from the CA now, while this one is valid; within a Hongkong "
        "Post subscription that is paid for it costs nothing more. Drop the issued file into the "
        "inbox or take it with `ecert import FILE`; `ecert run` checks it, deploys it and proves "
        "that it is served.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, NULL,
      _("Clients refuse every server that uses it. Hongkong Post does not renew an expired "
        "certificate: if the subscription has ended too, it is a new application."),
-     _("Contact the CA today. For a new application ask whether the PIN envelope can be handed "
-       "over instead of sent by registered mail. Take the issued file with `ecert import FILE`, "
-       "then run `ecert deploy {name}`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_YET_VALID,
+     _("Contact your CA today. Take the issued file with `ecert import FILE`, then run `ecert "
+       "deploy {name}`. For Hongkong Post: ask for a new application whether the PIN envelope "
+       "can be handed over instead of sent by registered mail.")},
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_YET_VALID, NULL,
      _("Clients refuse it until that moment. Often it is the clock of this machine that is "
        "wrong."),
      _("Compare date and time of this machine with a reliable clock. If they are right, keep "
        "the old certificate in use until then; `ecert run` deploys the new one afterwards.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_MISSING,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_MISSING, NULL,
      _("What cannot be read cannot be watched or deployed, and its expiry passes unnoticed."),
      _("See what `ecert status {name}` tells about the state directory, and take the issued "
        "file again with `ecert import FILE`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE, NULL,
      _("What cannot be read cannot be watched or deployed, and its expiry passes unnoticed."),
      _("See what `ecert status {name}` tells about the state directory, and take the issued "
        "file again with `ecert import FILE`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNDECODABLE,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNDECODABLE, NULL,
      _("What cannot be read cannot be watched or deployed, and its expiry passes unnoticed."),
      _("See what `ecert status {name}` tells about the state directory, and take the issued "
        "file again with `ecert import FILE`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_REVOKED,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_REVOKED, NULL,
      _("The CA has withdrawn it. Clients that ask for revocation refuse it already, it cannot "
        "be made valid again, and Hongkong Post does not renew a revoked certificate."),
      _("Ask the CA why. If the private key may be known to others, make a new key and a new "
        "CSR. Apply for a replacement, take it with `ecert import FILE`, run `ecert deploy "
        "{name}`, and look with `ecert check` for servers that still serve the old one.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_REVOKED_ISSUER,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_REVOKED_ISSUER, NULL,
      _("A CA certificate in its chain was revoked. Of Hongkong Post these are the sub CA "
        "certificates of 2017: those re-issued in 2025 have the same name and the same key, so "
        "that the wrong one is easily taken. Clients that ask for revocation refuse the server."),
-     _("Remove the revoked certificate from the configured `chain_file`, if there is one. Take "
-       "the issued file again with `ecert import FILE`: its chain is built anew, with the sub "
-       "CA certificate of 2025. Then run `ecert deploy {name}`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_INCOMPLETE_CHAIN,
+     _("Remove the revoked certificate from the configured `chain_file`, if there is one. "
+       "Take the issued file again with `ecert import FILE`: its chain is built anew, with "
+       "the current sub CA certificate (of Hongkong Post the one of 2025). Then run `ecert "
+       "deploy {name}`.")},
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_INCOMPLETE_CHAIN, NULL,
      _("Clients that do not know the issuing CA by chance cannot verify the server: many apps, "
        "programs and partners' systems fail where a browser does not."),
      _("Take the issued file again with `ecert import FILE`, which builds its chain anew, and "
        "run `ecert deploy {name}`. `ecert verify FILE` tells which issuer is missing.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_ISSUED,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_ISSUED, NULL,
      _("Until the certificate is issued and taken nothing can be deployed for this name."),
-     _("Follow up the application. Hongkong Post sends the Authorised Representative an e-mail "
-       "with the subject \"Submission of Certificate Signing Request (CSR)\", and the PIN "
-       "envelope by registered mail or by hand. Drop the issued file into the inbox or take it "
-       "with `ecert import FILE`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_DEPLOYED,
+     _("Follow up the application at your CA. Drop the issued file into the inbox or take it "
+       "with `ecert import FILE`. For Hongkong Post: the Authorised Representative gets an "
+       "e-mail with the subject \"Submission of Certificate Signing Request (CSR)\", and the "
+       "PIN envelope by registered mail or by hand.")},
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_DEPLOYED, NULL,
      _("A newer certificate is here, but not every server has it: the old one will expire in "
        "use."),
      _("`ecert status {name}` tells which server and why the last try failed, `ecert plan "
        "{name}` what would change, and `ecert deploy {name}` does it and proves it by a "
        "handshake.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_WRONG_NAME,
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_WRONG_NAME, NULL,
      _("Clients refuse a certificate that does not name the server they asked for."),
      _("`ecert verify FILE` tells which name is missing; compare with `name` and `names` in the "
        "configuration. If the certificate lacks a name that is in use, apply for one that has "
        "it.")},
 
     /* ---- targets: servers that we deploy to ---- */
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_EXPIRES,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_EXPIRES, NULL,
      _("This is what the live server shows its visitors. From that moment on they are refused."),
      _("See with `ecert status {name}` whether a newer certificate is here. If so, run `ecert "
        "deploy {name}`; if not, get the next one from the CA and take it with `ecert import "
        "FILE`.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_EXPIRED, NULL,
      _("The live server shows an expired certificate: its visitors are refused now."),
      _("Run `ecert deploy {name}` at once if a newer certificate is here (`ecert status "
        "{name}`). If not, contact the CA today; take the issued file with `ecert import FILE` "
        "and deploy it.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_NO_ANSWER,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_NOT_YET_VALID, NULL,
+     _("The live server shows a certificate that is not valid yet: its visitors are refused "
+       "now."),
+     _("Compare date and time of this machine with a reliable clock. If they are right, go "
+       "back to the certificate before with `ecert rollback {name}`, and run `ecert deploy "
+       "{name}` when the new one is valid.")},
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_NO_ANSWER, NULL,
      _("A server that does not answer cannot be checked, and may be down for its visitors too."),
      _("See whether the server runs and whether a firewall stands between. `ecert status "
        "{name}` asks it again. If it cannot be asked from here, set `probe = false` for the "
        "target.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_OTHER_LEAF,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_OTHER_LEAF, NULL,
      _("Visitors do not get the certificate that is managed here: somebody changed the server, "
        "or another server or a load balancer answers at this address. That one expires on its "
        "own day."),
      _("`ecert plan {name}` shows what differs in the server's files, and `ecert deploy {name}` "
        "puts it right. A load balancer or a second server needs a target of its own.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_INCOMPLETE_CHAIN,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_INCOMPLETE_CHAIN, NULL,
      _("The server does not send the certificate of an issuing CA. Browsers often find it "
        "elsewhere and hide the mistake; apps, programs and partners' systems fail."),
      _("Run `ecert deploy {name}`: it installs the whole chain and proves that it is served.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_WRONG_CHAIN,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_WRONG_CHAIN, NULL,
      _("Strict clients refuse a chain that is out of order, and what does not belong to it "
        "slows down every connection."),
      _("Run `ecert deploy {name}`: it installs the chain in order, the issued certificate "
        "first, and never the root.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_REVOKED_ISSUER,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_REVOKED_ISSUER, NULL,
      _("The server sends a CA certificate that was revoked. Of Hongkong Post these are the sub "
        "CA certificates of 2017, which have the same name and key as those re-issued in 2025. "
        "Clients that ask for revocation refuse the server."),
      _("Run `ecert deploy {name}`. If `ecert check {name}` still finds it, take the issued file "
        "again with `ecert import FILE`, which builds the chain anew, and deploy once more.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_WRONG_NAME,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_WRONG_NAME, NULL,
      _("Visitors are refused: the certificate that the server shows is not made for its name."),
      _("`ecert plan {name}` shows what differs in the server's files. If the certificate itself "
        "lacks the name, apply for one that has it, take it with `ecert import FILE`, and run "
        "`ecert deploy {name}`.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_REVOKED,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_REVOKED, NULL,
      _("The live server shows a certificate that the CA has withdrawn: clients that ask for "
        "revocation refuse it."),
      _("Run `ecert deploy {name}` at once if its replacement is here (`ecert status {name}`). "
        "If not, apply for one at the CA and take it with `ecert import FILE`.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_NOT_DEPLOYED,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_NOT_DEPLOYED, NULL,
      _("The newest certificate is here, but this server does not have it: the old one will "
        "expire in use."),
      _("`ecert status {name}` tells why the last try failed, `ecert plan {name}` what would "
        "change, and `ecert deploy {name}` does it and proves it by a handshake.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_MISSING,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_MISSING, NULL,
      _("What this server has and shall have cannot be told, and nothing can be deployed to it."),
      _("`ecert status {name}` tells more: the target's plugin cannot be loaded, or something in "
        "the state directory cannot be read. Put it right, then run `ecert check {name}`.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_UNREADABLE,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_UNREADABLE, NULL,
      _("What this server has and shall have cannot be told, and nothing can be deployed to it."),
      _("`ecert status {name}` tells more: the target's plugin cannot be loaded, or something in "
        "the state directory cannot be read. Put it right, then run `ecert check {name}`.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_UNDECODABLE,
+    {ECERT_WATCHED_TARGET, ECERT_CONDITION_UNDECODABLE, NULL,
      _("What this server has and shall have cannot be told, and nothing can be deployed to it."),
      _("`ecert status {name}` tells more: the target's plugin cannot be loaded, or something in "
        "the state directory cannot be read. Put it right, then run `ecert check {name}`.")},
 
     /* ---- watched files ---- */
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_EXPIRES,
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_EXPIRES, NULL,
      _("Whatever uses this file stops working on that day; nothing replaces it by itself."),
      _("Find out who uses the file, get the next certificate from its CA, and replace the file "
        "in time. If it is not used any more, remove the file or take it out of the watch.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_EXPIRED, NULL,
      _("Whatever uses this file is refused now."),
      _("Replace the certificate at once if it is in use. If it is not, remove the file or take "
        "it out of the watch.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_MISSING,
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_MISSING, NULL,
      _("The file, or a match for the pattern, is not where the configuration says: its expiry "
        "passes unnoticed, and a backup may be lost."),
      _("Put the file back, or correct the path in the `watch` of the configuration.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE,
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE, " is a directory",
+     _("A directory is no file of certificates: nothing in it is watched this way."),
+     _("Write `directory = ...` instead of `file = ...` in the watch: every certificate file in "
+       "it and below is watched then.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE, NULL,
      _("A file that cannot be opened is not watched; a backup that cannot be opened is none."),
-     _("Give the user of `ecert check` the right to read it. Of a PKCS#12 file, check the "
-       "password in the `password_file` of the watch.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE,
-     _("The file is damaged, is no certificate, or its password is wrong. It is not watched; a "
-       "backup that cannot be opened is none."),
-     _("Try it with `ecert verify FILE` (with `--password-file` for PKCS#12). Restore the file, "
-       "or correct the `password_file` of the watch.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_REVOKED_ISSUER,
-     _("The file holds a CA certificate that was revoked. Of Hongkong Post these are the sub CA "
-       "certificates of 2017, which have the same name and key as those re-issued in 2025; many "
-       "bundles still hold them."),
-     _("Replace it in the file with the sub CA certificate that was re-issued in 2025, and "
-       "reload whatever uses the file.")},
+     _("Give the user of `ecert check` the right to read it.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "only a certificate revocation list",
+     _("A CRL is not watched as a file; those of the CAs that certificates here come from are "
+       "followed anyway."),
+     _("Take the CRL out of the watch, or name the file of the certificate.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "`password_file`",
+     _("Without the right password nothing in it is watched; a backup that cannot be opened is "
+       "none."),
+     _("Put the password on the first line of the file that `password_file` of the watch names, "
+       "readable for the user of `ecert check` alone; try it with `ecert verify FILE "
+       "--password-file FILE`.")},
+    /* the password's file is meant: that of the certificate would not be undecodable */
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "No such file or directory",
+     _("Without the right password nothing in it is watched; a backup that cannot be opened is "
+       "none."),
+     _("Put the password on the first line of the file that `password_file` of the watch names, "
+       "readable for the user of `ecert check` alone; try it with `ecert verify FILE "
+       "--password-file FILE`.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "Permission denied",
+     _("Without the right password nothing in it is watched; a backup that cannot be opened is "
+       "none."),
+     _("Put the password on the first line of the file that `password_file` of the watch names, "
+       "readable for the user of `ecert check` alone; try it with `ecert verify FILE "
+       "--password-file FILE`.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, NULL,
+     _("The file is damaged, is no certificate, or is of a form that cannot be read. It is not "
+       "watched; a backup that cannot be opened is none."),
+     _("`ecert verify FILE` tells more about it. Restore the file, or take it out of the watch.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_REVOKED_ISSUER, NULL,
+     _("The file holds a CA certificate that was revoked. Of Hongkong Post these are the sub "
+       "CA certificates of 2017, which have the same name and key as those re-issued in 2025; "
+       "many bundles still hold them."),
+     _("Replace it in the file with the current sub CA certificate (of Hongkong Post the one "
+       "re-issued in 2025), and reload whatever uses the file.")},
 
     /* ---- watched endpoints ---- */
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_EXPIRES,
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_EXPIRES, NULL,
      _("From that moment on the clients of this server are refused; nothing is deployed to it "
        "from here."),
      _("Tell whoever runs the server to get and install the next certificate. To have it done "
        "from here, configure it as a certificate with a target.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_EXPIRED, NULL,
      _("The server shows an expired certificate: its clients are refused now."),
      _("Tell whoever runs the server to install a valid certificate at once.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_MISSING,
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_MISSING, NULL,
      _("The list of endpoints is not where the configuration says, or names none: no server of "
        "it is watched."),
      _("Put the file back, or correct `endpoints_file` in the configuration; a line of it is "
        "host:port, then if needed the server name and the STARTTLS protocol.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNREADABLE,
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNREADABLE, NULL,
      _("The list of endpoints cannot be read: none of its servers is watched."),
      _("Give the user of `ecert check` the right to read it.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNDECODABLE,
-     _("What stands there cannot be understood, so this server is not watched."),
-     _("Correct the line: host:port, then if needed the server name and the STARTTLS protocol. "
-       "If the list is right, look at what the server sends.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NO_ANSWER,
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNDECODABLE, NULL,
+     _("The line of the list cannot be understood, so that this server is not watched."),
+     _("Correct the line: host:port, then if needed the server name and the STARTTLS "
+       "protocol; what stands behind # is not read.")},
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NOT_YET_VALID, NULL,
+     _("The server shows a certificate that is not valid yet: its clients are refused now."),
+     _("Compare date and time of this machine with a reliable clock. If they are right, tell "
+       "whoever runs the server to use the certificate before until then.")},
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NO_ANSWER, "no TLS is spoken there",
+     _("The server answers, but not with TLS in the way that the watch asks for: its "
+       "certificate cannot be seen."),
+     _("If the service begins in the clear and changes to TLS, set `starttls` of the watch "
+       "(in a list: the third word of the line) to smtp, imap, pop3, ftp or ldap. If not, "
+       "correct the port. Then run `ecert check {name}`.")},
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NO_ANSWER, "STARTTLS",
+     _("The server answers, but not with TLS in the way that the watch asks for: its "
+       "certificate cannot be seen."),
+     _("If the port has TLS from the start (465, 993, 995, 990 or 636 do), take `starttls` "
+       "out of the watch; otherwise see that `starttls` names the right protocol and that the "
+       "server offers it to this machine. Then run `ecert check {name}`.")},
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NO_ANSWER, NULL,
      _("A server that does not answer cannot be checked, and may be down for its clients too."),
      _("See whether the server runs and whether a firewall stands between, then run `ecert "
        "check {name}`. If it is gone for good, take it out of the configuration.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_INCOMPLETE_CHAIN,
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_INCOMPLETE_CHAIN, NULL,
      _("The server does not send the certificate of an issuing CA. Browsers often find it "
        "elsewhere and hide the mistake; apps, programs and partners' systems fail."),
      _("Install the chain on the server in this order: the server's certificate, the sub CA "
        "certificate (of Hongkong Post the one re-issued in 2025), if wanted the "
        "cross-certificate; never the root.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_REVOKED_ISSUER,
-     _("The server sends a CA certificate that was revoked. Of Hongkong Post these are the sub "
-       "CA certificates of 2017, which have the same name and key as those re-issued in 2025. "
-       "Clients that ask for revocation refuse the server."),
-     _("Replace it in the server's chain file with the sub CA certificate that was re-issued in "
-       "2025, and reload the server.")},
-    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_WRONG_NAME,
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_REVOKED_ISSUER, NULL,
+     _("The server sends a CA certificate that was revoked. Of Hongkong Post these are the "
+       "sub CA certificates of 2017, which have the same name and key as those re-issued in "
+       "2025. Clients that ask for revocation refuse the server."),
+     _("Replace it in the server's chain file with the current sub CA certificate (of "
+       "Hongkong Post the one re-issued in 2025), and reload the server.")},
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_WRONG_NAME, NULL,
      _("Clients are refused: the certificate that the server shows is not made for its name."),
      _("Check `server_name` of the watch. If it is right, the server needs a certificate that "
        "covers this name, or its virtual host for the name is missing.")},
 
     /* ---- chain certificates, roots, lists ---- */
-    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_EXPIRES,
+    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_EXPIRES, NULL,
      _("When a CA certificate of the chain expires every server that sends it is affected, "
        "however long its own certificate is valid."),
      _("Ask the CA for the certificate that succeeds it. Then take the issued file again with "
        "`ecert import FILE`, which builds the chain anew, and run `ecert deploy {name}`. A "
        "cross-certificate for old clients may simply be left out: `cross_certificate = false`.")},
-    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_EXPIRED, NULL,
      _("Servers send a CA certificate that has expired: strict clients refuse them."),
      _("Take the issued file again with `ecert import FILE`, which builds the chain anew, and "
        "run `ecert deploy {name}`. An expired cross-certificate is left out with "
        "`cross_certificate = false`.")},
-    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_REVOKED,
+    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_REVOKED, NULL,
      _("The chain holds a CA certificate that its issuer has revoked: clients that ask for "
        "revocation refuse the server. Of Hongkong Post these are the sub CA certificates of "
        "2017."),
-     _("Remove the revoked certificate from the configured `chain_file`, if there is one. Take "
-       "the issued file again with `ecert import FILE`: its chain is built anew, with the sub "
-       "CA certificate of 2025. Then run `ecert deploy {name}`.")},
-    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_REVOKED_ISSUER,
+     _("Remove the revoked certificate from the configured `chain_file`, if there is one. "
+       "Take the issued file again with `ecert import FILE`: its chain is built anew, with "
+       "the current sub CA certificate (of Hongkong Post the one of 2025). Then run `ecert "
+       "deploy {name}`.")},
+    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_REVOKED_ISSUER, NULL,
      _("The chain holds a CA certificate that its issuer has revoked: clients that ask for "
        "revocation refuse the server. Of Hongkong Post these are the sub CA certificates of "
        "2017."),
-     _("Remove the revoked certificate from the configured `chain_file`, if there is one. Take "
-       "the issued file again with `ecert import FILE`: its chain is built anew, with the sub "
-       "CA certificate of 2025. Then run `ecert deploy {name}`.")},
-    {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_EXPIRES,
+     _("Remove the revoked certificate from the configured `chain_file`, if there is one. "
+       "Take the issued file again with `ecert import FILE`: its chain is built anew, with "
+       "the current sub CA certificate (of Hongkong Post the one of 2025). Then run `ecert "
+       "deploy {name}`.")},
+    {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_EXPIRES, NULL,
      _("After that day nothing that ends at this root is trusted any more, and no new "
        "certificate of this CA can be checked here."),
      _("Ask the CA which root succeeds it, and put that one into the authority's profile "
        "(`authorities_dir`).")},
-    {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_EXPIRED, NULL,
      _("Nothing that ends at this root is trusted any more, and no new certificate of this CA "
        "can be checked here."),
      _("Put the root that succeeds it into the authority's profile (`authorities_dir`). "
        "Certificates of the old root have to be replaced.")},
-    {ECERT_WATCHED_ANCHOR, ANY,
+    {ECERT_WATCHED_ANCHOR, ANY, NULL,
      _("Without its root no certificate of this CA can be checked, so that none can be taken or "
        "deployed."),
      _("Look at the authority's profile in `authorities_dir` and at the files that it names, "
        "then run `ecert check`.")},
-    {ECERT_WATCHED_CRL, ECERT_CONDITION_EXPIRES,
+    {ECERT_WATCHED_CRL, ECERT_CONDITION_EXPIRES, NULL,
      _("After its end the list proves nothing any more: a revocation by the CA would not be "
        "noticed here."),
      _("Nothing, as long as the CA publishes a newer list and this machine can fetch it: `ecert "
        "check` does.")},
-    {ECERT_WATCHED_CRL, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_CRL, ECERT_CONDITION_EXPIRED, NULL,
      _("The list is too old to prove anything: a revocation by the CA would not be noticed here."),
      _("See whether this machine reaches the CA's list by HTTP (of Hongkong Post: "
        "crl1.ecert.gov.hk), if needed through the configured `proxy`; then run `ecert check`.")},
-    {ECERT_WATCHED_CRL, ANY,
+    {ECERT_WATCHED_CRL, ANY, NULL,
      _("Without the list a revocation by the CA is not noticed here."),
      _("See whether this machine reaches the CA's list by HTTP (of Hongkong Post: "
        "crl1.ecert.gov.hk), if needed through the configured `proxy`; then run `ecert check`.")},
 
     /* ---- the subscription, and what its renewal needs ---- */
-    {ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES,
-     _("Until then it is paid for. Hongkong Post wants the application for renewal at least one "
-       "month before, because the PIN envelope comes by registered mail; after the end nothing "
-       "is renewed, and it is a new application."),
-     _("Apply for the renewal now. On-line renewal needs an unchanged Authorised Representative "
-       "with an active e-Cert (Organisational); check both first. When it is granted, set "
-       "`subscription_ends` in the configuration to the new date.")},
-    {ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRED,
-     _("The CA issues no further certificate for this name, and does not renew an ended "
-       "subscription: it is a new application. The certificate in use will be the last one."),
-     _("Apply at the CA anew today; the PIN envelope comes by registered mail or by hand. If "
-       "the renewal was granted already, set `subscription_ends` in the configuration to the "
-       "new date.")},
-    {ECERT_WATCHED_SUBSCRIPTION, ANY,
+    {ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, NULL,
+     _("Until then it is paid for, and its renewal takes its time at the CA. For Hongkong "
+       "Post: the application is wanted at least one month before, because the PIN envelope "
+       "comes by registered mail; after the end nothing is renewed, and it is a new "
+       "application."),
+     _("Apply at your CA for the renewal now. When it is granted, set `subscription_ends` in "
+       "the configuration to the new date. For Hongkong Post: on-line renewal needs an "
+       "unchanged Authorised Representative with an active e-Cert (Organisational); check "
+       "both first.")},
+    {ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRED, NULL,
+     _("The CA issues no further certificate for this name: the one in use will be the last. "
+       "For Hongkong Post: an ended subscription is not renewed, it is a new application."),
+     _("Apply at your CA today. If the renewal was granted already, set `subscription_ends` "
+       "in the configuration to the new date. For Hongkong Post: the PIN envelope comes by "
+       "registered mail or by hand.")},
+    {ECERT_WATCHED_SUBSCRIPTION, ANY, NULL,
      _("Without the day on which the subscription ends nobody is told in time to renew it."),
      _("Set `subscription_ends` in the configuration, as a date such as \"2027-06-30\".")},
-    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_EXPIRES,
+    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_EXPIRES, NULL,
      _("Without an active e-Cert (Organisational) of the Authorised Representative the CA's "
        "on-line renewal is blocked, and with it every server certificate of the organisation."),
      _("Renew this e-Cert with Hongkong Post first, at least one month ahead, before any server "
        "certificate is due. If the Authorised Representative has left, tell the CA the new one "
        "now.")},
-    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_EXPIRED,
+    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_EXPIRED, NULL,
      _("The CA's on-line renewal is blocked: it needs an active e-Cert (Organisational) of the "
        "Authorised Representative. An expired one is not renewed."),
      _("Apply for a new e-Cert (Organisational) now. Until it is here, renew server "
        "certificates by application in person, and early enough.")},
-    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_REVOKED,
+    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_REVOKED, NULL,
      _("The CA's on-line renewal is blocked: it needs an active e-Cert (Organisational) of the "
        "Authorised Representative, and this one was revoked."),
      _("Apply for a new e-Cert (Organisational) now. Until it is here, renew server "
        "certificates by application in person, and early enough.")},
-    {ECERT_WATCHED_ORGANISATIONAL, ANY,
+    {ECERT_WATCHED_ORGANISATIONAL, ANY, NULL,
      _("It is not known how long the e-Cert (Organisational) of the Authorised Representative "
        "is valid; if it expires unnoticed, the CA's on-line renewal is blocked."),
-     _("Correct the path, the rights or the `password_file` of the watch with `use = "
-       "\"organisational\"`, then run `ecert check {name}`.")},
+     _("Correct the path, the rights or, of a PKCS#12 file, the `password_file` of the watch "
+       "with `use = \"organisational\"`, then run `ecert check {name}`.")},
 
     /* ---- the inbox, and the units ---- */
-    {ECERT_WATCHED_INBOX, ECERT_CONDITION_WAITING,
+    {ECERT_WATCHED_INBOX, ECERT_CONDITION_WAITING, NULL,
      _("An issued file lies in the inbox and is not in use."),
      _("Run `ecert run`. If the file stays, `ecert verify FILE` tells what is wrong with it; "
        "what was refused lies in inbox/rejected/ with the reason beside it.")},
-    {ECERT_WATCHED_INBOX, ANY,
+    {ECERT_WATCHED_INBOX, ANY, NULL,
      _("What lies in the inbox cannot be used, so that the certificate it was meant for is not "
        "replaced."),
      _("Correct owner and mode of the inbox and its files. `ecert verify FILE` tells what is "
        "wrong with a file; get it from the CA again, or remove it.")},
-    {ECERT_WATCHED_UNIT, ECERT_CONDITION_FAILED,
+    {ECERT_WATCHED_UNIT, ECERT_CONDITION_FAILED, NULL,
      _("Its work was not done: certificates may not be deployed, or reminders not sent, until "
        "it is."),
      _("Read why with `journalctl -u {name}`, put it right, and start it again with `systemctl "
        "start {name}`; `ecert run` does the same work by hand.")},
 
     /* ---- whatever else has the condition ---- */
-    {ANY, ECERT_CONDITION_EXPIRES,
+    {ANY, ECERT_CONDITION_EXPIRES, NULL,
      _("From that moment on whatever uses it stops working."),
      _("Replace it in time, then look with `ecert check {name}`.")},
-    {ANY, ECERT_CONDITION_EXPIRED,
+    {ANY, ECERT_CONDITION_EXPIRED, NULL,
      _("Whatever uses it is refused now."),
      _("Replace it at once, then look with `ecert check {name}`.")},
-    {ANY, ECERT_CONDITION_NOT_YET_VALID,
+    {ANY, ECERT_CONDITION_NOT_YET_VALID, NULL,
      _("Clients refuse it until that moment. Often it is the clock of this machine that is "
        "wrong."),
      _("Compare date and time of this machine with a reliable clock. If they are right, do not "
        "use it before that moment.")},
-    {ANY, ECERT_CONDITION_MISSING,
+    {ANY, ECERT_CONDITION_MISSING, NULL,
      _("What is not there cannot be watched, and its expiry passes unnoticed."),
      _("Put it back, or take it out of the configuration, then look with `ecert check {name}`.")},
-    {ANY, ECERT_CONDITION_UNREADABLE,
+    {ANY, ECERT_CONDITION_UNREADABLE, NULL,
      _("What cannot be opened cannot be watched, and its expiry passes unnoticed."),
      _("Correct owner and mode of the file or its directory, then look with `ecert check "
        "{name}`.")},
-    {ANY, ECERT_CONDITION_UNDECODABLE,
+    {ANY, ECERT_CONDITION_UNDECODABLE, NULL,
      _("What cannot be understood cannot be watched, and its expiry passes unnoticed."),
      _("Replace the damaged file; `ecert verify FILE` tells more about it.")},
-    {ANY, ECERT_CONDITION_NO_ANSWER,
+    {ANY, ECERT_CONDITION_NO_ANSWER, NULL,
      _("What does not answer cannot be checked."),
      _("See whether the server runs and can be reached from here, then run `ecert check {name}`.")},
-    {ANY, ECERT_CONDITION_OTHER_LEAF,
+    {ANY, ECERT_CONDITION_OTHER_LEAF, NULL,
      _("Not the certificate that is expected here is in use; that one expires on its own day."),
      _("Find out who changed it; `ecert check {name}` looks again.")},
-    {ANY, ECERT_CONDITION_INCOMPLETE_CHAIN,
+    {ANY, ECERT_CONDITION_INCOMPLETE_CHAIN, NULL,
      _("Clients that do not know the issuing CA by chance cannot verify the server: many apps, "
        "programs and partners' systems fail where a browser does not."),
      _("Add the missing CA certificates behind the server's own, in order; never the root.")},
-    {ANY, ECERT_CONDITION_WRONG_CHAIN,
+    {ANY, ECERT_CONDITION_WRONG_CHAIN, NULL,
      _("Strict clients refuse a chain that is out of order, and what does not belong to it "
        "slows down every connection."),
      _("Put the chain in order: the server's certificate, the sub CA certificate, if wanted the "
        "cross-certificate; never the root.")},
-    {ANY, ECERT_CONDITION_REVOKED_ISSUER,
+    {ANY, ECERT_CONDITION_REVOKED_ISSUER, NULL,
      _("A CA certificate in the chain was revoked. Of Hongkong Post these are the sub CA "
        "certificates of 2017, which have the same name and key as those re-issued in 2025."),
-     _("Replace it with the sub CA certificate that was re-issued in 2025.")},
-    {ANY, ECERT_CONDITION_WRONG_NAME,
+     _("Replace it with the current sub CA certificate (of Hongkong Post the one re-issued in "
+       "2025).")},
+    {ANY, ECERT_CONDITION_WRONG_NAME, NULL,
      _("Clients refuse a certificate that does not name the server they asked for."),
      _("Use a certificate that covers the name, then look with `ecert check {name}`.")},
-    {ANY, ECERT_CONDITION_REVOKED,
+    {ANY, ECERT_CONDITION_REVOKED, NULL,
      _("The CA has withdrawn it: clients that ask for revocation refuse it, and it cannot be "
        "made valid again."),
      _("Replace it at once; ask the CA why it was revoked, and make a new key if the old one "
        "may be known to others.")},
-    {ANY, ECERT_CONDITION_REVOCATION_UNKNOWN,
+    {ANY, ECERT_CONDITION_REVOCATION_UNKNOWN, NULL,
      _("If the CA revoked it, for instance after a mistake of its own, it would not be noticed "
        "here."),
      _("See whether this machine reaches the CA's list by HTTP (of Hongkong Post: "
        "crl1.ecert.gov.hk), if needed through the configured `proxy`; then run `ecert check "
        "{name}`.")},
-    {ANY, ECERT_CONDITION_NOT_ISSUED,
+    {ANY, ECERT_CONDITION_NOT_ISSUED, NULL,
      _("Until the certificate is issued and taken nothing can be deployed for this name."),
      _("Follow up the application at the CA, and take the issued file with `ecert import FILE`.")},
-    {ANY, ECERT_CONDITION_NOT_DEPLOYED,
+    {ANY, ECERT_CONDITION_NOT_DEPLOYED, NULL,
      _("The newest certificate is here, but not in use: the old one will expire in use."),
      _("`ecert plan {name}` shows what would change, and `ecert deploy {name}` does it.")},
-    {ANY, ECERT_CONDITION_WAITING,
+    {ANY, ECERT_CONDITION_WAITING, NULL,
      _("It was issued and is not in use."),
      _("Run `ecert run`; `ecert verify FILE` tells what is wrong with a file that stays.")},
-    {ANY, ECERT_CONDITION_FAILED,
+    {ANY, ECERT_CONDITION_FAILED, NULL,
      _("Its work was not done."),
      _("Read the journal, put right what it tells, and run `ecert run`.")},
 };
 /* clang-format on */
 
-const struct ecert_advice *ecert_advice_for(enum ecert_watched watched,
-                                            enum ecert_condition condition)
+static bool fits(const struct ecert_advice *row, const struct ecert_finding *finding)
+{
+    return (row->watched == ANY || row->watched == (int)finding->watched) &&
+           (row->condition == ANY || row->condition == (int)finding->condition) &&
+           (row->detail == NULL ||
+            (finding->detail != NULL && strstr(finding->detail, row->detail) != NULL));
+}
+
+const struct ecert_advice *ecert_advice_for(const struct ecert_finding *finding)
 {
     for (size_t i = 0; i < ARRAY_SIZE(advice); i++)
-        if ((advice[i].watched == ANY || advice[i].watched == (int)watched) &&
-            (advice[i].condition == ANY || advice[i].condition == (int)condition))
+        if (fits(&advice[i], finding))
             return &advice[i];
     return &advice[ARRAY_SIZE(advice) - 1];
 }

@@ -219,3 +219,71 @@ state threshold title urgency watched what_to_do where" \
     [ "$status" -eq 2 ]
     same "$before" "$(snapshot "$W")"
 }
+
+@test "dates that cannot be read are no end for ever; 1970 is long past" {
+    openssl x509 -in "$W/d300.cer" -outform DER -out "$W/d300.der"
+    python3 - "$W/d300.der" "$W" <<'PY'
+import re, sys
+der = open(sys.argv[1], "rb").read()
+times = list(re.finditer(rb"\x17\x0d\d{12}Z", der))
+for at, text, name in ((1, b"\x17\x0dXX0101000000Z", "after"), (0, b"\x17\x0dXX0101000000Z", "before"),
+                       (1, b"\x17\x0d700101000000Z", "epoch")):
+    start, end = times[at].span()
+    open(f"{sys.argv[2]}/{name}.der", "wb").write(der[:start] + text + der[end:])
+PY
+    local name
+    for name in after before; do
+        watching a="$W/$name.der"
+        run_ecert check --nagios
+        is "$name" 3 "$status"
+        says "its dates cannot be read"
+    done
+    watching a="$W/epoch.der"
+    run_ecert check --json
+    [ "$status" -eq 2 ]
+    is "condition" expired "$(json 'o["findings"][0]["condition"]' <<<"$output")"
+}
+
+@test "nothing watched, nothing looked at: no good news" {
+    printf 'state_dir = "%s/state";\ncertificates = ( );\n' "$W" >"$W/ecert.conf"
+    run_ecert check
+    [ "$status" -eq 3 ]
+    says "nothing is watched"
+    run_ecert check --nagios
+    [ "$status" -eq 3 ]
+    [[ $output == "ECERT UNKNOWN - nothing is watched"* ]]
+    printf 'watch = ( { name = "far"; endpoint = "127.0.0.1:9"; } );\n' >>"$W/ecert.conf"
+    run_ecert check --offline far
+    [ "$status" -eq 3 ]
+    says "nothing was looked at"
+}
+
+@test "a directory: what is called a certificate and is none; keys, requests and CRLs are fine" {
+    mkdir "$W/found"
+    cp "$W/d300.cer" "$W/found/good.crt"
+    cp "$W/d300.key" "$W/found/key.pem" 2>/dev/null ||
+        openssl genpkey -algorithm ed25519 -out "$W/found/key.pem"
+    printf 'just words\n' >"$W/found/README"
+    printf 'state_dir = "%s/state";\ncertificates = ( );\nwatch = ( { name = "d"; directory = "%s"; } );\n' \
+        "$W" "$W/found" >"$W/ecert.conf"
+    run_ecert check
+    [ "$status" -eq 0 ]
+    printf 'just words\n' >"$W/found/words.crt"
+    : >"$W/found/empty.PEM"
+    mkfifo "$W/found/pipe.cer" "$W/found/pipe"
+    run_ecert check --json
+    [ "$status" -eq 3 ]
+    is "conditions" "fine undecodable undecodable unreadable" \
+        "$(json '" ".join(sorted(f["condition"] for f in o["findings"]))' <<<"$output")"
+    says "words.crt" "empty.PEM" "pipe.cer"
+}
+
+@test "a pattern: a directory that cannot be listed is told" {
+    mkdir "$W/found"
+    ln -s loop "$W/found/loop"
+    printf 'state_dir = "%s/state";\ncertificates = ( );\nwatch = ( { name = "g"; glob = "%s"; } );\n' \
+        "$W" "$W/found/loop/*.pem" >"$W/ecert.conf"
+    run_ecert check --nagios
+    [ "$status" -eq 3 ]
+    says "list '$W/found/loop': " "1 unknown, 0 fine"
+}

@@ -84,3 +84,46 @@ CONF
         "endpoint|wrong-name|127.0.0.1:$NGINX_PORT (mail.myserver.com)|" \
         "endpoint|undecodable|$W/list:3|$W/list:3: 'nonsense' is not host:port"
 }
+
+@test "the private key of the newest generation: gone, another one, readable by others" {
+    local key="$W/state/certificates/$NAME/generations/0001/privkey.pem"
+    run found '.watched == "certificate" and .condition != "fine"'
+    is "good" "" "$output"
+    cp -p "$key" "$W/kept.pem"
+    rm -f "$key"
+    run found '.watched == "certificate" and .condition != "fine"'
+    says "certificate|missing|" "$key"
+    install -m 600 "$W/$OLD.key" "$key"
+    touch -d '1 day ago' "$key"
+    run found '.watched == "certificate" and .condition != "fine"'
+    says "certificate|undecodable|" "is not the private key of the certificate beside it"
+    cp -p "$W/kept.pem" "$key"
+    chmod 644 "$key"
+    run found '.watched == "certificate" and .condition != "fine"'
+    says "certificate|unreadable|" "0644"
+}
+
+@test "CRLs are in neither the figures nor the metric of ends" {
+    run_ecert check --prometheus "$W/ecert.prom" --nagios
+    ! grep 'ecert_certificate_not_after_seconds{.*watched="crl"' "$W/ecert.prom"
+    grep -q 'ecert_certificate_not_after_seconds{.*watched="certificate"' "$W/ecert.prom"
+    local soonest
+    soonest=$(sed -n 's/.*soonest=\(-\?[0-9]*\).*/\1/p' <<<"$output")
+    is "soonest" "$(jq '[.findings[] | select(.watched != "crl" and .days != null) | .days] | min' \
+        <<<"$(ecert check --json)")" "$soonest"
+}
+
+@test "right after a reload: the old worker of nginx is not believed" {
+    take "$W/second.cer"
+    ecert deploy --quiet
+    run found '.condition == "other-leaf"'
+    is "drift" "" "$output"
+}
+
+@test "right after a reload: nor by ecert status" {
+    take "$W/second.cer"
+    ecert deploy --quiet
+    run_ecert status
+    says "serves it"
+    says_not "SERVES ANOTHER"
+}

@@ -19,6 +19,10 @@ options_of() { # COMMAND: "--name" or "--name ARGUMENT", one per line
     ecert "$1" --help | sed -nE 's/^  -., (--[a-z-]+( [A-Z]+)?) .*/\1/p'
 }
 
+said() { # TEXT
+    grep -qF -- "$1" <<<"$output$stderr"
+}
+
 # ---- mistakes ----
 
 many_mistakes() {
@@ -155,6 +159,60 @@ ROWS
     [ "$status" -eq 0 ]
     [ "$(json '(o["certificates"], o["warnings"])' <<<"$output")" = \
         "(0, ['$W/ecert.conf: no certificate is configured: nothing will be deployed'])" ]
+}
+
+@test "what there is is counted: certificates, targets, watches, contacts" {
+    printf 'state_dir = "%s/state";\ncertificates = ( );\nwatch = ( { file = "/a"; }, { file = "/b"; } );\n' \
+        "$W" >"$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    [ "$output" = "$W/ecert.conf: fine: nothing is deployed, 2 watches are followed, 0 contacts" ]
+    write_config "" "" "watch = ( { file = \"/a\"; } );
+        contacts = ( { email = \"a@example.com\"; language = \"zh_HK\"; } );"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    said "$W/ecert.conf: fine: 1 certificate, "
+    said ", 1 watch, 1 contact"
+    run_ecert config --json
+    [ "$(json '(o["certificates"], o["watches"], o["contacts"])' <<<"$output")" = "(1, 1, 1)" ]
+}
+
+@test "people who cannot be told, because there is no mail: a warning for each, once" {
+    local people='watch = ( { file = "/a"; contacts = [ "a@example.com", "b@example.com" ]; },
+        { file = "/b"; escalation = [ "A@example.com" ]; } );'
+    printf 'state_dir = "%s/state";\ncertificates = ( );\n%s\nreminders = { escalation = [ "boss@example.com" ]; };\n' \
+        "$W" "$people" >"$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    said "a@example.com cannot be told: reminders has no 'email'"
+    said "b@example.com cannot be told: reminders has no 'email'"
+    said "boss@example.com cannot be told: reminders has no 'email'"
+    [ "$(grep -ci 'a@example.com' <<<"$output")" = 1 ]
+    printf 'state_dir = "%s/state";\ncertificates = ( );\n%s\nreminders = { email = { server = "smtp://mx.example";
+        from = "e@example.com"; to = [ "t@example.com" ]; }; };\n' "$W" "$people" >"$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    if said "cannot be told"; then false; fi
+}
+
+@test "a password file of one watch that is not there stops nothing: check tells of it" {
+    printf 'state_dir = "%s/state";\ncertificates = ( );\nwatch = ( { name = "locked"; file = "%s/a.p12"; password_file = "%s/absent"; } );\n' \
+        "$W" "$W" "$W" >"$W/ecert.conf"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$W/a.key" \
+        -out "$W/a.pem" -subj "/CN=a" -days 300 2>/dev/null
+    openssl pkcs12 -export -inkey "$W/a.key" -in "$W/a.pem" -passout pass:x -out "$W/a.p12"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    run_ecert check
+    [ "$status" -eq 3 ]
+    said "locked"
+    said "$W/absent"
+    said "password_file"
+    printf 'x\n' >"$W/absent"
+    chmod 666 "$W/absent"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    said "password_file"
 }
 
 @test "files in a directory that does not exist: told with the line by ecert config; a run leaves that target out" {

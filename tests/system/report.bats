@@ -1,5 +1,5 @@
 # `ecert report`: the page as a real browser shows it.
-# covers: core/monitor/page.h core/monitor/page_timeline.h
+# covers: core/monitor/page.h core/monitor/page_timeline.h core/cli/output.h
 
 load deploying
 
@@ -71,7 +71,8 @@ seen() {
 }
 
 @test "the page replaces an older one whole, and can be read by others" {
-    printf 'old' >"$W/page.html"
+    ecert report "$W/page.html" --offline
+    echo rest >>"$W/page.html"
     ecert report "$W/page.html" --offline
     head -c 15 "$W/page.html" | grep -qx '<!DOCTYPE html>'
     tail -n 1 "$W/page.html" | grep -qx '</html>'
@@ -80,5 +81,43 @@ seen() {
     says "$W/no/such/folder"
     run -2 ecert report "$W/page.html" --language klingon
     says "klingon"
+    no_leftovers
+}
+
+@test "only a page of its own is replaced: a configuration, a key, a folder stay as they are" {
+    local file before
+    cp "$W/ecert.conf" "$W/other.conf"
+    printf '<!DOCTYPE html><title>somebody else'"'"'s</title>' >"$W/other.html"
+    { head -c 400 /dev/zero | tr '\0' ' '; echo '<meta name="generator" content="ecert">'; } >"$W/late.html"
+    mkdir "$W/folder"
+    before=$(sha256sum "$W/other.conf" "$W/other.html" "$W/late.html")
+    for file in other.conf other.html late.html folder; do
+        run -1 ecert report "$W/$file" --offline
+        says "'$W/$file'"
+        says "not"
+    done
+    ln -s other.conf "$W/link.html"
+    run -1 ecert report "$W/link.html" --offline
+    is "the others" "$before" "$(sha256sum "$W/other.conf" "$W/other.html" "$W/late.html")"
+    : >"$W/empty.html"
+    ecert report "$W/empty.html" --offline
+    grep -q '<meta name="generator" content="ecert">' "$W/empty.html"
+    no_leftovers
+}
+
+@test "check --prometheus replaces only metrics of its own" {
+    echo 'a = "b";' >"$W/other.conf"
+    echo '# HELP node_load1 1m load average.' >"$W/node.prom"
+    local file before
+    before=$(sha256sum "$W/other.conf" "$W/node.prom")
+    for file in other.conf node.prom; do
+        run -3 ecert check --offline --prometheus "$W/$file"
+        says "'$W/$file' exists and was not written by this command"
+    done
+    is "the others" "$before" "$(sha256sum "$W/other.conf" "$W/node.prom")"
+    : >"$W/ecert.prom"
+    ecert check --offline --quiet --prometheus "$W/ecert.prom" || true
+    is "an empty file" "# HELP ecert_" "$(head -c 13 "$W/ecert.prom")"
+    ecert check --offline --quiet --prometheus "$W/ecert.prom" || true
     no_leftovers
 }

@@ -43,8 +43,9 @@ static void answer(const struct ecert_probe *probe, const char *key_type, struct
              strcmp(now_at->servers[i].key_type, key_type) != 0))
             continue;
         seen->answered = true;
-        seen->certificates =
-            fixture_stack(now_at->servers[i].leaf, now_at->servers[i].issuer, NULL);
+        seen->certificates = fixture_stack(
+            now_at->n_looks <= now_at->n_old_looks ? now_at->old_leaf : now_at->servers[i].leaf,
+            now_at->servers[i].issuer, NULL);
         return;
     }
     seen->why_not = strdup("connection refused");
@@ -151,6 +152,7 @@ struct ecert_certificate_config *site_add_certificate(struct site *s, const char
     assert_true(s->config.n_certificates < ENTRIES_MAX);
     entry->name = strdup(name);
     entry->authority = strdup("test");
+    entry->key.place = ECERT_KEY_IIS; /* no key here */
     entry->file = strdup("/etc/ecert/ecert.conf");
     entry->line = (unsigned)(10 * ++s->config.n_certificates);
     return entry;

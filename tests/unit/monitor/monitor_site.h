@@ -34,6 +34,8 @@ struct site {
     /* the network */
     struct site_server servers[SERVERS_MAX];
     size_t n_servers;
+    X509 *old_leaf; /* is served by every server in the first n_old_looks looks */
+    size_t n_old_looks;
     bool network_is_broken;
     size_t n_looks, n_probed; /* calls, and endpoints in all of them */
     enum ecert_status ocsp_status;

@@ -304,6 +304,40 @@ static void drift(void **state)
     X509_free(other);
 }
 
+/* An old worker answers for a moment after a reload. */
+static void old_worker(void **state)
+{
+    struct site *s = *state;
+
+    s->old_leaf = site_make_leaf(s, s->f->leaf_key, "77", 200);
+    (void)site_add_certificate(s, NAME);
+    site_deploy(s, site_issue(s, NAME, s->f->leaf, s->f->sub), s->f->leaf, "192.0.2.1");
+    site_serve(s, "192.0.2.1", NULL, s->f->leaf, s->f->sub);
+    for (s->n_old_looks = 0; s->n_old_looks <= 2; s->n_old_looks++) {
+        s->n_looks = 0;
+        site_run(s, false);
+        assert_non_null(site_only(s, ECERT_WATCHED_TARGET, ECERT_CONDITION_FINE));
+        assert_int_equal(site_count(s, ECERT_WATCHED_TARGET, ECERT_CONDITION_OTHER_LEAF), 0);
+        assert_int_equal(s->n_looks, s->n_old_looks + 1);
+    }
+    s->n_looks = 0; /* three old answers are no moment any more */
+    site_run(s, false);
+    assert_non_null(site_only(s, ECERT_WATCHED_TARGET, ECERT_CONDITION_OTHER_LEAF));
+    assert_int_equal(s->n_looks, 3);
+    X509_free(s->old_leaf);
+}
+
+static void key_is_gone(void **state)
+{
+    struct site *s = *state;
+
+    site_add_certificate(s, NAME)->key.place = ECERT_KEY_FILE;
+    (void)site_issue(s, NAME, s->f->leaf, s->f->sub); /* without one */
+    site_run(s, true);
+    site_says(site_only(s, ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_MISSING), "generation 1",
+              "privkey.pem");
+}
+
 static void drift_that_expires(void **state)
 {
     struct site *s = *state;
@@ -479,6 +513,8 @@ int main(void)
         TEST(one_leaf_lost),
         TEST(broken_profile),
         TEST(drift),
+        TEST(old_worker),
+        TEST(key_is_gone),
         TEST(drift_that_expires),
         TEST(other_kind_of_key),
         TEST(lags_behind),

@@ -35,6 +35,23 @@ static void watched_endpoint(void **state)
     assert_int_equal(site_count(s, ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_FINE), 0);
 }
 
+/* Its list is needed for what is served, whoever else relies on it. */
+static void list_of_a_stranger_fails(void **state)
+{
+    struct site *s = *state;
+    struct ecert_watch_config *watch = site_add_watch(s, "www");
+    X509_CRL *crl = test_crl_make(s->f->sub, s->f->sub_key, NULL, ecert_clock_now() - 9 * DAY,
+                                  ecert_clock_now() - 2 * DAY);
+
+    watch->endpoint = strdup("www.test.hk:443");
+    site_serve(s, "www.test.hk", NULL, s->f->leaf, s->f->sub);
+    (void)fake_network_serve(FIXTURE_SUB_CRL, test_crl_der(crl));
+    site_run(s, false);
+    assert_int_equal(s->n - site_count(s, ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_FINE), 1);
+    assert_int_equal(s->found[0].watched, ECERT_WATCHED_CRL);
+    X509_CRL_free(crl);
+}
+
 static void list_of_endpoints(void **state)
 {
     struct site *s = *state;
@@ -150,11 +167,9 @@ static void inbox(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(watched_endpoint),
-        TEST(list_of_endpoints),
-        TEST(chain_of_a_stranger),
-        TEST(watched_files),
-        TEST(inbox),
+        TEST(watched_endpoint),  TEST(list_of_a_stranger_fails),
+        TEST(list_of_endpoints), TEST(chain_of_a_stranger),
+        TEST(watched_files),     TEST(inbox),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -459,7 +459,7 @@ static void chats_get_text_alone(void **state)
     const char *text = text_of(json, "text");
     assert_null(strchr(text, '<'));
     check_has(text, "&lt;!channel&gt; &lt;https://evil.example|click&gt; &amp; co");
-    check_has(text, "What to do: `ecert plan shop.example.hk`");
+    check_has(text, "\nNote: the shop; 電話 2921 2222\nWhat to do: `ecert plan shop.example.hk`");
     json_decref(json);
 
     json = read_json(&notice, "teams", NULL);
@@ -468,7 +468,9 @@ static void chats_get_text_alone(void **state)
     check_text(card, "contentType", "application/vnd.microsoft.card.adaptive");
     check_text(card, "content.type", "AdaptiveCard");
     const json_t *body = json_object_get(json_object_get(card, "content"), "body");
-    assert_int_equal(json_array_size(body), 3);
+    assert_int_equal(json_array_size(body), 4);
+    check_text(json_array_get(json_object_get(json_array_get(body, 2), "inlines"), 0), "text",
+               "Note: the shop; 電話 2921 2222");
     for (size_t i = 0; i < json_array_size(body); i++)
         check_text(json_array_get(body, i), "type", "RichTextBlock"); /* no Markdown in it */
     json_decref(json);
@@ -491,7 +493,7 @@ static void chats_take_only_so_much(void **state)
         const struct ecert_notice notice = notice_of(list, MANY, i == 0 ? "en" : "zh_HK");
         json_t *json = read_json(&notice, "slack", &len);
         assert_in_range(len, 5000, 20000);
-        check_has(text_of(json, "text"), "`ecert check`");
+        check_has(text_of(json, "text"), "`ecert check --verbose`");
         json_decref(json);
         json_decref(read_json(&notice, "teams", &len));
         assert_in_range(len, 5000, 24000);

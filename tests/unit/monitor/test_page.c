@@ -113,6 +113,20 @@ static void what_ends_later_is_counted(void **state)
     free(html);
 }
 
+/* By its mark `ecert report` knows a page again, and a reader knows what the moment is. */
+static void a_page_says_what_it_is_and_of_when(void **state)
+{
+    const struct ecert_finding finding = expiring(plain, 3);
+    (void)state;
+
+    char *html = render(&finding, 1, "en");
+    const char *mark = strstr(html, ECERT_PAGE_MARK);
+    assert_non_null(mark);
+    assert_in_range(mark - html, 0, 400 - strlen(ECERT_PAGE_MARK));
+    assert_non_null(strstr(html, "<p>as of <time datetime=\"2026-11-21T12:00:00Z\">"));
+    free(html);
+}
+
 static void in_chinese(void **state)
 {
     const struct ecert_finding finding = expiring(plain, 3);
@@ -133,6 +147,7 @@ int main(void)
         cmocka_unit_test(only_what_is_urgent_needs_action),
         cmocka_unit_test(reminders_stand_on_the_line),
         cmocka_unit_test(what_ends_later_is_counted),
+        cmocka_unit_test(a_page_says_what_it_is_and_of_when),
         cmocka_unit_test(in_chinese),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,13 +74,19 @@ static const struct state_row {
     {"just past", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, -1,
      "expired less than a day ago (2026-11-21)", "已到期不足一日（2026-11-21）"},
     {"one day past", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, -DAY - 1,
-     "expired 1 day ago (2026-11-20)", "已到期 1 日（2026-11-20）"},
+     "expired 2 days ago (2026-11-20)", "已到期 2 日（2026-11-20）"},
     {"long past", ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_EXPIRED, -40 * DAY - 1,
-     "expired 40 days ago (2026-10-12)", "已到期 40 日（2026-10-12）"},
+     "expired 41 days ago (2026-10-12)", "已到期 41 日（2026-10-12）"},
     {"a subscription ends", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, 45 * DAY,
-     "ends in 45 days (2027-01-05)", "尚餘 45 日屆滿（2027-01-05）"},
+     "the subscription ends in 45 days (2027-01-05)", "登記期尚餘 45 日屆滿（2027-01-05）"},
+    {"a subscription far from its end", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_FINE, 196 * DAY,
+     "the subscription ends in 196 days (2027-06-05)", "登記期尚餘 196 日屆滿（2027-06-05）"},
+    {"a subscription's last day", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, 60,
+     "the subscription ends in less than a day (2026-11-21)", "登記期不足一日即屆滿（2026-11-21）"},
+    {"a list ends", ECERT_WATCHED_CRL, ECERT_CONDITION_EXPIRES, 3 * DAY,
+     "ends in 3 days (2026-11-24)", "尚餘 3 日屆滿（2026-11-24）"},
     {"a subscription ended", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRED, -3 * DAY - 1,
-     "ended 3 days ago (2026-11-18)", "已屆滿 3 日（2026-11-18）"},
+     "the subscription ended 4 days ago (2026-11-18)", "登記期已屆滿 4 日（2026-11-18）"},
     {"fine", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_FINE, 196 * DAY,
      "valid for 196 more days (2027-06-05)", "有效，尚餘 196 日（2027-06-05）"},
     {"fine without an end", ECERT_WATCHED_UNIT, ECERT_CONDITION_FINE, 0, "fine", "正常"},
@@ -159,8 +165,9 @@ static void nothing_is_without_words(void **state)
 /* Every row is reached by somebody, and names commands that there are. */
 static void check_commands(const char *text)
 {
-    static const char *const commands[] = {"check", "remind", "ack",    "status", "plan",  "deploy",
-                                           "run",   "import", "verify", "report", "config"};
+    static const char *const commands[] = {"check",  "remind", "ack",    "status",
+                                           "plan",   "deploy", "run",    "import",
+                                           "verify", "report", "config", "rollback"};
 
     for (const char *p = text; (p = strstr(p, "`ecert ")) != NULL; p++) {
         const char *word = p + strlen("`ecert ");
@@ -175,6 +182,18 @@ static void check_commands(const char *text)
     }
 }
 
+static bool reaches(const struct ecert_advice *row, enum ecert_watched watched,
+                    enum ecert_condition condition)
+{
+    char *detail = row->detail == NULL ? NULL : strdup(row->detail);
+    const struct ecert_finding finding = {
+        .watched = watched, .condition = condition, .detail = detail};
+    const bool reached = ecert_advice_for(&finding) == row;
+
+    free(detail);
+    return reached;
+}
+
 static void every_row_is_reached_and_names_commands_that_exist(void **state)
 {
     size_t n;
@@ -186,12 +205,98 @@ static void every_row_is_reached_and_names_commands_that_exist(void **state)
 
         for (size_t w = 0; w < ARRAY_SIZE(all_watched); w++)
             for (size_t c = 0; c < ARRAY_SIZE(all_conditions); c++)
-                reached =
-                    reached || ecert_advice_for(all_watched[w], all_conditions[c]) == &advice[i];
+                reached = reached || reaches(&advice[i], all_watched[w], all_conditions[c]);
         if (!reached)
             print_error("nothing reaches row %zu: %s\n", i, advice[i].why);
         assert_true(reached);
         check_commands(advice[i].what_to_do);
+    }
+}
+
+/* ---- advice that fits ---- */
+
+static const struct fit_row {
+    const char *name;
+    enum ecert_watched watched;
+    enum ecert_condition condition;
+    const char *detail;
+    const char *has, *has_not; /* the words of what to do */
+} fit_rows[] = {
+    {"no TLS", ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NO_ANSWER, "no TLS is spoken there",
+     "set `starttls` of the watch", "firewall"},
+    {"no STARTTLS", ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NO_ANSWER,
+     "the server does not offer STARTTLS", "take `starttls` out of the watch", "firewall"},
+    {"silence", ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NO_ANSWER, "connection refused", "firewall",
+     "starttls"},
+    {"a bad line", ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNDECODABLE,
+     "/etc/list:3: 'x' is not host:port, such as", "Correct the line", "the server sends"},
+    {"a directory", ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE, "'/etc/ssl' is a directory",
+     "`directory = ...`", "password"},
+    {"a file of somebody else", ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE,
+     "open '/x': Permission denied", "the right to read it", "password"},
+    {"a CRL", ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE,
+     "'/x': the file holds no certificate, only a certificate revocation list (CRL)",
+     "Take the CRL out of the watch", "password"},
+    {"a locked PKCS#12", ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE,
+     "'/x': the PKCS#12 is encrypted and no passphrase is given; set `password_file` of the source "
+     "or watch, or --password-file",
+     "`password_file` of the watch", "Restore"},
+    {"a password that is not there", ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE,
+     "'/x.p12': open '/etc/word': No such file or directory", "`password_file` of the watch",
+     "Restore"},
+    {"damage", ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "'/x': the file is empty",
+     "Restore the file", "password"},
+    {"not yet valid, served", ECERT_WATCHED_TARGET, ECERT_CONDITION_NOT_YET_VALID, NULL,
+     "`ecert rollback www.example.hk`", "do not use it"},
+    {"not yet valid, watched", ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_NOT_YET_VALID, NULL,
+     "whoever runs the server", "do not use it"},
+    {"any CA's subscription", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, NULL,
+     "Apply at your CA for the renewal now. When it is granted", NULL},
+};
+
+static void advice_fits(void **state)
+{
+    static char name[] = "www.example.hk";
+    const struct fit_row *row = *state;
+    char *detail = row->detail == NULL ? NULL : strdup(row->detail);
+    const struct ecert_finding finding = {.watched = row->watched,
+                                          .condition = row->condition,
+                                          .name = name,
+                                          .detail = detail,
+                                          .not_before = NOW};
+
+    check_sentence(ecert_words_why, &finding);
+    check_sentence(ecert_words_what_to_do, &finding);
+    (void)ecert_words_use("en");
+    char *said = say(ecert_words_what_to_do, &finding);
+    if (strstr(said, row->has) == NULL)
+        print_error("no '%s' in: %s\n", row->has, said);
+    assert_non_null(strstr(said, row->has));
+    assert_true(row->has_not == NULL || strstr(said, row->has_not) == NULL);
+    free(said);
+    free(detail);
+}
+
+/* What only Hongkong Post has is said behind its name. */
+static void of_other_cas_nothing_untrue_is_said(void **state)
+{
+    static const char *const own[] = {"PIN envelope", "Authorised Representative", "of 2025",
+                                      "re-issued in 2025"};
+    size_t n;
+    const struct ecert_advice *advice = ecert_advice_all(&n);
+    (void)state;
+
+    for (size_t i = 0; i < n; i++) {
+        const char *const texts[] = {advice[i].why, advice[i].what_to_do};
+
+        for (size_t k = 0; advice[i].watched != ECERT_WATCHED_ORGANISATIONAL && k < 2 * 4; k++) {
+            const char *text = texts[k / 4], *at = strstr(text, own[k % 4]);
+            const char *named = strstr(text, "Hongkong Post");
+
+            if (at != NULL && (named == NULL || named > at))
+                print_error("said of every CA: %s\n", text);
+            assert_true(at == NULL || (named != NULL && named < at));
+        }
     }
 }
 
@@ -291,11 +396,13 @@ int main(void)
     const struct CMUnitTest single[] = {
         cmocka_unit_test(nothing_is_without_words),
         cmocka_unit_test(every_row_is_reached_and_names_commands_that_exist),
+        cmocka_unit_test(of_other_cas_nothing_untrue_is_said),
         cmocka_unit_test(languages_change_without_a_locale_of_the_machine),
         cmocka_unit_test(what_is_not_known_is_english),
         cmocka_unit_test(without_a_catalogue_it_is_english),
     };
     struct CMUnitTest states[ARRAY_SIZE(state_rows)] = {0}, names[ARRAY_SIZE(name_rows)] = {0};
+    struct CMUnitTest fits[ARRAY_SIZE(fit_rows)] = {0};
 
     ecert_words_directory(TEST_LOCALE_DIR);
     for (size_t i = 0; i < ARRAY_SIZE(state_rows); i++)
@@ -306,6 +413,10 @@ int main(void)
         names[i] = (struct CMUnitTest){.name = name_rows[i].word,
                                        .test_func = names_are_words_of_a_shell,
                                        .initial_state = (void *)(uintptr_t)&name_rows[i]};
-    return cmocka_run_group_tests(states, NULL, NULL) + cmocka_run_group_tests(names, NULL, NULL) +
-           cmocka_run_group_tests(single, NULL, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(fit_rows); i++)
+        fits[i] = (struct CMUnitTest){.name = fit_rows[i].name,
+                                      .test_func = advice_fits,
+                                      .initial_state = (void *)(uintptr_t)&fit_rows[i]};
+    return cmocka_run_group_tests(states, NULL, NULL) + cmocka_run_group_tests(fits, NULL, NULL) +
+           cmocka_run_group_tests(names, NULL, NULL) + cmocka_run_group_tests(single, NULL, NULL);
 }
