@@ -106,7 +106,6 @@ static const struct wrong {
     {"another use", WATCH(FILE_OF "use = \"personal\";"), "3: 'use' must be \"organisational\", not \"personal\""},
     {"a password of everybody", WATCH(FILE_OF "password_file = \"~/shown\";"), "3: 'password_file': '~/shown' holds a secret and everybody can read it (mode 0644); chmod o-r"},
     {"a password that others write", WATCH(FILE_OF "password_file = \"~/open\";"), "3: 'password_file': '~/open' can be written by others"},
-    {"a password that is not there", WATCH(FILE_OF "password_file = \"~/none\";"), "3: 'password_file': "},
     {"another STARTTLS", WATCH(HOST_OF "starttls = \"imaps\";"), "3: 'starttls': 'imaps' is none of smtp, imap, pop3, ftp, ldap (did you mean 'imap'?)"},
     {"a server name with a star", WATCH(HOST_OF "server_name = \"*.a.test\";"), "3: 'server_name': '*.a.test' is a wildcard"},
     {"an endpoint without a port", WATCH("endpoint = \"a.test\";"), "3: 'endpoint': 'a.test' is not host:port, such as"},
@@ -278,7 +277,8 @@ static void watches_are_read(void **state)
                                                            "escalation = [ \"c@x.test\" ]; "
                                                            "thresholds = ( 0, 3650L, 30 ); note = "
                                                            "\"要續期\"; },\n"
-                                                           "{ directory = \"/none\"; }, { glob = "
+                                                           "{ directory = \"/none\"; password_file "
+                                                           "= \"/none/word\"; }, { glob = "
                                                            "\"/none/*/[ab]?.pem\"; },\n"
                                                            "{ endpoint = \"Mail.X.test:587\"; "
                                                            "server_name = \"SMTP.x.test\"; "
@@ -307,6 +307,7 @@ static void watches_are_read(void **state)
     assert_int_equal(watch[0].line, 4);
     assert_non_null(strstr(watch[0].config_file, "/ecert.conf"));
     assert_string_equal(watch[1].name, "/none");
+    assert_string_equal(watch[1].password_file, "/none/word"); /* told when it is needed */
     assert_int_equal(watch[1].use, ECERT_WATCH_PLAIN);
     assert_int_equal(watch[1].settings.thresholds.n, 0);
     assert_string_equal(watch[2].name, "/none/*/[ab]?.pem");
