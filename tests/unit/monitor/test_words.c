@@ -339,8 +339,14 @@ static void names_are_words_of_a_shell(void **state)
 
 static void languages_change_without_a_locale_of_the_machine(void **state)
 {
+    /* cmocka reads how it shall write, whenever it writes */
+    const char *output = getenv("CMOCKA_MESSAGE_OUTPUT");
+    ECERT_AUTO(ecert_auto_free) char *kept = output == NULL ? NULL : strdup(output);
+
     (void)state;
     assert_int_equal(clearenv(), 0); /* as core/base/process.c leaves it */
+    if (kept != NULL)
+        assert_int_equal(setenv("CMOCKA_MESSAGE_OUTPUT", kept, 1), 0);
     assert_int_equal(setenv("LANG", "C", 1), 0);
     assert_int_equal(setenv("LC_ALL", "C", 1), 0);
     for (int i = 0; i < 3; i++) {
