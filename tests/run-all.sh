@@ -47,9 +47,10 @@ build() { # folder cmake-options...
     passed=$((passed + 1))
 }
 
-# Each unit test is one program; what stands before "--" is put before it (valgrind ...).
+# Each unit test is one program; what stands before "--" is put before it (valgrind ...). As many run
+# at a time as there are processors; they are counted in their order.
 units() { # folder kind [prefix...] -- [name...]   (no name: all)
-    local folder=$1 kind=$2 program prefix=()
+    local folder=$1 kind=$2 program prefix=() running=0
     shift 2
     while [ "$1" != -- ]; do
         prefix+=("$1")
@@ -58,9 +59,20 @@ units() { # folder kind [prefix...] -- [name...]   (no name: all)
     shift
     [ $# -gt 0 ] || set -- $(basename -a "$folder"/tests/unit/test_* | sed 's/^test_//')
     for program in "$@"; do
-        CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "${prefix[@]}" "$folder/tests/unit/test_$program" \
-            >"$LOG/tap" 2>&1 </dev/null
-        count "$kind $program" "$LOG/tap" $?
+        if [ "$running" -ge "$(nproc)" ]; then
+            wait -n
+            running=$((running - 1))
+        fi
+        {
+            CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "${prefix[@]}" "$folder/tests/unit/test_$program" \
+                >"$LOG/$program.tap" 2>&1 </dev/null
+            echo $? >"$LOG/$program.code"
+        } &
+        running=$((running + 1))
+    done
+    wait
+    for program in "$@"; do
+        count "$kind $program" "$LOG/$program.tap" "$(cat "$LOG/$program.code")"
     done
 }
 
@@ -98,9 +110,34 @@ step "unit tests with valgrind"
 units build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes -- "${VALGRIND[@]}"
 step "system tests: real servers"
+# Two files at a time, the longest first; each has its own folders and ports. The load alone, at last.
+system() { # file...
+    local file name running=0
+    for file in "$@"; do
+        if [ "$running" -ge 2 ]; then
+            wait -n
+            running=$((running - 1))
+        fi
+        name=$(basename "$file" .bats)
+        {
+            ECERT_BUILD="$PWD/build/gcc" timeout 600 bats --formatter tap "$file" \
+                >"$LOG/$name.tap" 2>&1 </dev/null
+            echo $? >"$LOG/$name.code"
+        } &
+        running=$((running + 1))
+    done
+    wait
+    for file in "$@"; do
+        name=$(basename "$file" .bats)
+        count "$name" "$LOG/$name.tap" "$(cat "$LOG/$name.code")"
+    done
+}
+long=(tests/system/transaction.bats tests/system/apache.bats tests/system/nginx.bats)
+others=()
 for file in tests/system/*.bats; do
-    ECERT_BUILD="$PWD/build/gcc" timeout 600 bats --formatter tap "$file" >"$LOG/tap" 2>&1 </dev/null
-    count "$(basename "$file" .bats)" "$LOG/tap" $?
+    case " ${long[*]} tests/system/load.bats " in *" $file "*) ;; *) others+=("$file") ;; esac
 done
+system "${long[@]}" "${others[@]}"
+system tests/system/load.bats
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
