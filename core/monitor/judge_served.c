@@ -103,7 +103,7 @@ static enum ecert_status judge_leaf(const struct ecert_served_question *question
     return add(ret, ECERT_CONDITION_OTHER_LEAF, &words, err);
 }
 
-static bool is_address(const char *host)
+bool ecert_served_is_address(const char *host)
 {
     unsigned char address[16];
 
@@ -112,7 +112,7 @@ static bool is_address(const char *host)
 
 static bool covers(const X509 *leaf, const char *host)
 {
-    if (!is_address(host))
+    if (!ecert_served_is_address(host))
         return ecert_certificate_covers(leaf, host);
     const bool covered = X509_check_ip_asc(opened(leaf), host, 0) == 1;
     ERR_clear_error();
@@ -222,6 +222,31 @@ static X509 *find_gap(const struct ecert_served_question *question)
     return current;
 }
 
+static bool issued_any(STACK_OF(X509) *sent, int index)
+{
+    X509 *certificate = sk_X509_value(sent, index);
+
+    for (int i = 0; i < sk_X509_num(sent); i++) {
+        X509 *other = sk_X509_value(sent, i);
+
+        if (i == index)
+            continue;
+        if (ecert_chain_is_issuer(certificate, other) || /* or it stands twice */
+            (i < index && ecert_certificate_equal(certificate, other)))
+            return true;
+    }
+    return false;
+}
+
+/* Behind the leaf stands one that issued none of the others: what it issued was left out. */
+static bool has_gap_in_the_middle(STACK_OF(X509) *sent)
+{
+    for (int i = 1; i < sk_X509_num(sent); i++)
+        if (!issued_any(sent, i))
+            return true;
+    return false;
+}
+
 /* Is the issuer one that a profile knows, so that leaving it out cannot be right? */
 static bool has_known_issuer(const struct ecert_served_question *question, const X509 *certificate)
 {
@@ -287,7 +312,7 @@ static enum ecert_status judge_chain(const struct ecert_served_question *questio
         return ECERT_OK;
     X509 *gap = find_gap(question);
     const bool private_root = gap != NULL && gap != sk_X509_value(sent, 0) && wanted == NULL &&
-                              !has_known_issuer(question, gap);
+                              !has_known_issuer(question, gap) && !has_gap_in_the_middle(sent);
     if (gap == NULL || private_root)
         return judge_order(question, wanted, ret, err);
     ECERT_TRY(ecert_served_title(gap, &title, err));

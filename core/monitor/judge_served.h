@@ -4,7 +4,9 @@
  * Pure: nothing is read and nobody is asked.  Completeness and order are judged by names and
  * signatures.  A root that is sent along is no fault; a chain is complete where it ends at a
  * self-signed certificate or below a known root.  Where the root is not known, a chain of two and
- * more is believed (a private CA), a leaf alone is not, unless its root is in a known profile.
+ * more is believed (a private CA) if each of them issued another one: one that did not shows that
+ * a certificate in the middle was left out.  A leaf alone is not believed, unless its root is in a
+ * known profile.
  */
 #ifndef ECERT_MONITOR_JUDGE_SERVED_H
 #define ECERT_MONITOR_JUDGE_SERVED_H
@@ -74,6 +76,9 @@ bool ecert_served_concerns(const struct ecert_authority *authority, const struct
  */
 bool ecert_crls_may_list(const struct ecert_crls *crls, const ASN1_INTEGER *serial,
                          const X509_NAME *issuer);
+
+/* Is it written as an IP address, and not a name? */
+bool ecert_served_is_address(const char *host);
 
 /* A person's name for a certificate: common name, else the first DNS name, else ""; escaped. */
 ECERT_MUST_CHECK enum ecert_status ecert_served_title(const X509 *certificate, char **ret,

@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,13 +63,6 @@ enum ecert_status monitor_place(const struct ecert_probe *probe, char **ret,
 
 /* ---- reading ---- */
 
-static bool is_address(const char *host)
-{
-    unsigned char address[16];
-
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
-}
-
 static enum ecert_status copy(const char *text, char **ret, struct ecert_error *err)
 {
     return text == NULL ? ECERT_OK : ecert_text_copy(ecert_view_of(text), ret, err);
@@ -89,7 +81,7 @@ static enum ecert_status add(struct monitor *monitor, const struct ecert_watch_c
 
     ECERT_TRY(ecert_text_copy(host, &asked.probe.address, err));
     asked.probe.port = (uint16_t)strtoul(colon + 1, NULL, 10);
-    if (server_name == NULL && !is_address(asked.probe.address))
+    if (server_name == NULL && !ecert_served_is_address(asked.probe.address))
         server_name = asked.probe.address;
     ECERT_TRY(copy(server_name, &asked.probe.server_name, err));
     ECERT_TRY(copy(starttls, &asked.probe.starttls, err));

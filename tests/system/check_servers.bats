@@ -85,6 +85,33 @@ CONF
         "endpoint|undecodable|$W/list:3|$W/list:3: 'nonsense' is not host:port"
 }
 
+@test "a watched server whose chain has a gap in the middle, though nobody knows its root" {
+    local name issuer=root
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$W/root.key" \
+        -subj "/CN=Far Root" -days 9 -out "$W/root.pem" 2>/dev/null
+    for name in upper lower leaf; do
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$W/$name.key" \
+            -subj "/CN=far $name" -days 99 -out "$W/$name.pem" -CA "$W/$issuer.pem" \
+            -CAkey "$W/$issuer.key" -addext "subjectAltName=DNS:$NAME" \
+            -addext "basicConstraints=critical,CA:$([ $name = leaf ] && echo FALSE || echo TRUE)" 2>/dev/null
+        issuer=$name
+    done
+    cat >"$W/ecert.conf" <<CONF
+state_dir = "$W/other";
+authorities_dir = "$W/ca/authorities";
+certificates = ( );
+watch = ( { name = "far"; endpoint = "127.0.0.1:$NGINX_PORT"; server_name = "$NAME"; } );
+CONF
+    cat "$W"/{leaf,lower,upper}.pem >"$W/whole.pem"
+    serve_instead "$W/whole.pem" "$W/leaf.key"
+    run found '.condition | test("chain")'
+    is "whole" "" "$output"
+    cat "$W"/{leaf,lower,root}.pem >"$W/gap.pem"
+    serve_instead "$W/gap.pem" "$W/leaf.key"
+    run found '.condition | test("chain")'
+    says "endpoint|incomplete-chain|" "the issuer of 'far lower' is missing"
+}
+
 @test "the private key of the newest generation: gone, another one, readable by others" {
     local key="$W/state/certificates/$NAME/generations/0001/privkey.pem"
     run found '.watched == "certificate" and .condition != "fine"'
@@ -103,9 +130,10 @@ CONF
     says "certificate|unreadable|" "0644"
 }
 
-@test "CRLs are in neither the figures nor the metric of ends" {
+@test "CRLs are in neither the figures nor the metrics of validity" {
     run_ecert check --prometheus "$W/ecert.prom" --nagios
-    ! grep 'ecert_certificate_not_after_seconds{.*watched="crl"' "$W/ecert.prom"
+    ! grep 'ecert_certificate_not_\(after\|before\)_seconds{.*watched="crl"' "$W/ecert.prom"
+    grep -q 'ecert_certificate_not_before_seconds{.*watched="certificate"' "$W/ecert.prom"
     grep -q 'ecert_certificate_not_after_seconds{.*watched="certificate"' "$W/ecert.prom"
     local soonest
     soonest=$(sed -n 's/.*soonest=\(-\?[0-9]*\).*/\1/p' <<<"$output")

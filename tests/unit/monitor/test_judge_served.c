@@ -293,6 +293,53 @@ static void private_authorities(void **state)
     judge_with(s, "intern.test", fixture_stack(s->direct_leaf, NULL), NULL, FINE);
 }
 
+/* Root and profile are not known: yet who issued whom can be seen in what is sent. */
+static void gap_in_the_middle(void **state)
+{
+    const struct stage *s = *state;
+    EVP_PKEY *root_key = test_key_ec("P-256"), *upper_key = test_key_ec("P-256");
+    EVP_PKEY *lower_key = test_key_ec("P-256");
+    X509 *root = test_root_make("Far Root", root_key);
+    X509 *upper = test_sub_ca_make("Far Upper", upper_key, "71", root, root_key);
+    X509 *lower = test_sub_ca_make("Far Lower", lower_key, "72", upper, upper_key);
+    X509 *cross = test_sub_ca_make("Far Lower", lower_key, "73", s->f->other, s->f->other_key);
+    X509 *leaf = test_leaf_make("far.test", s->f->leaf_key, lower, lower_key);
+    const struct {
+        STACK_OF(X509) *sent;
+        enum ecert_condition condition;
+        const char *part;
+    } rows[] = {
+        {fixture_stack(leaf, lower, upper, root, NULL), ECERT_CONDITION_FINE, NULL},
+        {fixture_stack(leaf, lower, upper, NULL), ECERT_CONDITION_FINE, NULL},
+        {fixture_stack(leaf, lower, NULL), ECERT_CONDITION_FINE, NULL},
+        {fixture_stack(leaf, lower, root, NULL), ECERT_CONDITION_INCOMPLETE_CHAIN,
+         "issuer of 'Far Lower' is missing"},
+        {fixture_stack(leaf, lower, s->private_sub, s->private_root, NULL),
+         ECERT_CONDITION_INCOMPLETE_CHAIN, "issuer of 'Far Lower' is missing"},
+        {fixture_stack(leaf, upper, NULL), ECERT_CONDITION_INCOMPLETE_CHAIN,
+         "issuer of 'far.test' is missing"},
+        {fixture_stack(leaf, lower, upper, upper, NULL), ECERT_CONDITION_WRONG_CHAIN,
+         "'Far Upper' stands twice"},
+        {fixture_stack(leaf, upper, lower, NULL), ECERT_CONDITION_WRONG_CHAIN,
+         "'Far Upper' stands behind 'far.test' and did not issue it"},
+        {fixture_stack(leaf, lower, cross, NULL), ECERT_CONDITION_WRONG_CHAIN,
+         "'Far Lower' stands behind 'Far Lower'"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        judge_with(s, NULL, rows[i].sent, NULL,
+                   (const struct expected[]){{rows[i].condition, rows[i].part},
+                                             {ECERT_CONDITION_FINE, NULL}});
+    X509_free(leaf);
+    X509_free(cross);
+    X509_free(lower);
+    X509_free(upper);
+    X509_free(root);
+    EVP_PKEY_free(lower_key);
+    EVP_PKEY_free(upper_key);
+    EVP_PKEY_free(root_key);
+}
+
 /* Several faults at once hide none of each other. */
 static void everything_at_once(void **state)
 {
@@ -356,6 +403,7 @@ int main(void)
         TEST(forged_crl),
         TEST(names),
         TEST(private_authorities),
+        TEST(gap_in_the_middle),
         TEST(everything_at_once),
         TEST(no_answer),
         TEST(concerns),
