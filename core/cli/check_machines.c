@@ -3,53 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/clock.h"
-#include "core/flow/outcome_json.h"
+#include "core/monitor/finding_json.h"
 #include "core/monitor/words.h"
 
 /* ---- JSON ---- */
 
-static json_t *moment_json(int64_t seconds)
+json_t *ecert_check_finding_json(const struct ecert_finding *finding, int64_t now,
+                                 int64_t ack_until)
 {
-    char text[ECERT_TIME_TEXT_LEN];
+    json_t *json = ecert_finding_json(finding, now);
 
-    if (seconds == 0)
-        return json_null();
-    ecert_clock_text(seconds, text);
-    return json_string(text);
-}
-
-static json_t *buffer_json(const struct ecert_buffer *buffer)
-{
-    return ecert_text_json(buffer->len == 0 ? NULL : (const char *)buffer->ptr);
-}
-
-static json_t *known_json(const char *text)
-{
-    return ecert_text_json(text == NULL || text[0] == '\0' ? NULL : text);
-}
-
-json_t *ecert_finding_json(const struct ecert_finding *finding, int64_t now, int64_t ack_until)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer state = {0};
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer to_do = {0};
-    const bool ends = finding->not_after != 0;
-
-    ecert_words_state(&state, finding, now);
-    if (finding->urgency != ECERT_URGENCY_FINE)
-        ecert_words_what_to_do(&to_do, finding);
-    return json_pack(
-        "{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-        known_json(finding->name), "watched", ecert_watched_word(finding->watched), "condition",
-        ecert_condition_word(finding->condition), "urgency", ecert_urgency_word(finding->urgency),
-        "where", known_json(finding->where), "title", known_json(finding->title), "detail",
-        known_json(finding->detail), "days",
-        ends ? json_integer(ecert_finding_days(finding, now)) : json_null(), "not_before",
-        moment_json(finding->not_before), "not_after", moment_json(finding->not_after), "threshold",
-        finding->threshold == ECERT_NO_THRESHOLD ? json_null() : json_integer(finding->threshold),
-        "serial", known_json(finding->serial), "sha256", known_json(finding->sha256), "state",
-        buffer_json(&state), "what_to_do", buffer_json(&to_do), "acknowledged_until",
-        moment_json(ack_until));
+    (void)json_object_set_new(json, "acknowledged_until", ecert_moment_json(ack_until));
+    return json;
 }
 
 void ecert_finding_text(const struct ecert_finding *finding, int64_t now, struct ecert_buffer *out)
@@ -197,7 +162,7 @@ static bool not_after(const struct ecert_finding *finding, struct ecert_buffer *
 
 static bool not_before(const struct ecert_finding *finding, struct ecert_buffer *out)
 {
-    if (finding->not_before == 0)
+    if (finding->not_before == 0 || finding->watched == ECERT_WATCHED_CRL) /* its thisUpdate */
         return false;
     ecert_buffer_add_text(out, "ecert_certificate_not_before_seconds{");
     add_labels(out, finding);

@@ -2,15 +2,14 @@
 #ifndef ECERT_CLI_CHECK_MACHINES_H
 #define ECERT_CLI_CHECK_MACHINES_H
 
+#include <jansson.h>
+
 #include "core/cli/app.h"
 #include "core/monitor/findings.h"
 
-/*
- * {"name", "watched", "condition", "urgency", "where", "title", "detail", "days", "not_before",
- * "not_after", "threshold", "serial", "sha256", "state", "what_to_do", "acknowledged_until"}: what
- * is not known is null; moments are RFC 3339 in UTC.  `ack_until` 0: nobody did.
- */
-json_t *ecert_finding_json(const struct ecert_finding *finding, int64_t now, int64_t ack_until);
+/* As ecert_finding_json(), and "acknowledged_until"; `ack_until` 0: nobody did. */
+json_t *ecert_check_finding_json(const struct ecert_finding *finding, int64_t now,
+                                 int64_t ack_until);
 
 /* How it stands, in one sentence, with what only the moment knows. */
 void ecert_finding_text(const struct ecert_finding *finding, int64_t now, struct ecert_buffer *out);
@@ -32,7 +31,7 @@ void ecert_check_nagios(const struct ecert_app *app, const struct ecert_findings
  * Metrics in Prometheus' text format.  Labels name, watched, where and serial; each series once,
  * whatever was found twice:
  *
- *   ecert_certificate_not_after_seconds, ecert_certificate_not_before_seconds
+ *   ecert_certificate_not_after_seconds, ecert_certificate_not_before_seconds    not of CRLs
  *   ecert_certificate_condition{..., condition, urgency} 1    of what is not fine
  *   ecert_findings{urgency}, ecert_reminders_owed, ecert_check_timestamp_seconds
  */

@@ -108,17 +108,20 @@ static int64_t acknowledged(struct ecert_app *app, const struct ecert_finding *f
     return 0;
 }
 
-/* Below one that is not fine: how it stands, what to do, and who knows. */
+/* Below one that is not fine: how it stands, why that matters, what to do, and who knows. */
 static void say_words(const struct table *table, const struct ecert_finding *finding)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer state = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer why = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer to_do = {0};
     ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
     char date[ECERT_TIME_TEXT_LEN];
 
     ecert_finding_text(finding, table->now, &state);
+    ecert_words_why(&why, finding);
     ecert_words_what_to_do(&to_do, finding);
     say_below(table, &state);
+    say_below(table, &why);
     say_below(table, &to_do);
     if (acknowledged(table->app, finding, table->now, &ack) == 0)
         return;
@@ -165,7 +168,8 @@ static void tell_json(struct ecert_app *app, const struct ecert_findings *findin
     for (size_t i = 0; i < findings->n; i++) {
         ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
         const int64_t until = acknowledged(app, &findings->items[i], now, &ack);
-        (void)json_array_append_new(list, ecert_finding_json(&findings->items[i], now, until));
+        (void)json_array_append_new(list,
+                                    ecert_check_finding_json(&findings->items[i], now, until));
     }
     ecert_tell(app, "findings", list);
     ecert_tell(app, "counts", ecert_counts_json(findings));
@@ -205,7 +209,13 @@ static enum ecert_status write_metrics(struct ecert_app *app, const struct ecert
 static enum ecert_status collect(void *context, const struct ecert_finding *finding,
                                  struct ecert_error *err)
 {
-    return ecert_findings_add(context, finding, err);
+    struct ecert_findings *findings = context;
+    const size_t before = findings->n;
+
+    ECERT_TRY(ecert_findings_add(findings, finding, err));
+    if (findings->n > before) /* the configuration outlives the list */
+        findings->items[before].settings = finding->settings;
+    return ECERT_OK;
 }
 
 /* No finding at all, not even a fine one, is no good news. */

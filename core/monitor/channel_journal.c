@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/monitor/channel_internal.h"
+#include "core/monitor/notice_parts.h"
 #include "core/monitor/words.h"
 
 /* ---- one entry ---- */
@@ -56,19 +57,6 @@ static int priority_of(enum ecert_urgency urgency)
         break;
     }
     return LOG_INFO;
-}
-
-static const char *kind_word(enum ecert_notice_kind kind)
-{
-    switch (kind) {
-    case ECERT_NOTICE_REMINDER:
-        return "reminder";
-    case ECERT_NOTICE_DIGEST:
-        return "digest";
-    case ECERT_NOTICE_TEST:
-        return "test";
-    }
-    return "";
 }
 
 static void add_message(const struct ecert_notice *notice, const struct ecert_finding *finding,
@@ -115,7 +103,7 @@ void ecert_journal_entry(const struct ecert_notice *notice, const struct ecert_f
                         finding == NULL ? LOG_INFO : priority_of(finding->urgency));
     add_field(out, "SYSLOG_IDENTIFIER", "ecert");
     add_field(out, "MESSAGE_ID", ECERT_JOURNAL_MESSAGE_ID);
-    add_field(out, "ECERT_KIND", kind_word(notice->kind));
+    add_field(out, "ECERT_KIND", ecert_notice_kind_word(notice->kind));
     add_known(out, "ECERT_KEY", notice->key);
     if (finding != NULL)
         add_finding(finding, notice->now, out);

@@ -48,7 +48,7 @@ static enum ecert_status check_names(const struct monitor *monitor, struct ecert
         const char *nearest = ecert_nearest_word(*name, ecert_strings_array(&known));
         return ecert_error_set(err, ECERT_E_CONFIG,
                                "'%s' has no certificate and no watch named '%s'%s%s%s; `ecert "
-                               "check` lists them",
+                               "check --verbose` lists them",
                                config->file, *name, nearest == NULL ? "" : " (did you mean '",
                                nearest == NULL ? "" : nearest, nearest == NULL ? "" : "'?)");
     }

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/flow/outcome_json.h"
+#include "core/monitor/finding_json.h"
 #include "core/monitor/notice_parts.h"
 #include "core/monitor/words.h"
 
@@ -16,67 +16,12 @@
 
 /* ---- the documented shape (docs/reminders.md) ---- */
 
-static const char *kind_word(enum ecert_notice_kind kind)
-{
-    switch (kind) {
-    case ECERT_NOTICE_REMINDER:
-        return "reminder";
-    case ECERT_NOTICE_DIGEST:
-        return "digest";
-    case ECERT_NOTICE_TEST:
-        return "test";
-    }
-    return "";
-}
-
-static json_t *moment_json(int64_t seconds)
-{
-    char text[ECERT_TIME_TEXT_LEN];
-
-    if (seconds == 0)
-        return json_null();
-    ecert_clock_text(seconds, text);
-    return json_string(text);
-}
-
-/* What was written into `words`, which is empty afterwards. */
-static json_t *words_json(struct ecert_buffer *words)
-{
-    json_t *json = words->failed ? NULL : ecert_text_json((const char *)words->ptr);
-
-    ecert_buffer_clear(words);
-    return json;
-}
-
-static json_t *finding_json(const struct ecert_finding *finding, int64_t now)
-{
-    struct ecert_buffer state = {0}, why = {0}, what_to_do = {0};
-
-    ecert_words_state(&state, finding, now);
-    ecert_words_why(&why, finding);
-    ecert_words_what_to_do(&what_to_do, finding);
-    return json_pack(
-        "{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "name", ecert_text_json(finding->name), "watched", ecert_watched_word(finding->watched),
-        "condition", ecert_condition_word(finding->condition), "urgency",
-        ecert_urgency_word(finding->urgency), "where", ecert_text_json(finding->where), "title",
-        ecert_text_json(finding->title), "detail", ecert_text_json(finding->detail), "serial",
-        finding->serial[0] == '\0' ? json_null() : json_string(finding->serial), "sha256",
-        finding->sha256[0] == '\0' ? json_null() : json_string(finding->sha256), "not_before",
-        moment_json(finding->not_before), "not_after", moment_json(finding->not_after), "days",
-        finding->not_after == 0 ? json_null() : json_integer(ecert_finding_days(finding, now)),
-        "threshold",
-        finding->threshold == ECERT_NO_THRESHOLD ? json_null() : json_integer(finding->threshold),
-        "note", ecert_text_json(ecert_notice_note(finding)), "state", words_json(&state), "why",
-        words_json(&why), "what_to_do", words_json(&what_to_do));
-}
-
 static json_t *subject_json(const struct ecert_notice *notice)
 {
-    struct ecert_buffer subject = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer subject = {0};
 
     ecert_notice_subject(notice, &subject);
-    return words_json(&subject);
+    return subject.failed ? NULL : ecert_text_json((const char *)subject.ptr);
 }
 
 static json_t *plain_json(const struct ecert_notice *notice)
@@ -84,14 +29,15 @@ static json_t *plain_json(const struct ecert_notice *notice)
     json_t *findings = json_array();
 
     for (size_t i = 0; i < notice->n; i++)
-        if (json_array_append_new(findings, finding_json(notice->findings[i], notice->now)) != 0) {
+        if (json_array_append_new(findings, ecert_finding_json(notice->findings[i], notice->now)) !=
+            0) {
             json_decref(findings);
             return NULL;
         }
     return json_pack(
         "{s:i, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "version", 1, "id",
-        ecert_text_json(notice->key), "kind", kind_word(notice->kind), "host",
-        ecert_text_json(notice->host), "time", moment_json(notice->now), "language",
+        ecert_text_json(notice->key), "kind", ecert_notice_kind_word(notice->kind), "host",
+        ecert_text_json(notice->host), "time", ecert_moment_json(notice->now), "language",
         notice->language == NULL ? "en" : notice->language, "subject", subject_json(notice), "fine",
         notice->kind == ECERT_NOTICE_DIGEST ? json_integer((json_int_t)notice->fine) : json_null(),
         "findings", findings);

@@ -13,6 +13,9 @@ void ecert_notice_add(struct ecert_buffer *out, const char *text);
  */
 void ecert_notice_add_cut(struct ecert_buffer *out, const char *text, size_t max);
 
+/* "reminder", "digest", "test": for programs, and stable. */
+const char *ecert_notice_kind_word(enum ecert_notice_kind kind);
+
 void ecert_notice_subject(const struct ecert_notice *notice, struct ecert_buffer *out);
 void ecert_notice_intro(const struct ecert_notice *notice, struct ecert_buffer *out);
 

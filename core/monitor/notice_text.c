@@ -40,6 +40,19 @@ void ecert_notice_headline(struct ecert_buffer *out, const struct ecert_finding 
     ecert_words_state(out, finding, now);
 }
 
+const char *ecert_notice_kind_word(enum ecert_notice_kind kind)
+{
+    switch (kind) {
+    case ECERT_NOTICE_REMINDER:
+        return "reminder";
+    case ECERT_NOTICE_DIGEST:
+        return "digest";
+    case ECERT_NOTICE_TEST:
+        return "test";
+    }
+    return "";
+}
+
 const char *ecert_notice_note(const struct ecert_finding *finding)
 {
     return finding->settings == NULL ? NULL : finding->settings->note;

@@ -6,6 +6,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/channel_people.c
   core/monitor/channel_send.c
   core/monitor/finding.c
+  core/monitor/finding_json.c
   core/monitor/findings.c
   core/monitor/judge_served.c
   core/monitor/monitor.c

@@ -54,6 +54,20 @@ everything() {
     [ -z "$output$stderr" ]
 }
 
+@test "below each: how it stands, why that matters, what to do, within 80 columns" {
+    everything
+    run_ecert check past broken
+    local words
+    words=$(tr -s ' \n' ' ' <<<"$output")
+    [[ $words == *" past "*" expired "*" refused now. Replace "*"broken"*" understood "*"damaged"* ]]
+    is "too wide" "" "$(grep -v "$W/" <<<"$output" | grep -E '.{81}' || true)"
+    # the same three texts as the JSON has
+    local part
+    for part in state why what_to_do; do
+        [[ $words == *"$(ecert check past --json | jq -r ".findings[0].$part")"* ]]
+    done
+}
+
 @test "exit codes: 0 fine, 1 due, 2 critical, 3 could not tell; due is worse than that" {
     local row code pairs
     while read -r code pairs; do
@@ -81,7 +95,7 @@ ROWS
     [ "$status" -eq 3 ]
     run_ecert check moth
     [ "$status" -eq 3 ]
-    says "did you mean 'month'"
+    says "did you mean 'month'" '`ecert check --verbose` lists them'
     echo 'bogus = 1;' >>"$W/ecert.conf"
     run_ecert check --json
     [ "$status" -eq 3 ]
@@ -110,12 +124,33 @@ ROWS
         "$(json '" ".join(f["condition"] for f in o["findings"])' <<<"$output")"
     is "counts" "2 1 2 1 critical" "$(json '" ".join(str(o["counts"][k]) for k in
         ("critical", "due", "unknown", "fine")) + " " + o["worst"]' <<<"$output")"
-    is "keys" "acknowledged_until condition days detail name not_after not_before serial sha256 \
-state threshold title urgency watched what_to_do where" \
+    is "keys" "acknowledged_until condition days detail name not_after not_before note serial \
+sha256 state threshold title urgency watched what_to_do where why" \
         "$(json '" ".join(sorted(set.intersection(*(set(f) for f in o["findings"]))))' <<<"$output")"
+    is "why and what to do of what is not fine only" "True True True True True False" \
+        "$(json '" ".join(str(f["why"] is not None and f["what_to_do"] is not None)
+            for f in o["findings"])' <<<"$output")"
     is "serial" "$(openssl x509 -in "$W/d2.cer" -noout -serial | cut -d= -f2)" \
         "$(json 'o["findings"][1]["serial"]' <<<"$output")"
     is "days" "(2, 20)" "$(json 'tuple(o["findings"][i]["days"] for i in (1, 2))' <<<"$output")"
+}
+
+@test "a finding is the same object for programs that ask and for those that are told" {
+    cat >"$W/told" <<'SH'
+#!/bin/sh
+cat >>"$(dirname "$0")/heard"
+SH
+    chmod 755 "$W/told"
+    watching now="$W/d2.cer" gone="$W/gone.cer"
+    sed -i 's|file = "\([^"]*d2.cer\)";|& note = "the 中文 shop";|' "$W/ecert.conf"
+    printf 'reminders = { command = [ "%s" ]; };\n' "$W/told" >>"$W/ecert.conf"
+    run_ecert remind --json
+    local asked heard
+    asked=$(ecert check --json | jq -S '[.findings[] | del(.acknowledged_until)] | sort_by(.name)')
+    heard=$(jq -S -s '[.[] | select(.kind == "reminder").findings[]] | sort_by(.name)' "$W/heard")
+    is "note" "the 中文 shop" "$(jq -r '.[1].note' <<<"$asked")"
+    # `told` is told of the threshold only
+    is "findings" "$asked" "$heard"
 }
 
 @test "--nagios: one status line with figures, then a line for each that is not fine" {
