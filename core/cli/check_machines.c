@@ -90,7 +90,7 @@ static void nagios_line(const struct ecert_app *app, const struct ecert_finding 
 }
 
 void ecert_check_nagios(const struct ecert_app *app, const struct ecert_findings *findings,
-                        int64_t now)
+                        const char *failed, int64_t now)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer status = {0};
     const size_t *count = findings->count;
@@ -100,6 +100,8 @@ void ecert_check_nagios(const struct ecert_app *app, const struct ecert_findings
     if (findings->n > 0 && findings->items[0].urgency != ECERT_URGENCY_FINE) {
         ecert_buffer_printf(&status, "; %s ", findings->items[0].name);
         ecert_finding_text(&findings->items[0], now, &status);
+    } else if (failed != NULL) {
+        ecert_buffer_printf(&status, "; %s", failed);
     }
     (void)without_bars(&status);
     ecert_buffer_printf(&status, " | critical=%zu;;0 due=%zu;0 unknown=%zu fine=%zu",
@@ -113,6 +115,12 @@ void ecert_check_nagios(const struct ecert_app *app, const struct ecert_findings
     for (size_t i = 0; i < findings->n; i++)
         if (findings->items[i].urgency != ECERT_URGENCY_FINE)
             nagios_line(app, &findings->items[i], now);
+    if (failed == NULL)
+        return;
+    ecert_buffer_clear(&status);
+    ecert_buffer_printf(&status, "%s: not all of it: %s", nagios_word(ECERT_URGENCY_UNKNOWN),
+                        failed);
+    ecert_say(app, "%s", without_bars(&status));
 }
 
 /* ---- Prometheus ---- */

@@ -22,10 +22,11 @@ void ecert_counts_text(const struct ecert_findings *findings, struct ecert_buffe
 
 /*
  * The output of a monitoring plugin (monitoring-plugins.org, development guidelines): a status
- * line, "|", performance figures; then one line for each that is not fine.
+ * line, "|", performance figures; then one line for each that is not fine, and one for what ended
+ * the check early (`failed`, which is counted among the unknown ones already; NULL: nothing did).
  */
 void ecert_check_nagios(const struct ecert_app *app, const struct ecert_findings *findings,
-                        int64_t now);
+                        const char *failed, int64_t now);
 
 /*
  * Metrics in Prometheus' text format.  Labels name, watched, where and serial; each series once,

@@ -1,6 +1,7 @@
 /* `ecert check`: how everything stands whose expiry is followed. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +18,49 @@
 #define METRICS_MODE   0644 /* node_exporter is somebody else */
 #define NAME_WIDTH_MAX 40   /* a longer name moves its own line only */
 #define TEXT_WIDTH     70   /* of what stands below */
+
+/* ---- who knows ---- */
+
+/* One for each finding; until 0: no ack keeps it quiet. */
+struct acks {
+    struct ecert_ack *items;
+    size_t n;
+};
+
+static void acks_clear(struct acks *acks)
+{
+    for (size_t i = 0; i < acks->n; i++)
+        ecert_ack_clear(&acks->items[i]);
+    free(acks->items);
+}
+
+/* What cannot be read is said once, and keeps nothing quiet. */
+static enum ecert_status find_acks(struct ecert_app *app, const struct ecert_findings *findings,
+                                   int64_t now, struct acks *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_quiet_free) struct ecert_quiet *quiet = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings said = {0};
+
+    ECERT_TRY(ecert_quiet_new(&app->config, now, &quiet, err));
+    ret->items = calloc(findings->n + 1, sizeof *ret->items);
+    if (ret->items == NULL)
+        return ecert_error_nomem(err);
+    ret->n = findings->n;
+    for (size_t i = 0; i < findings->n; i++) {
+        struct ecert_error why = {0};
+        const enum ecert_status status =
+            ecert_quiet_find(quiet, &findings->items[i], &ret->items[i], &why);
+
+        if (status == ECERT_E_NOMEM)
+            return ecert_error_nomem(err);
+        if (status == ECERT_OK || status == ECERT_E_NOT_FOUND ||
+            ecert_strings_contain(&said, why.text))
+            continue;
+        ecert_complain(app, "%s", why.text);
+        ECERT_TRY(ecert_strings_add(&said, why.text, err));
+    }
+    return ECERT_OK;
+}
 
 /* ---- the table ---- */
 
@@ -92,29 +136,13 @@ static void say_below(const struct table *table, const struct ecert_buffer *text
     }
 }
 
-/* Until when somebody said "I know"; 0: nobody did. */
-static int64_t acknowledged(struct ecert_app *app, const struct ecert_finding *finding, int64_t now,
-                            struct ecert_ack *ret)
-{
-    struct ecert_error err = {0};
-
-    if (finding->urgency == ECERT_URGENCY_FINE)
-        return 0;
-    const enum ecert_status status = ecert_ack_read(&app->config, finding->name, now, ret, &err);
-    if (status == ECERT_OK)
-        return ret->until;
-    if (status != ECERT_E_NOT_FOUND)
-        ecert_complain(app, "%s", err.text);
-    return 0;
-}
-
 /* Below one that is not fine: how it stands, why that matters, what to do, and who knows. */
-static void say_words(const struct table *table, const struct ecert_finding *finding)
+static void say_words(const struct table *table, const struct ecert_finding *finding,
+                      const struct ecert_ack *ack)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer state = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer why = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer to_do = {0};
-    ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
     char date[ECERT_TIME_TEXT_LEN];
 
     ecert_finding_text(finding, table->now, &state);
@@ -123,15 +151,16 @@ static void say_words(const struct table *table, const struct ecert_finding *fin
     say_below(table, &state);
     say_below(table, &why);
     say_below(table, &to_do);
-    if (acknowledged(table->app, finding, table->now, &ack) == 0)
+    if (ack->until == 0)
         return;
-    ecert_day_text(ack.until, date);
+    ecert_day_text(ack->until, date);
     ecert_say(table->app, "         no reminders until %s: %s%s%s", date,
-              ack.by == NULL ? "?" : ack.by, ack.note == NULL ? "" : ": ",
-              ack.note == NULL ? "" : ack.note);
+              ack->by == NULL ? "?" : ack->by, ack->note == NULL ? "" : ": ",
+              ack->note == NULL ? "" : ack->note);
 }
 
-static void say_table(struct ecert_app *app, const struct ecert_findings *findings, int64_t now)
+static void say_table(struct ecert_app *app, const struct ecert_findings *findings,
+                      const struct ecert_ack *acks, int64_t now)
 {
     struct table table = {
         .app = app, .colours = isatty(STDOUT_FILENO) == 1, .name_width = 4, .now = now};
@@ -152,7 +181,7 @@ static void say_table(struct ecert_app *app, const struct ecert_findings *findin
     for (size_t i = 0; i < n; i++) {
         say_row(&table, &findings->items[i]);
         if (findings->items[i].urgency != ECERT_URGENCY_FINE)
-            say_words(&table, &findings->items[i]);
+            say_words(&table, &findings->items[i], &acks[i]);
     }
     ecert_counts_text(findings, &counts);
     if (counts.len > 0)
@@ -161,16 +190,14 @@ static void say_table(struct ecert_app *app, const struct ecert_findings *findin
 
 /* ---- for programs ---- */
 
-static void tell_json(struct ecert_app *app, const struct ecert_findings *findings, int64_t now)
+static void tell_json(struct ecert_app *app, const struct ecert_findings *findings,
+                      const struct ecert_ack *acks, int64_t now)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < findings->n; i++) {
-        ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
-        const int64_t until = acknowledged(app, &findings->items[i], now, &ack);
-        (void)json_array_append_new(list,
-                                    ecert_check_finding_json(&findings->items[i], now, until));
-    }
+    for (size_t i = 0; i < findings->n; i++)
+        (void)json_array_append_new(
+            list, ecert_check_finding_json(&findings->items[i], now, acks[i].until));
     ecert_tell(app, "findings", list);
     ecert_tell(app, "counts", ecert_counts_json(findings));
     ecert_tell(app, "worst", json_string(ecert_urgency_word(ecert_findings_worst(findings))));
@@ -237,7 +264,7 @@ static enum ecert_status say_empty(const struct ecert_app *app, struct ecert_err
                            app->options.offline ? "; --offline asks no server" : "");
 }
 
-/* What could not be told, in the form that was asked for. */
+/* What could not be told, in the form that was asked for; nothing was found. */
 static int cannot_tell(struct ecert_app *app, const struct ecert_error *err)
 {
     ecert_complain(app, "%s", err->text);
@@ -246,12 +273,53 @@ static int cannot_tell(struct ecert_app *app, const struct ecert_error *err)
     return ECERT_URGENCY_UNKNOWN;
 }
 
+/* Last, where everybody looks: an operator shall not take what was left out for what is fine. */
+static void say_passed_over(struct ecert_app *app,
+                            const struct ecert_monitor_passed_over *passed_over)
+{
+    const size_t n = passed_over->live, watched = passed_over->watched;
+
+    ecert_tell(app, "not_looked_at",
+               json_pack("{s:I, s:I}", "live", (json_int_t)n, "watched", (json_int_t)watched));
+    if (n > 0 || watched > 0)
+        ecert_say(app, "not looked at (--offline): %zu live server%s, %zu watched endpoint%s", n,
+                  n == 1 ? "" : "s", watched, watched == 1 ? "" : "s");
+}
+
+/*
+ * What was found is told whatever failed behind it (NULL: nothing did), which counts as one that
+ * could not be told.
+ */
+static int tell_all(struct ecert_app *app, struct ecert_findings *findings,
+                    const struct ecert_monitor_passed_over *passed_over, int64_t now,
+                    const char *failed)
+{
+    ECERT_AUTO(acks_clear) struct acks acks = {0};
+    struct ecert_error err = {0};
+
+    if (find_acks(app, findings, now, &acks, &err) != ECERT_OK)
+        return cannot_tell(app, &err);
+    findings->count[ECERT_URGENCY_UNKNOWN] += failed != NULL;
+    if (app->json != NULL)
+        tell_json(app, findings, acks.items, now);
+    else if (app->options.nagios)
+        ecert_check_nagios(app, findings, failed, now);
+    else
+        say_table(app, findings, acks.items, now);
+    say_passed_over(app, passed_over);
+    if (failed != NULL)
+        ecert_complain(app, "%s", failed);
+    return (int)ecert_findings_worst(findings);
+}
+
 int ecert_cmd_check(struct ecert_app *app)
 {
     const int64_t now = ecert_clock_now();
     struct ecert_progress progress = ecert_progress_of(app, "handshakes");
+    struct ecert_monitor_passed_over passed_over = {0};
     const struct ecert_monitor_options options = {.names = app->options.args,
                                                   .offline = app->options.offline,
+                                                  .passed_over = &passed_over,
                                                   .progress = ecert_progress_call(&progress),
                                                   .progress_context = &progress};
     ECERT_AUTO(ecert_findings_clear)
@@ -259,22 +327,14 @@ int ecert_cmd_check(struct ecert_app *app)
                                                    app->options.prometheus != NULL};
     struct ecert_error err = {0};
 
-    const enum ecert_status status =
-        ecert_monitor_run(&app->context, &options, collect, &findings, &err);
+    enum ecert_status status = ecert_monitor_run(&app->context, &options, collect, &findings, &err);
     ecert_progress_end(&progress);
-    if (status != ECERT_OK)
-        return cannot_tell(app, &err);
     ecert_findings_sort(&findings);
     ecert_words_use("en");
-    if (app->options.prometheus != NULL && write_metrics(app, &findings, now, &err) != ECERT_OK)
+    /* half a check writes no metrics: those of the last one are there, and grow old */
+    if (status == ECERT_OK && app->options.prometheus != NULL)
+        status = write_metrics(app, &findings, now, &err);
+    if (is_empty(&findings) && (status != ECERT_OK || say_empty(app, &err) != ECERT_OK))
         return cannot_tell(app, &err);
-    if (is_empty(&findings) && say_empty(app, &err) != ECERT_OK)
-        return cannot_tell(app, &err);
-    if (app->json != NULL)
-        tell_json(app, &findings, now);
-    else if (app->options.nagios)
-        ecert_check_nagios(app, &findings, now);
-    else
-        say_table(app, &findings, now);
-    return (int)ecert_findings_worst(&findings);
+    return tell_all(app, &findings, &passed_over, now, status == ECERT_OK ? NULL : err.text);
 }

@@ -19,9 +19,16 @@
 typedef enum ecert_status ecert_finding_fn(void *context, const struct ecert_finding *finding,
                                            struct ecert_error *err);
 
+/* What `offline` leaves out. */
+struct ecert_monitor_passed_over {
+    size_t live;    /* addresses of deployed targets */
+    size_t watched; /* addresses of watches, those in lists too */
+};
+
 struct ecert_monitor_options {
     const char *const *names; /* certificates and watches, NULL-ended; NULL or empty: everything */
     bool offline;             /* no handshakes, no fetches */
+    struct ecert_monitor_passed_over *passed_over; /* counted up; NULL: not wanted */
     /* how far the handshakes are, for a progress bar; NULL: not wanted */
     void (*progress)(void *context, size_t done, size_t of);
     void *progress_context;

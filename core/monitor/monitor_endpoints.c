@@ -61,6 +61,16 @@ enum ecert_status monitor_place(const struct ecert_probe *probe, char **ret,
     return ecert_text_copy(ecert_buffer_view(&text), ret, err);
 }
 
+void monitor_pass_over(const struct monitor *monitor, size_t live, size_t watched)
+{
+    struct ecert_monitor_passed_over *passed_over = monitor->options->passed_over;
+
+    if (passed_over == NULL)
+        return;
+    passed_over->live += live;
+    passed_over->watched += watched;
+}
+
 /* ---- reading ---- */
 
 static enum ecert_status copy(const char *text, char **ret, struct ecert_error *err)
@@ -68,12 +78,17 @@ static enum ecert_status copy(const char *text, char **ret, struct ecert_error *
     return text == NULL ? ECERT_OK : ecert_text_copy(ecert_view_of(text), ret, err);
 }
 
-/* HOST:PORT, which was checked, with the name to ask for; an address asks for none by itself. */
+/* HOST:PORT, which was checked, with the name to ask for; an address asks for none by itself.
+ * Without a network it is counted, not added. */
 static enum ecert_status add(struct monitor *monitor, const struct ecert_watch_config *watch,
                              const char *endpoint, const char *server_name, const char *starttls,
                              struct ecert_error *err)
 {
     ECERT_AUTO(asked_clear) struct monitor_asked asked = {.watch = watch};
+    if (monitor->options->offline) {
+        monitor_pass_over(monitor, 0, 1);
+        return ECERT_OK;
+    }
     const char *colon = strrchr(endpoint, ':');
     const bool bracketed = endpoint[0] == '[';
     const struct ecert_view host = {(const uint8_t *)endpoint + (bracketed ? 1 : 0),
@@ -157,8 +172,7 @@ static enum ecert_status read_line(struct monitor *monitor, const struct ecert_w
                    ? ecert_error_nomem(err)
                    : tell_mistake(monitor, watch, number, ECERT_CONDITION_UNDECODABLE, why.text,
                                   err);
-    return monitor->options->offline ? ECERT_OK
-                                     : add(monitor, watch, fields[0], fields[1], fields[2], err);
+    return add(monitor, watch, fields[0], fields[1], fields[2], err);
 }
 
 static enum ecert_status read_list(struct monitor *monitor, const struct ecert_watch_config *watch,
@@ -201,7 +215,7 @@ enum ecert_status monitor_endpoints(struct monitor *monitor, struct ecert_error 
             continue;
         if (watch->endpoints_file != NULL)
             ECERT_TRY(read_list(monitor, watch, err));
-        if (watch->endpoint != NULL && !monitor->options->offline)
+        if (watch->endpoint != NULL)
             ECERT_TRY(
                 add(monitor, watch, watch->endpoint, watch->server_name, watch->starttls, err));
     }

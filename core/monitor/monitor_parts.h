@@ -249,6 +249,9 @@ ECERT_MUST_CHECK enum ecert_status monitor_ask(struct monitor *monitor, struct m
 ECERT_MUST_CHECK enum ecert_status monitor_endpoints(struct monitor *monitor,
                                                      struct ecert_error *err);
 
+/* So many more are not asked, because nobody is. */
+void monitor_pass_over(const struct monitor *monitor, size_t live, size_t watched);
+
 /* Ask all of them, and tell what they serve. */
 ECERT_MUST_CHECK enum ecert_status monitor_look(struct monitor *monitor, struct ecert_error *err);
 

@@ -173,14 +173,16 @@ static enum ecert_status ask(struct monitor *monitor, const struct ecert_deploym
 static enum ecert_status look_at(struct monitor *monitor, const struct ecert_deployment *deployment,
                                  struct ecert_error *err)
 {
-    const bool asks =
-        !monitor->options->offline && deployment->target->probe && deployment->state.n_probes > 0;
+    const bool serves = deployment->target->probe && deployment->state.n_probes > 0;
+    const bool asks = serves && !monitor->options->offline;
     ECERT_AUTO(had_clear) struct had had = {0};
 
     if (deployment->standing == ECERT_STANDING_UNFIT)
         return tell_unfit(monitor, deployment, err);
     if (deployment->standing == ECERT_STANDING_NOTHING) /* the certificate is told */
         return ECERT_OK;
+    if (serves && !asks)
+        monitor_pass_over(monitor, deployment->state.n_probes, 0);
     ECERT_TRY(read_had(monitor, deployment, false, &had, err));
     if (lags(deployment))
         ECERT_TRY(tell_owed(monitor, deployment, &had, err));

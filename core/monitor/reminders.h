@@ -178,6 +178,21 @@ ECERT_MUST_CHECK enum ecert_status ecert_ack_read(const struct ecert_config *con
                                                   const char *name, int64_t now,
                                                   struct ecert_ack *ret, struct ecert_error *err);
 
+/*
+ * For whoever shows findings: which of them does an ack keep quiet, as ecert_noticing_add() would?
+ * Nothing is written, so it needs no lock.  A problem of which no reminder is known is new.
+ */
+struct ecert_quiet;
+ECERT_MUST_CHECK enum ecert_status ecert_quiet_new(const struct ecert_config *config, int64_t now,
+                                                   struct ecert_quiet **ret,
+                                                   struct ecert_error *err);
+void ecert_quiet_free(struct ecert_quiet **quiet);
+
+/* The ack that does.  ECERT_E_NOT_FOUND: none.  ECERT_E_REFUSED: it is damaged.  ECERT_E_IO. */
+ECERT_MUST_CHECK enum ecert_status ecert_quiet_find(struct ecert_quiet *quiet,
+                                                    const struct ecert_finding *finding,
+                                                    struct ecert_ack *ret, struct ecert_error *err);
+
 /* ---- the weekly digest ---- */
 
 /*

@@ -159,6 +159,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_reminders_state_read(const struct ecert
                                                               struct ecert_reminders_state *ret,
                                                               struct ecert_strings *notes,
                                                               struct ecert_error *err);
+/* The same without writing: a damaged one is none, and stays where it is. */
+ECERT_MUST_CHECK enum ecert_status ecert_reminders_state_look(const struct ecert_config *config,
+                                                              struct ecert_reminders_state *ret,
+                                                              struct ecert_error *err);
 ECERT_MUST_CHECK enum ecert_status ecert_reminders_state_write(
     const struct ecert_config *config, const struct ecert_reminders_state *state,
     struct ecert_error *err);

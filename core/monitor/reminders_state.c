@@ -122,6 +122,21 @@ enum ecert_status ecert_reminders_state_read(const struct ecert_config *config,
     return status == ECERT_E_NOT_FOUND ? ECERT_OK : ecert_reminders_set_aside(path, notes, err);
 }
 
+enum ecert_status ecert_reminders_state_look(const struct ecert_config *config,
+                                             struct ecert_reminders_state *ret,
+                                             struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    struct ecert_reminders_state none = {0};
+
+    ECERT_TRY(state_path(config, &path, err));
+    const enum ecert_status status = read_state(path, ret, err);
+    if (status != ECERT_E_NOT_FOUND && status != ECERT_E_REFUSED)
+        return status;
+    *ret = none;
+    return ECERT_OK;
+}
+
 /* A thing that is there twice is written as it was added last; NULL: no memory. */
 static json_t *things_json(const struct ecert_things_since *things)
 {

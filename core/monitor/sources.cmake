@@ -33,6 +33,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/reminders_key.c
   core/monitor/reminders_known.c
   core/monitor/reminders_noticing.c
+  core/monitor/reminders_quiet.c
   core/monitor/reminders_recipients.c
   core/monitor/reminders_state.c
   core/monitor/scan.c

@@ -188,7 +188,7 @@ SH
     local before
     before=$(snapshot "$W/textfiles")
     run_ecert check --prometheus "$W/textfiles/absent/ecert.prom"
-    [ "$status" -eq 3 ]
+    [ "$status" -eq 2 ]
     says "$W/textfiles/absent"
     run_ecert check moth --prometheus "$W/textfiles/ecert.prom"
     [ "$status" -eq 3 ]
@@ -243,6 +243,57 @@ SH
     done
     ! grep -q $'\033\|^# HELP x' "$W/ecert.prom"
     ! command -v promtool >/dev/null || promtool check metrics <"$W/ecert.prom"
+}
+
+@test "what was found is told, whatever fails behind it" {
+    everything
+    printf 'not ours\n' >"$W/taken"
+    run_ecert check --prometheus "$W/taken"
+    [ "$status" -eq 2 ]
+    says "past" "2 critical, 1 due, 3 unknown, 1 fine"
+    [[ $stderr == *"$W/taken"* ]]
+    is "kept" "not ours" "$(cat "$W/taken")"
+    run_ecert check --prometheus "$W/taken" --nagios
+    [ "$status" -eq 2 ]
+    [[ ${lines[0]} == "ECERT CRITICAL - 2 critical, 1 due, 3 unknown"*"unknown=3"* ]]
+    [[ ${lines[-1]} == "UNKNOWN: not all of it: "*"$W/taken"* ]]
+    watching a="$W/d300.cer"
+    run_ecert check --prometheus "$W/taken" --nagios
+    [ "$status" -eq 3 ]
+    [[ ${lines[0]} == "ECERT UNKNOWN - 1 unknown, 1 fine; "*"$W/taken"*"| "* ]]
+    run_ecert check --prometheus "$W/taken" --json
+    [ "$status" -eq 3 ]
+    is "finding and error" "fine 1" "$(jq -r '"\(.findings[0].urgency) \(.errors | length)"' <<<"$output")"
+}
+
+@test "what was found is told when the machinery fails in the middle" {
+    write_config
+    printf 'watch = ( { name = "f"; file = "%s"; } );\n' "$W/d2.cer" >>"$W/ecert.conf"
+    # no descriptor is left for the process that decodes
+    run --separate-stderr prlimit --nofile=4 "$ECERT_BUILD/ecert" --config "$W/ecert.conf" \
+        check --offline 3>&-
+    echo "$output$stderr"
+    [ "$status" -eq 1 ]
+    says "$NAME" "no issued certificate has been taken yet" "1 due, 4 unknown" # with three CRLs
+    [[ $stderr == *"the process that decodes certificates: "*"oo many open files"* ]]
+}
+
+@test "--offline: how many servers were not looked at is said" {
+    printf '127.0.0.1:9\n127.0.0.1:10 www.x.hk\nnonsense\n' >"$W/list"
+    watching a="$W/d300.cer"
+    local more="{ name = \"l\"; endpoints_file = \"$W/list\"; }, { name = \"e\"; endpoint = \"127.0.0.1:11\"; },"
+    sed -i "s|watch = (|& $more|" "$W/ecert.conf"
+    run_ecert check --offline
+    [ "$status" -eq 3 ]
+    says "not looked at (--offline): 0 live servers, 3 watched endpoints"
+    run_ecert check --offline e a
+    [ "$status" -eq 0 ]
+    says "0 live servers, 1 watched endpoint"
+    is "JSON" "0 3" "$(ecert check --offline --json | jq -r '.not_looked_at | "\(.live) \(.watched)"')"
+    run_ecert check --offline a
+    says_not "not looked at"
+    run_ecert check a
+    says_not "not looked at"
 }
 
 @test "a check changes nothing" {

@@ -164,6 +164,29 @@ ROWS
     is "records" 2 "$(grep -c . "$W/state/reminders/acks/history.jsonl")"
 }
 
+@test "ack: ecert check shows as acknowledged what nobody is told, and nothing that is new" {
+    by_page
+    ecert remind --quiet
+    ecert ack shop --until "$(date -d '9 days' +%F)" --note "ordered" --quiet
+    run_ecert check
+    is "code" 1 "$status"
+    says "due " "no reminders until" ": ordered"
+    # the file is gone, which nobody knew in the second of the ack
+    rm "$W/due.cer"
+    sleep 1
+    run_ecert check
+    is "code" 3 "$status"
+    says "unknown "
+    says_not "no reminders until" "ordered"
+    is "in the JSON" null "$(ecert check --json | jq -r '.findings[0].acknowledged_until')"
+    ecert remind --quiet
+    is "told" 2 "$(paged)"
+    # now it is known, and whoever says so again is left alone
+    ecert ack shop --until "$(date -d '9 days' +%F)" --note "removed" --quiet
+    run_ecert check
+    says "no reminders until" ": removed"
+}
+
 @test "ack: what is wrong is told, and quiets nothing" {
     by_page
     local words say

@@ -111,7 +111,7 @@ seen() {
     local file before
     before=$(sha256sum "$W/other.conf" "$W/node.prom")
     for file in other.conf node.prom; do
-        run -3 ecert check --offline --prometheus "$W/$file"
+        run -2 ecert check --offline --prometheus "$W/$file"
         says "'$W/$file' exists and was not written by this command"
     done
     is "the others" "$before" "$(sha256sum "$W/other.conf" "$W/node.prom")"

@@ -94,6 +94,75 @@ static void what_is_new_is_told(void **state)
     bench_end(&bench);
 }
 
+static enum ecert_status find_quiet(const struct bench *bench, const struct ecert_finding *finding,
+                                    int64_t now)
+{
+    ECERT_AUTO(ecert_quiet_free) struct ecert_quiet *quiet = NULL;
+    ECERT_AUTO(ecert_ack_clear) struct ecert_ack ack = {0};
+    struct ecert_error err = {0};
+
+    if (ecert_quiet_new(&bench->config, now, &quiet, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    const enum ecert_status status = ecert_quiet_find(quiet, finding, &ack, &err);
+    assert_int_equal(status == ECERT_OK, ack.until != 0);
+    return status;
+}
+
+/* Who shows findings says of the same ones that they are quiet. */
+static void shown_as_quiet_is_what_nobody_is_told(void **state)
+{
+    (void)state;
+    struct ecert_finding end = bench_certificate("www", "AA", NOW - 300 * DAY, NOW + 5 * DAY);
+    const struct ecert_finding fine = bench_certificate("www", "AB", NOW, NOW + 300 * DAY);
+    const struct ecert_finding known = bench_problem("www", ECERT_CONDITION_WRONG_NAME);
+    const struct ecert_finding silent = bench_problem("www", ECERT_CONDITION_NO_ANSWER);
+    const struct ecert_finding newer = bench_problem("www", ECERT_CONDITION_REVOKED);
+    struct ecert_finding other = bench_problem("mail", ECERT_CONDITION_WRONG_NAME);
+    const struct ecert_finding before[] = {known, silent, other};
+    const int64_t later = NOW + 2 * DAY;
+    struct bench bench;
+
+    end.condition = ECERT_CONDITION_EXPIRES;
+    bench_begin(&bench);
+    assert_int_equal(find_quiet(&bench, &known, NOW), ECERT_E_NOT_FOUND);  /* no folder at all */
+    assert_int_equal(bench_check(&bench, before, 3, NOW - HOUR, true), 2); /* one is too early */
+    acknowledge(&bench, "www", NOW + 30 * DAY - 1, "I know");
+    assert_int_equal(find_quiet(&bench, &end, later), ECERT_OK);
+    assert_int_equal(find_quiet(&bench, &fine, later), ECERT_E_NOT_FOUND);
+    assert_int_equal(find_quiet(&bench, &known, later), ECERT_OK);
+    assert_int_equal(find_quiet(&bench, &silent, later), ECERT_OK);
+    assert_int_equal(find_quiet(&bench, &newer, later), ECERT_E_NOT_FOUND);
+    assert_int_equal(find_quiet(&bench, &other, later), ECERT_E_NOT_FOUND);
+    /* told and still there a week later: known as long */
+    assert_int_equal(bench_check(&bench, &newer, 1, later, true), 1);
+    assert_int_equal(bench_send(&bench, later, BENCH_ACCEPTS), 3);
+    assert_int_equal(find_quiet(&bench, &known, later + HOUR), ECERT_OK);
+    assert_int_equal(find_quiet(&bench, &newer, later + HOUR), ECERT_E_NOT_FOUND);
+    assert_int_equal(find_quiet(&bench, &known, NOW + 30 * DAY), ECERT_E_NOT_FOUND); /* over */
+    bench_end(&bench);
+}
+
+/* Asking mends nothing: that is for those who hold the lock. */
+static void asking_what_is_quiet_writes_nothing(void **state)
+{
+    (void)state;
+    const struct ecert_finding known = bench_problem("www", ECERT_CONDITION_NO_ANSWER);
+    char path[512];
+    struct bench bench;
+
+    bench_begin(&bench);
+    acknowledge(&bench, "www", NOW + 30 * DAY - 1, "I know");
+    (void)snprintf(path, sizeof path, "%s/reminders/state.json", bench.config.state_dir);
+    bench_write(path, "{");
+    assert_int_equal(find_quiet(&bench, &known, NOW + HOUR), ECERT_E_NOT_FOUND);
+    assert_true(ecert_fs_exists(path));
+    (void)snprintf(path, sizeof path, "%s/reminders/acks/www.json", bench.config.state_dir);
+    bench_write(path, "{");
+    assert_int_equal(find_quiet(&bench, &known, NOW + HOUR), ECERT_E_REFUSED);
+    assert_true(ecert_fs_exists(path));
+    bench_end(&bench);
+}
+
 static void names_of_all_kinds(void **state)
 {
     (void)state;
@@ -352,6 +421,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quiet_until_its_end),
         cmocka_unit_test(what_is_new_is_told),
+        cmocka_unit_test(shown_as_quiet_is_what_nobody_is_told),
+        cmocka_unit_test(asking_what_is_quiet_writes_nothing),
         cmocka_unit_test(names_of_all_kinds),
         cmocka_unit_test(every_ack_is_on_record),
         cmocka_unit_test(a_damaged_ack_quiets_nobody),
