@@ -61,7 +61,8 @@ static enum ecert_status prepare(struct ecert_app *app, const struct ecert_comma
             ecert_config_load(app->options.config, &app->config, &mistakes, err);
         load_mistakes(app, &mistakes);
         ECERT_TRY(status);
-        ECERT_TRY(ecert_context_init(&app->context, &app->config, err));
+        ECERT_TRY(ecert_context_init(&app->context, &app->config,
+                                     (command->needs & ECERT_COMMAND_GOES_ON) != 0, err));
     }
     struct ecert_error state = {0};
     if (prepare_state(app, command, &state) == ECERT_OK)

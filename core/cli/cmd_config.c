@@ -248,7 +248,7 @@ int ecert_cmd_config(struct ecert_app *app)
         ecert_tell(app, "mistakes", ecert_strings_json(&mistakes));
         return ECERT_EXIT_USAGE;
     }
-    if (ecert_context_init(&app->context, &app->config, &err) != ECERT_OK) {
+    if (ecert_context_init(&app->context, &app->config, false, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ECERT_EXIT_FAILED;
     }

@@ -60,14 +60,14 @@ static const struct ecert_command commands[] = {
      "and reminds nobody. Fine ones are counted, and listed with --verbose.\n"
      "\n"
      "It leaves with the codes of monitoring plugins: 0 fine, 1 due, 2 critical, 3 could not tell.",
-     ecert_cmd_check, STORE | ECERT_COMMAND_MONITORS, 0, ALL, " offline nagios prometheus "},
+     ecert_cmd_check, STORE | ECERT_COMMAND_MONITORS | ECERT_COMMAND_GOES_ON, 0, ALL, " offline nagios prometheus "},
     {"remind", "", "check, and tell people what is due; what is owed until it is accepted",
      "Checks everything, writes down what crossed a threshold, and sends it over the channels of\n"
      "`reminders`, also what waits for its next try; `ecert run` does the same at the end, but leaves\n"
      "to wait what waits. --owed checks nothing and sends only what is owed and need not wait. --test\n"
      "sends a test over each channel and to every contact, and says who accepted it. --failed tells\n"
      "that a systemd unit failed.",
-     ecert_cmd_remind, STORE | ECERT_COMMAND_LOCK, 0, 0, " test owed failed offline "},
+     ecert_cmd_remind, STORE | ECERT_COMMAND_LOCK | ECERT_COMMAND_GOES_ON, 0, 0, " test owed failed offline "},
     {"ack", "NAME", "quiet the reminders of a certificate or watch until a day",
      "No reminder of it goes out until the end of that day; `ecert check` shows it as before. An\n"
      "earlier one of the same name is replaced. Each is recorded with who, when and the note.",
@@ -76,7 +76,7 @@ static const struct ecert_command commands[] = {
      "Checks everything and writes one HTML file that needs nothing but itself: what needs action, the\n"
      "next 400 days with the reminders on them, what each live server serves, what is waiting. An older\n"
      "file is replaced whole. --language en or zh_HK (default: that of `reminders`).",
-     ecert_cmd_report, STORE, 1, 1, " offline language "},
+     ecert_cmd_report, STORE | ECERT_COMMAND_GOES_ON, 1, 1, " offline language "},
     {"plugins", "", "what is installed, its ABI, its settings", "",
      ecert_cmd_plugins, ECERT_COMMAND_CONFIG, 0, 0, ""},
     {"config", "", "check the configuration; --reference prints every key",

@@ -11,6 +11,8 @@ enum ecert_command_needs {
     ECERT_COMMAND_LOCK = 1 << 2,   /* the lock is held; ECERT_EXIT_BUSY otherwise */
     /* its exit codes are those of monitoring plugins: whatever goes wrong before it is 3 */
     ECERT_COMMAND_MONITORS = 1 << 3,
+    /* a network half that cannot be used is told by what asks it; the rest is done */
+    ECERT_COMMAND_GOES_ON = 1 << 4,
 };
 
 struct ecert_command {

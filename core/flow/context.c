@@ -6,12 +6,25 @@
 
 #include "core/flow/key.h"
 
+static enum ecert_status init_network(const struct ecert_config *config, bool goes_on,
+                                      struct ecert_network *ret, struct ecert_error *err)
+{
+    struct ecert_error why = {0};
+
+    if (!goes_on)
+        return ecert_network_init(ret, NULL, config->proxy, err);
+    if (ecert_network_init(ret, NULL, config->proxy, &why) == ECERT_OK)
+        return ECERT_OK;
+    return ecert_network_init_unfit(ret, why.text, err);
+}
+
 enum ecert_status ecert_context_init(struct ecert_context *context,
-                                     const struct ecert_config *config, struct ecert_error *err)
+                                     const struct ecert_config *config, bool goes_on,
+                                     struct ecert_error *err)
 {
     struct ecert_context made = {.config = config};
 
-    ECERT_TRY(ecert_network_init(&made.network, NULL, config->proxy, err));
+    ECERT_TRY(init_network(config, goes_on, &made.network, err));
     made.keys = calloc(config->n_certificates + 1, sizeof *made.keys);
     if (made.keys == NULL) {
         ecert_network_clear(&made.network);

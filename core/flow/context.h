@@ -31,9 +31,13 @@ struct ecert_context {
     struct ecert_context_key *keys; /* one per certificate of the configuration */
 };
 
+/*
+ * `goes_on`: a network half that cannot be used (it is missing, or others may write it) is no error
+ * here, but told by each request: what is on disk can be looked at without it.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_context_init(struct ecert_context *context,
                                                       const struct ecert_config *config,
-                                                      struct ecert_error *err);
+                                                      bool goes_on, struct ecert_error *err);
 void ecert_context_clear(struct ecert_context *context);
 
 /*

@@ -56,6 +56,16 @@ enum ecert_status ecert_network_init(struct ecert_network *network, const char *
     return ECERT_OK;
 }
 
+enum ecert_status ecert_network_init_unfit(struct ecert_network *network, const char *why,
+                                           struct ecert_error *err)
+{
+    struct ecert_network made = {.fd = -1};
+
+    ECERT_TRY(ecert_text_copy(ecert_view_of(why), &made.unfit, err));
+    *network = made;
+    return ECERT_OK;
+}
+
 /* The new process; it owns nothing of ours but its end of the socket. */
 static void become(const char *program, int fd, pid_t parent)
 {
@@ -86,6 +96,8 @@ enum ecert_status ecert_network_start(struct ecert_network *network, struct ecer
     const pid_t self = getpid();
     int ends[2];
 
+    if (network->unfit != NULL)
+        return ecert_error_set(err, ECERT_E_NETWORK, "%s", network->unfit);
     if (network->pid > 0 && network->fd < 0) /* released */
         (void)ecert_network_stop(network);
     if (network->pid > 0 && waitpid(network->pid, NULL, WNOHANG) == 0)
@@ -136,6 +148,7 @@ void ecert_network_clear(struct ecert_network *network)
 {
     (void)ecert_network_stop(network);
     free(network->program);
+    free(network->unfit);
     free(network->proxy);
     *network = (struct ecert_network){.fd = -1};
 }

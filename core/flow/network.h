@@ -17,6 +17,7 @@
 
 struct ecert_network {
     char *program; /* absolute path of ecert-net */
+    char *unfit;   /* why it is not started, whoever asks; NULL: it can be */
     char *proxy;   /* NULL: none */
     int fd;        /* -1: not started */
     int pid;
@@ -29,6 +30,14 @@ struct ecert_network {
 ECERT_MUST_CHECK enum ecert_status ecert_network_init(struct ecert_network *network,
                                                       const char *program, const char *proxy,
                                                       struct ecert_error *err);
+
+/*
+ * A network half that cannot be used (a sentence says why): each request fails with ECERT_E_NETWORK
+ * and that sentence.  For those who have more to do than to ask.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_network_init_unfit(struct ecert_network *network,
+                                                            const char *why,
+                                                            struct ecert_error *err);
 
 /* Start it now if it is not running; returns without waiting for it. */
 ECERT_MUST_CHECK enum ecert_status ecert_network_start(struct ecert_network *network,

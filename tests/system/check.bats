@@ -1,6 +1,6 @@
 # `ecert check`: what is told, to people and to programs, and the exit codes of monitoring.
 #
-# covers: core/monitor/monitor.h core/monitor/findings.h core/monitor/finding.h
+# covers: core/monitor/monitor.h core/monitor/findings.h core/monitor/finding.h core/monitor/finding_json.h
 
 load deploying
 
@@ -276,6 +276,29 @@ SH
     [ "$status" -eq 1 ]
     says "$NAME" "no issued certificate has been taken yet" "1 due, 4 unknown" # with three CRLs
     [[ $stderr == *"the process that decodes certificates: "*"oo many open files"* ]]
+}
+
+@test "a network half that cannot be used hides nothing of what is on disk" {
+    watching a="$W/d2.cer"
+    sed -i 's|watch = (|& { name = "e"; endpoint = "127.0.0.1:9"; },|' "$W/ecert.conf"
+    printf 'reminders = { command = [ "%s/told" ]; };\n' "$W" >>"$W/ecert.conf"
+    printf '#!/bin/sh\ncat >>%s/heard\n' "$W" >"$W/told"
+    mkdir "$W/bin"
+    cp "$ECERT_BUILD/ecert" "$W/told" "$W/bin"
+    cp "$W/told" "$W/bin/ecert-net"
+    chmod 755 "$W/told"
+    chmod 777 "$W/bin/ecert-net"
+    run --separate-stderr "$W/bin/ecert" --config "$W/ecert.conf" check
+    echo "$output$stderr"
+    [ "$status" -eq 2 ]
+    says "expires in 2 days" "does not answer: the network half: " "1 critical, 1 unknown"
+    tr -s ' \n' ' ' <<<"$output" | grep -q "/ecert-net' can be written by others"
+    "$W/bin/ecert" --config "$W/ecert.conf" remind --quiet
+    is "told without it" a "$(jq -rs '.[0].findings[0].name' "$W/heard")"
+    # what changes servers is not begun without it
+    run --separate-stderr "$W/bin/ecert" --config "$W/ecert.conf" run
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"the network half: "* ]]
 }
 
 @test "--offline: how many servers were not looked at is said" {
