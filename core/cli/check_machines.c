@@ -98,7 +98,7 @@ void ecert_check_nagios(const struct ecert_app *app, const struct ecert_findings
     ecert_buffer_printf(&status, "ECERT %s - ", nagios_word(ecert_findings_worst(findings)));
     ecert_counts_text(findings, &status);
     if (findings->n > 0 && findings->items[0].urgency != ECERT_URGENCY_FINE) {
-        ecert_buffer_printf(&status, "; %s ", findings->items[0].name);
+        ecert_buffer_printf(&status, "; %s: ", findings->items[0].name);
         ecert_finding_text(&findings->items[0], now, &status);
     } else if (failed != NULL) {
         ecert_buffer_printf(&status, "; %s", failed);

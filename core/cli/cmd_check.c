@@ -146,7 +146,9 @@ static void say_words(const struct table *table, const struct ecert_finding *fin
     char date[ECERT_TIME_TEXT_LEN];
 
     ecert_finding_text(finding, table->now, &state);
+    ecert_buffer_add_text(&why, "Why: ");
     ecert_words_why(&why, finding);
+    ecert_buffer_add_text(&to_do, "To do: ");
     ecert_words_what_to_do(&to_do, finding);
     say_below(table, &state);
     say_below(table, &why);
