@@ -74,6 +74,12 @@ setup() {
     [ "$status" -eq 1 ]
 }
 
+@test "no assertion begins with '!': bats passes over a failure of it" {
+    run grep -nE '^ +! ([^|]|[|][^|])*$' tests/*/*.bats
+    echo "$output"
+    [ "$status" -eq 1 ]
+}
+
 @test "every header of the core is included by a unit test or covered by a named system test" {
     local header missing=0
     for header in core/base/*.h core/host/*.h core/flow/*.h core/monitor/*.h; do

@@ -193,6 +193,11 @@ SH
     run_ecert check moth --prometheus "$W/textfiles/ecert.prom"
     [ "$status" -eq 3 ]
     same "$before" "$(snapshot "$W/textfiles")"
+    # where nobody was ever reminded nothing is owed, which is no failure
+    watching a="$W/d300.cer"
+    run_ecert check --prometheus "$W/textfiles/ecert.prom"
+    [ "$status" -eq 0 ]
+    is "all of it" "1 fine" "$output$stderr"
 }
 
 @test "promtool finds nothing wrong with the metrics" {
@@ -239,9 +244,9 @@ SH
         run_ecert check "$form" --prometheus "$W/ecert.prom"
         [ "$status" -ne 3 ]
         says_not $'\033' $'\a'
-        ! grep -q '^# HELP x' <<<"$output"
+        is "a line of its own" "" "$(grep '^# HELP x' <<<"$output")"
     done
-    ! grep -q $'\033\|^# HELP x' "$W/ecert.prom"
+    is "in the metrics" "" "$(grep $'\033\|^# HELP x' "$W/ecert.prom")"
     ! command -v promtool >/dev/null || promtool check metrics <"$W/ecert.prom"
 }
 

@@ -267,7 +267,7 @@ for name in sorted(sys.argv[1:]):
     run_ecert remind
     [ "$status" -eq 1 ]
     is "posts" 0 "$(find "$W/got" -name 'post-*' | wc -l)"
-    ! grep -rqF s3cret "$W/state"
+    is "the secret, written down" "" "$(grep -rF s3cret "$W/state")"
     later "1 hour" remind --owed --quiet
     is "posts" 1 "$(find "$W/got" -name 'post-*' | wc -l)"
     is "address" "/hook/s3cret" "$(head -n 1 "$W/got/post-1")"
