@@ -285,5 +285,5 @@ PY
         "$W" "$W/found/loop/*.pem" >"$W/ecert.conf"
     run_ecert check --nagios
     [ "$status" -eq 3 ]
-    says "list '$W/found/loop': " "1 unknown, 0 fine"
+    says "the directory '$W/found/loop' cannot be listed: " "1 unknown, 0 fine"
 }
