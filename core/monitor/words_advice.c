@@ -302,6 +302,11 @@ static const struct ecert_advice advice[] = {
        "can be checked here."),
      _("Put the root that succeeds it into the authority's profile (`authorities_dir`). "
        "Certificates of the old root have to be replaced.")},
+    {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_UNREADABLE, "Permission denied",
+     _("Without its root no certificate of this CA can be checked, so that none can be taken or "
+       "deployed."),
+     _("Run `ecert check` as root, or give this user's group the right to read the authority's "
+       "profile and the files that it names.")},
     {ECERT_WATCHED_ANCHOR, ANY, NULL,
      _("Without its root no certificate of this CA can be checked, so that none can be taken or "
        "deployed."),
