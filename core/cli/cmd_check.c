@@ -9,6 +9,7 @@
 #include "core/cli/check_machines.h"
 #include "core/cli/day.h"
 #include "core/cli/output.h"
+#include "core/cli/people.h"
 #include "core/cli/progress.h"
 #include "core/monitor/monitor.h"
 #include "core/monitor/reminders.h"
@@ -266,5 +267,7 @@ int ecert_cmd_check(struct ecert_app *app)
         ecert_check_nagios(app, &findings, now);
     else
         say_table(app, &findings, now);
+    if (!app->options.nagios && ecert_findings_worst(&findings) != ECERT_URGENCY_FINE)
+        ecert_people_remark(app);
     return (int)ecert_findings_worst(&findings);
 }

@@ -188,6 +188,12 @@ ROWS
     said "b@example.com cannot be told: reminders has no 'email'"
     said "boss@example.com cannot be told: reminders has no 'email'"
     [ "$(grep -ci 'a@example.com' <<<"$output")" = 1 ]
+    # nor who is only a contact
+    printf 'contacts = ( { email = "c@example.com"; }, { email = "B@example.com"; } );\n' >>"$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    said "c@example.com cannot be told: reminders has no 'email'"
+    [ "$(grep -ci 'b@example.com' <<<"$output")" = 1 ]
     printf 'state_dir = "%s/state";\ncertificates = ( );\n%s\nreminders = { email = { server = "smtp://mx.example";
         from = "e@example.com"; to = [ "t@example.com" ]; }; };\n' "$W" "$people" >"$W/ecert.conf"
     run_ecert config
