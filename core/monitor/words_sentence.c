@@ -111,11 +111,18 @@ struct pieces {
     size_t n;
 };
 
+/* Behind a quoted name another sentence begins: "'FILE': 'OTHER' cannot be found". */
+static bool ends_name(const char *begin, const char *end)
+{
+    return end - begin > 3 && memcmp(end - 3, "': ", 3) == 0;
+}
+
 /* Does the text read as the sentence says?  Each %s takes as little as it can. */
 static bool fits(const char *text, const char *sentence, struct pieces *pieces)
 {
     const char *place = strstr(sentence, "%s");
     const size_t len = place == NULL ? strlen(sentence) : (size_t)(place - sentence);
+    const bool quoted = len > 0 && sentence[len - 1] == '\'';
     const size_t before = pieces->n;
 
     if (strncmp(text, sentence, len) != 0)
@@ -131,6 +138,8 @@ static bool fits(const char *text, const char *sentence, struct pieces *pieces)
         if (fits(end, place + 2, pieces))
             return true;
         pieces->n = before + 1;
+        if (quoted && ends_name(text, end))
+            break;
     }
     pieces->n = before;
     return false;

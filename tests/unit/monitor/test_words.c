@@ -366,6 +366,8 @@ static const struct fit_row {
      "whoever runs the server", "do not use it"},
     {"any CA's subscription", ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, NULL,
      "Apply at your CA for the renewal now. When it is granted", NULL},
+    {"a link in a circle", ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE,
+     "'/x': Too many levels of symbolic links", "symbolic link", "the right to read"},
     {"a lost key", ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_MISSING,
      "the private key '/x/privkey.pem': No such file or directory", "together with its key",
      "take it out"},

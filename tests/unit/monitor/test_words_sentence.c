@@ -32,6 +32,8 @@ static const struct sentence_row {
     {"it does not cover 'a.hk'; it is for 'b.hk', 'c.hk', 'd.hk' and 4 more",
      "證書不涵蓋 'a.hk'；其適用名稱為 'b.hk', 'c.hk', 'd.hk' 及另外 4 項"},
     {"'/x': Permission denied", "'/x'：Permission denied"},
+    {"'/x.p12': '/etc/word' cannot be found: No such file or directory",
+     "'/x.p12'：找不到 '/etc/word'：No such file or directory"},
     {"", ""},
     {"target ", "target "}, /* a form wants something for each %s */
 };
