@@ -58,11 +58,11 @@ const char *ecert_path_base(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-static enum ecert_status absent_or_io(struct ecert_error *err, const char *what, const char *path)
+static enum ecert_status absent_or_io(struct ecert_error *err, const char *path, const char *what)
 {
     const bool absent = errno == ENOENT || errno == ENOTDIR;
 
-    return ecert_error_errno(err, absent ? ECERT_E_NOT_FOUND : ECERT_E_IO, "%s '%s'", what, path);
+    return ecert_error_errno(err, absent ? ECERT_E_NOT_FOUND : ECERT_E_IO, "'%s' %s", path, what);
 }
 
 enum ecert_status ecert_fs_resolve(const char *path, char **ret, struct ecert_error *err)
@@ -70,7 +70,7 @@ enum ecert_status ecert_fs_resolve(const char *path, char **ret, struct ecert_er
     char *resolved = realpath(path, NULL);
 
     if (resolved == NULL)
-        return absent_or_io(err, "find", path);
+        return absent_or_io(err, path, "cannot be found");
     *ret = resolved;
     return ECERT_OK;
 }
@@ -89,7 +89,7 @@ static enum ecert_status resolve_dangling(const char *path, unsigned links, char
 
     if (links >= MOST_LINKS) {
         errno = ELOOP;
-        return ecert_error_errno(err, ECERT_E_IO, "find '%s'", path);
+        return ecert_error_errno(err, ECERT_E_IO, "'%s' cannot be found", path);
     }
     ECERT_TRY(ecert_fs_read_link(AT_FDCWD, path, &value, err));
     if (value[0] == '/')
@@ -114,7 +114,7 @@ static enum ecert_status resolve_new(const char *path, unsigned links, char **re
                    : status;
     }
     if (errno != ENOENT)
-        return absent_or_io(err, "find", path);
+        return absent_or_io(err, path, "cannot be found");
     ECERT_TRY(ecert_text_copy(
         (struct ecert_view){(const uint8_t *)path, base == path ? 0 : (size_t)(base - path)},
         &directory, err));
@@ -181,7 +181,7 @@ static enum ecert_status read_path(int dir_fd, const char *name, int flags, size
     if (fd < 0 && errno == ELOOP)
         return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is a symbolic link", name);
     if (fd < 0)
-        return absent_or_io(err, "open", name);
+        return absent_or_io(err, name, "cannot be opened");
     return read_whole(fd, name, max_len, ret, ret_len, ret_st, err);
 }
 
@@ -235,7 +235,7 @@ enum ecert_status ecert_fs_read_proc(const char *path, struct ecert_bytes *ret,
     ssize_t n = 0;
 
     if (fd < 0)
-        return absent_or_io(err, "open", path);
+        return absent_or_io(err, path, "cannot be opened");
     while (buffer.len < (size_t)1 << 20 && (n = read(fd, chunk, sizeof chunk)) > 0)
         ecert_buffer_add(&buffer, (struct ecert_view){chunk, (size_t)n});
     if (n < 0)
@@ -261,7 +261,7 @@ enum ecert_status ecert_fs_list(const char *path, struct ecert_strings *ret,
     ECERT_AUTO(auto_closedir) DIR *dir = opendir(path);
 
     if (dir == NULL)
-        return absent_or_io(err, "open", path);
+        return absent_or_io(err, path, "cannot be opened");
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
@@ -295,7 +295,7 @@ enum ecert_status ecert_fs_read_link(int dir_fd, const char *name, char **ret,
     if (n < 0 && errno == EINVAL)
         return ecert_error_set(err, ECERT_E_REFUSED, "'%s' is not a symbolic link", name);
     if (n < 0)
-        return absent_or_io(err, "read the link", name);
+        return absent_or_io(err, name, "cannot be read as a link");
     value[n] = '\0';
     return ecert_text_copy(ecert_view_of(value), ret, err);
 }

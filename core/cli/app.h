@@ -72,6 +72,9 @@ void ecert_say_behind(const struct ecert_app *app, const char *prefix, const cha
 /* "ecert: ..." on standard error, and into "errors" of the JSON. */
 void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
 
+/* What is no error, but worth a word: a line on standard output, and in "warnings" of the JSON. */
+void ecert_remark(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
+
 /* Add to the JSON object; does nothing without --json.  Takes the reference over. */
 void ecert_tell(struct ecert_app *app, const char *key, json_t *value);
 

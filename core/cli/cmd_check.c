@@ -10,6 +10,7 @@
 #include "core/cli/check_machines.h"
 #include "core/cli/day.h"
 #include "core/cli/output.h"
+#include "core/cli/people.h"
 #include "core/cli/progress.h"
 #include "core/monitor/monitor.h"
 #include "core/monitor/reminders.h"
@@ -338,5 +339,9 @@ int ecert_cmd_check(struct ecert_app *app)
         status = write_metrics(app, &findings, now, &err);
     if (is_empty(&findings) && (status != ECERT_OK || say_empty(app, &err) != ECERT_OK))
         return cannot_tell(app, &err);
-    return tell_all(app, &findings, &passed_over, now, status == ECERT_OK ? NULL : err.text);
+    const int code =
+        tell_all(app, &findings, &passed_over, now, status == ECERT_OK ? NULL : err.text);
+    if (!app->options.nagios && ecert_findings_worst(&findings) != ECERT_URGENCY_FINE)
+        ecert_people_remark(app);
+    return code;
 }

@@ -1,12 +1,10 @@
 /* `ecert config` and `ecert plugins`. */
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "core/base/fs.h"
-#include "core/cli/app.h"
+#include "core/cli/people.h"
 #include "core/flow/authority.h"
 #include "core/flow/outcome_json.h"
 
@@ -48,31 +46,6 @@ static size_t check_authorities(struct ecert_app *app)
     return failed;
 }
 
-static void warn(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
-
-/* What does not make the configuration wrong: on standard output, and in "warnings". */
-static void warn(struct ecert_app *app, const char *fmt, ...)
-{
-    ECERT_AUTO(ecert_auto_free) char *text = NULL;
-    va_list args;
-
-    va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
-    va_end(args);
-    if (text == NULL)
-        return;
-    ecert_say(app, "%s", text);
-    if (app->json == NULL)
-        return;
-    json_t *list = json_object_get(app->json, "warnings");
-    if (list == NULL) {
-        list = json_array();
-        ecert_tell(app, "warnings", list);
-    }
-    (void)json_array_append_new(list, ecert_text_json(text));
-}
-
 /* Every key that is named must open; what is worth a remark (others can read it) is said. */
 static size_t check_keys(struct ecert_app *app)
 {
@@ -91,8 +64,8 @@ static size_t check_keys(struct ecert_app *app)
             failed++;
         }
         for (size_t k = 0; k < notes.len; k++)
-            warn(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,
-                 notes.items[k]);
+            ecert_remark(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,
+                         notes.items[k]);
     }
     return failed;
 }
@@ -155,45 +128,14 @@ static size_t check_places(struct ecert_app *app)
 
 /* ---- people ---- */
 
-/* Has a list in front of the `until`th said it already?  Nobody is warned of twice. */
-static bool was_named(const struct ecert_strings *const *lists, size_t until, size_t index)
-{
-    const char *address = lists[until]->items[index];
-
-    for (size_t i = 0; i <= until; i++)
-        for (size_t k = 0; k < (i < until ? lists[i]->len : index); k++)
-            if (strcasecmp(lists[i]->items[k], address) == 0)
-                return true;
-    return false;
-}
-
-/* Addresses are told by mail only. */
 static enum ecert_status check_people(struct ecert_app *app, struct ecert_error *err)
 {
-    const struct ecert_config *config = &app->config;
-    const size_t most = 2 * (config->n_certificates + config->n_watches) + 1;
-    size_t n = 0;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings untold = {0};
 
-    if (config->reminders.has_email)
-        return ECERT_OK;
-    ECERT_AUTO(ecert_auto_free)
-    const struct ecert_strings **lists = calloc(most, sizeof *lists);
-    if (lists == NULL)
-        return ecert_error_nomem(err);
-    for (size_t i = 0; i < config->n_certificates; i++) {
-        lists[n++] = &config->certificates[i].settings.contacts;
-        lists[n++] = &config->certificates[i].settings.escalation;
-    }
-    for (size_t i = 0; i < config->n_watches; i++) {
-        lists[n++] = &config->watches[i].settings.contacts;
-        lists[n++] = &config->watches[i].settings.escalation;
-    }
-    lists[n++] = &config->reminders.escalation;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < lists[i]->len; k++)
-            if (!was_named(lists, i, k))
-                warn(app, "%s: %s cannot be told: reminders has no 'email'", config->file,
-                     lists[i]->items[k]);
+    ECERT_TRY(ecert_people_untold(&app->config, &untold, err));
+    for (size_t i = 0; i < untold.len; i++)
+        ecert_remark(app, "%s: %s cannot be told: reminders has no 'email'", app->config.file,
+                     untold.items[i]);
     return ECERT_OK;
 }
 
@@ -229,7 +171,8 @@ static void say_fine(struct ecert_app *app)
                   config->file, config->n_watches, config->n_watches == 1 ? " is" : "es are",
                   config->n_contacts, config->n_contacts == 1 ? "" : "s");
     else
-        warn(app, "%s: no certificate is configured: nothing will be deployed", config->file);
+        ecert_remark(app, "%s: no certificate is configured: nothing will be deployed",
+                     config->file);
 }
 
 int ecert_cmd_config(struct ecert_app *app)

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/cli/check_machines.h"
+#include "core/cli/people.h"
 #include "core/flow/outcome_json.h"
 
 static void say_telling(struct ecert_app *app, const char *what,
@@ -52,6 +53,8 @@ size_t ecert_report_reminding(struct ecert_app *app, const struct ecert_remind_r
     (void)json_object_set_new(json, "noticed", json_integer((json_int_t)report->noticed));
     (void)json_object_set_new(json, "counts", ecert_counts_json(&report->findings));
     (void)json_object_set_new(json, "digest", telling_json(&report->digest));
+    if (ecert_findings_worst(&report->findings) != ECERT_URGENCY_FINE)
+        ecert_people_remark(app);
     ecert_tell(app, "reminders", json);
     return ecert_remind_failures(report);
 }

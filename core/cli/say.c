@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/cli/app.h"
+#include "core/flow/outcome_json.h"
 
 int ecert_exit_of(enum ecert_status status)
 {
@@ -102,6 +103,28 @@ void ecert_complain(struct ecert_app *app, const char *fmt, ...)
     ecert_buffer_add_escaped(&escaped, ecert_view_of(text), true);
     if (escaped.ptr != NULL)
         (void)json_array_append_new(errors, json_string((const char *)escaped.ptr));
+}
+
+void ecert_remark(struct ecert_app *app, const char *fmt, ...)
+{
+    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        text = NULL;
+    va_end(args);
+    if (text == NULL)
+        return;
+    ecert_say(app, "%s", text);
+    if (app->json == NULL)
+        return;
+    json_t *list = json_object_get(app->json, "warnings");
+    if (list == NULL) {
+        list = json_array();
+        ecert_tell(app, "warnings", list);
+    }
+    (void)json_array_append_new(list, ecert_text_json(text));
 }
 
 void ecert_tell(struct ecert_app *app, const char *key, json_t *value)

@@ -1,15 +1,18 @@
 #include "core/flow/authority.h"
 
+#include <errno.h>
 #include <libconfig.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "core/base/fs.h"
 #include "core/flow/authority_keys.h"
 #include "core/flow/certificate.h"
+#include "core/flow/config_read.h"
 #include "core/flow/nearest.h"
 
 #define PROFILE_MAX    ((size_t)1 << 20)
@@ -331,7 +334,8 @@ static enum ecert_status read_profile(struct reader *reader, const char *text,
         return ECERT_OK;
     if (config_read_string(&config, text) != CONFIG_TRUE)
         return ecert_strings_printf(&reader->mistakes, err, "%s:%d: %s", reader->file,
-                                    config_error_line(&config), config_error_text(&config));
+                                    config_error_line(&config),
+                                    ecert_config_parse_words(config_error_text(&config)));
     ECERT_TRY(read_group(reader, config_root_setting(&config), &ecert_authority_top,
                          reader->authority, err));
     ECERT_TRY(check_ocsp(reader, config_root_setting(&config), err));
@@ -390,11 +394,17 @@ static enum ecert_status load_file(const char *directory, const char *id,
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes bytes = {0};
     struct reader reader = {.authority = authority};
     char *text = NULL;
+    struct stat st;
 
     ECERT_TRY(ecert_text_format(&authority->file, err, "%s/%s.conf", directory, id));
     authority->id = strdup(id);
     if (authority->id == NULL)
         return ecert_error_nomem(err);
+    if (lstat(authority->file, &st) != 0 && errno == EACCES)
+        return ecert_error_errno(err, ECERT_E_IO,
+                                 "authority '%s': this user may not enter '%s'; run ecert as root, "
+                                 "or let the user's group enter and read it",
+                                 id, directory);
     if (!ecert_fs_exists(authority->file))
         return not_found(directory, id, err);
     ECERT_TRY(ecert_fs_check_trusted(authority->file, err));

@@ -180,7 +180,7 @@ static enum ecert_status parse(struct ecert_config_reader *reader, const char *p
                        : ecert_error_set(err, ECERT_E_IO, "'%s' cannot be read", path);
         ecert_config_mistake_at(reader, file == NULL ? path : file,
                                 (unsigned)config_error_line(parsed), "%s",
-                                config_error_text(parsed));
+                                ecert_config_parse_words(config_error_text(parsed)));
         return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a configuration", path);
     }
     check_included(reader, config_root_setting(parsed), path, directory, &seen);

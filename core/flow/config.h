@@ -117,6 +117,7 @@ struct ecert_reminders_config {
     struct ecert_webhook_config webhook;
     struct ecert_strings command; /* argv; JSON on standard input; empty: none */
     bool journal;                 /* default true */
+    bool journal_is_chosen;       /* true, and the configuration says so */
     struct ecert_strings escalation;
     int escalate_from;                         /* days; default 7 */
     char *language;                            /* default "en" */

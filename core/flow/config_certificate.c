@@ -1,9 +1,11 @@
 #include "core/flow/config_read.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "core/base/fs.h"
 #include "core/flow/nearest.h"
@@ -134,6 +136,14 @@ static void say_unknown_authority(struct ecert_config_reader *reader, const conf
                              id, dir, id, (int)known.len, (const char *)known.ptr);
 }
 
+/* Not there, or not for this user to see?  It makes a difference to whoever is to mend it. */
+static bool is_hidden(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) != 0 && errno == EACCES;
+}
+
 static void check_authority(struct ecert_config_reader *reader, const config_setting_t *group,
                             const char *id)
 {
@@ -145,6 +155,12 @@ static void check_authority(struct ecert_config_reader *reader, const config_set
     if (ecert_text_format(&path, &err, "%s/%s.conf", reader->config.authorities_dir, id) !=
         ECERT_OK)
         reader->nomem = true;
+    else if (is_hidden(path))
+        ecert_config_mistake(reader, config_setting_get_member(group, "authority"),
+                             "whether there is an authority '%s' cannot be told: this user may not "
+                             "enter '%s'; run ecert as root, or let the user's group enter and "
+                             "read it",
+                             id, reader->config.authorities_dir);
     else if (!ecert_fs_exists(path))
         say_unknown_authority(reader, config_setting_get_member(group, "authority"), id);
 }

@@ -32,6 +32,19 @@ static void add_mistake(struct ecert_config_reader *reader, const char *file, un
     reader->n_mistakes++;
 }
 
+const char *ecert_config_parse_words(const char *of_library)
+{
+    if (strcmp(of_library, "syntax error") == 0)
+        return "a value, a quote, a bracket or a ';' is missing or too many here or on the line "
+               "before: syntax error";
+    if (strcmp(of_library, "cannot open include file") == 0)
+        return "the file that is included here cannot be opened; is it there, and may this user "
+               "read it? (root may)";
+    if (strcmp(of_library, "duplicate setting name") == 0)
+        return "this key stands here for the second time: duplicate setting name";
+    return of_library;
+}
+
 void ecert_config_mistake_at(struct ecert_config_reader *reader, const char *file, unsigned line,
                              const char *fmt, ...)
 {

@@ -81,6 +81,9 @@ struct ecert_config_reader {
 
 void ecert_config_reader_clear(struct ecert_config_reader *reader);
 
+/* What libconfig says of a text that it cannot parse, in words that help; else its own. */
+const char *ecert_config_parse_words(const char *of_library);
+
 /* Note a mistake at a setting's place. */
 void ecert_config_mistake(struct ecert_config_reader *reader, const config_setting_t *at,
                           const char *fmt, ...) ECERT_PRINTF(3, 4);

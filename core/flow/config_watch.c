@@ -369,6 +369,7 @@ static void read_reminders(struct ecert_config_reader *reader, const config_sett
     if (group == NULL)
         return;
     ecert_config_check_unknown(reader, group, &ecert_config_reminders_table, NULL);
+    reminders->journal_is_chosen = reminders->journal && has_key(group, "journal");
     check_addresses(reader, group, "escalation", &reminders->escalation);
     read_email(reader, group, reminders);
     read_webhook(reader, group, reminders);

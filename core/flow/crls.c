@@ -228,11 +228,22 @@ static bool is_fresh(const struct copy *copy, int64_t max_age, int64_t now)
            now - copy->fetched < max_age;
 }
 
+/* An error of the transfer begins with the address, which stands before it here anyway. */
+static const char *behind_url(const char *text, const char *url)
+{
+    const size_t len = strlen(url);
+
+    return text[0] == '\'' && strncmp(text + 1, url, len) == 0 &&
+                   strncmp(text + 1 + len, "': ", 3) == 0
+               ? text + len + 4
+               : text;
+}
+
 static enum ecert_status note_problem(const struct copy *copy, const char *url,
                                       const struct ecert_error *why, struct ecert_crls *crls,
                                       struct ecert_error *err)
 {
-    const char *reason = why->status == ECERT_OK ? "" : why->text;
+    const char *reason = why->status == ECERT_OK ? "" : behind_url(why->text, url);
     const char *separator = why->status == ECERT_OK ? "" : ": ";
 
     if (copy->crl == NULL)

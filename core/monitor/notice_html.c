@@ -65,12 +65,22 @@ static void add_small(struct ecert_buffer *out, const char *label, const char *t
     ecert_buffer_add_text(out, "</small>");
 }
 
+/* A finding's `where` or `detail`. */
+static void add_small_sentence(struct ecert_buffer *out, const char *label, const char *text)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
+
+    ecert_words_sentence(&words, text == NULL ? "" : text);
+    out->failed = out->failed || words.failed;
+    add_small(out, label, words.len > 0 ? (const char *)words.ptr : "");
+}
+
 static void add_kind(struct ecert_buffer *out, const struct ecert_finding *finding)
 {
     const char *place = finding->where == NULL ? finding->title : finding->where;
 
     if (place != NULL && place[0] != '\0')
-        add_small(out, ecert_words_watched(finding->watched), place);
+        add_small_sentence(out, ecert_words_watched(finding->watched), place);
     else
         add_small(out, NULL, ecert_words_watched(finding->watched));
 }
@@ -90,7 +100,7 @@ static void add_row(const struct ecert_notice *notice, const struct ecert_findin
     ecert_buffer_add_text(out, "</span></th><td " CELL ">");
     ecert_words_state(&words, finding, notice->now);
     add_escaped(out, &words);
-    add_small(out, NULL, finding->detail);
+    add_small_sentence(out, NULL, finding->detail);
     add_small(out, ecert_words("Note"), ecert_notice_note(finding));
     ecert_buffer_add_text(out, "</td></tr>\n");
 }

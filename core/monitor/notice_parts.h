@@ -20,6 +20,9 @@ void ecert_notice_subject(const struct ecert_notice *notice, struct ecert_buffer
 void ecert_notice_intro(const struct ecert_notice *notice, struct ecert_buffer *out);
 
 /* "NAME: STATE" */
+/* As ecert_notice_add(), of a finding's `where` or `detail`, in the reader's language. */
+void ecert_notice_add_sentence(struct ecert_buffer *out, const char *text);
+
 void ecert_notice_headline(struct ecert_buffer *out, const struct ecert_finding *finding,
                            int64_t now);
 

@@ -14,6 +14,16 @@ void ecert_notice_add(struct ecert_buffer *out, const char *text)
     ecert_buffer_add_escaped(out, ecert_view_of(text), false);
 }
 
+void ecert_notice_add_sentence(struct ecert_buffer *out, const char *text)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
+
+    ecert_words_sentence(&words, text);
+    out->failed = out->failed || words.failed;
+    if (words.len > 0)
+        ecert_notice_add(out, (const char *)words.ptr);
+}
+
 void ecert_notice_add_cut(struct ecert_buffer *out, const char *text, size_t max)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer whole = {0};
@@ -63,11 +73,11 @@ void ecert_notice_line(struct ecert_buffer *out, const struct ecert_finding *fin
     ecert_notice_headline(out, finding, now);
     if (finding->where != NULL) {
         ecert_buffer_add_text(out, ecert_words(": "));
-        ecert_notice_add(out, finding->where);
+        ecert_notice_add_sentence(out, finding->where);
     }
     if (finding->detail != NULL) {
         ecert_buffer_add_text(out, ecert_words(": "));
-        ecert_notice_add(out, finding->detail);
+        ecert_notice_add_sentence(out, finding->detail);
     }
 }
 
@@ -215,7 +225,7 @@ static void add_finding(const struct ecert_notice *notice, size_t which, struct 
     ecert_buffer_printf(out, "\n   %s", ecert_words_watched(finding->watched));
     if (finding->where != NULL) {
         ecert_buffer_add_text(out, ecert_words(": "));
-        ecert_notice_add(out, finding->where);
+        ecert_notice_add_sentence(out, finding->where);
     }
     if (finding->title != NULL && finding->name != NULL &&
         strcmp(finding->title, finding->name) != 0) {
@@ -225,7 +235,7 @@ static void add_finding(const struct ecert_notice *notice, size_t which, struct 
     ecert_buffer_add_text(out, "\n");
     if (finding->detail != NULL) {
         ecert_buffer_add_text(out, "   ");
-        ecert_notice_add(out, finding->detail);
+        ecert_notice_add_sentence(out, finding->detail);
         ecert_buffer_add_text(out, "\n");
     }
     if (finding->serial[0] != '\0')

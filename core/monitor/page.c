@@ -143,6 +143,16 @@ static bool needs_action(const struct ecert_finding *finding)
     return finding->urgency != ECERT_URGENCY_FINE;
 }
 
+/* A finding's `where` or `detail`, in the page's language. */
+static void add_sentence(struct ecert_buffer *out, const char *text)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
+
+    ecert_words_sentence(&words, text);
+    out->failed = out->failed || words.failed;
+    ecert_page_text(out, words.len > 0 ? (const char *)words.ptr : "");
+}
+
 static void add_name_cell(struct ecert_buffer *out, const struct ecert_finding *finding)
 {
     ecert_buffer_add_text(out, "<th scope=\"row\">");
@@ -151,7 +161,7 @@ static void add_name_cell(struct ecert_buffer *out, const struct ecert_finding *
     ecert_page_text(out, ecert_words_watched(finding->watched));
     if (finding->where != NULL) {
         ecert_buffer_add_text(out, " · ");
-        ecert_page_text(out, finding->where);
+        add_sentence(out, finding->where);
     }
     ecert_buffer_add_text(out, "</small></th>");
 }
@@ -167,7 +177,7 @@ static void add_action_row(struct ecert_buffer *out, const struct ecert_finding 
     add_state(out, finding, now);
     if (finding->detail != NULL) {
         ecert_buffer_add_text(out, "<br><small>");
-        ecert_page_text(out, finding->detail);
+        add_sentence(out, finding->detail);
         ecert_buffer_add_text(out, "</small>");
     }
     ecert_buffer_add_text(out, "</td><td>");

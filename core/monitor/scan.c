@@ -31,14 +31,14 @@ static enum ecert_status set_error(struct scan_item *item, enum ecert_status sta
     return ECERT_OK;
 }
 
-static enum ecert_status set_errno(struct scan_item *item, const char *verb,
-                                   struct ecert_error *err)
+/* That it is not there, or cannot be opened, is what the finding's condition says. */
+static enum ecert_status set_errno(struct scan_item *item, struct ecert_error *err)
 {
     const bool absent = errno == ENOENT || errno == ENOTDIR;
     struct ecert_error reason = {0};
 
     (void)ecert_error_errno(&reason, ECERT_E_IO, "%s", "");
-    return set_error(item, absent ? ECERT_E_NOT_FOUND : ECERT_E_IO, verb, reason.text, err);
+    return set_error(item, absent ? ECERT_E_NOT_FOUND : ECERT_E_IO, "", reason.text, err);
 }
 
 static ssize_t read_all(int fd, uint8_t *into, size_t len)
@@ -98,9 +98,9 @@ static enum ecert_status read_item(struct scan_slot *slot, struct scan_item *ite
         return ECERT_OK;
     }
     if (fd < 0)
-        return set_errno(item, "open ", err);
+        return set_errno(item, err);
     if (fstat(fd, &st) != 0)
-        return set_errno(item, "stat ", err);
+        return set_errno(item, err);
     if (!S_ISREG(st.st_mode)) {
         *ret_dropped =
             item->quiet && (S_ISDIR(st.st_mode) || !scan_is_named_certificate(item->path));
@@ -113,7 +113,7 @@ static enum ecert_status read_item(struct scan_slot *slot, struct scan_item *ite
     }
     const ssize_t n = read_all(fd, into, (size_t)st.st_size);
     if (n < 0)
-        return set_errno(item, "read ", err);
+        return set_errno(item, err);
     item->len = (uint32_t)n;
     return ECERT_OK;
 }

@@ -204,7 +204,7 @@ static enum ecert_status walk_entry(struct walk *walk, const char *path, uint8_t
     return scan_enqueue(walk->scan, path, true, NULL, err);
 }
 
-/* "list 'PATH': reason" as the error of the directory itself. */
+/* "the directory 'PATH' cannot be listed: reason" as the error of the directory itself. */
 static enum ecert_status tell_unlisted(struct walk *walk, const char *directory,
                                        const struct ecert_error *reason, struct ecert_error *err)
 {
@@ -212,8 +212,9 @@ static enum ecert_status tell_unlisted(struct walk *walk, const char *directory,
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes sentence = {0};
     struct ecert_error why = {0};
 
-    ecert_buffer_add_text(&text, "list ");
+    ecert_buffer_add_text(&text, "the directory ");
     scan_add_path(&text, directory);
+    ecert_buffer_add_text(&text, " cannot be listed");
     ecert_buffer_add_text(&text, reason->text);
     ECERT_TRY(ecert_buffer_take(&text, &sentence, err));
     (void)ecert_error_set(&why, reason->status, "%s", (const char *)sentence.ptr);

@@ -45,4 +45,5 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/thresholds.c
   core/monitor/words.c
   core/monitor/words_advice.c
+  core/monitor/words_sentence.c
 )

@@ -317,9 +317,37 @@ static const char *fixed_state(enum ecert_condition condition)
     return NULL;
 }
 
+static bool is_input(enum ecert_condition condition)
+{
+    return condition == ECERT_CONDITION_MISSING || condition == ECERT_CONDITION_UNREADABLE ||
+           condition == ECERT_CONDITION_UNDECODABLE;
+}
+
+/* An input that is not as it should be is a file for most kinds; NULL: it is for this one. */
+static const char *state_of_kind(const struct ecert_finding *finding)
+{
+    if (!is_input(finding->condition))
+        return NULL;
+    if (finding->watched == ECERT_WATCHED_TARGET)
+        return ecert_words("how it stands cannot be told");
+    if (finding->watched == ECERT_WATCHED_CERTIFICATE) {
+        if (finding->condition == ECERT_CONDITION_MISSING)
+            return ecert_words("part of it is not there any more");
+        return finding->condition == ECERT_CONDITION_UNREADABLE
+                   ? ecert_words("its files cannot be used as they are")
+                   : ecert_words("changed or damaged since it was taken");
+    }
+    if (finding->condition != ECERT_CONDITION_UNDECODABLE)
+        return NULL;
+    if (finding->watched == ECERT_WATCHED_SUBSCRIPTION)
+        return ecert_words("the day of its end cannot be understood");
+    return finding->watched == ECERT_WATCHED_ENDPOINT ? ecert_words("cannot be understood") : NULL;
+}
+
 void ecert_words_state(struct ecert_buffer *out, const struct ecert_finding *finding, int64_t now)
 {
-    const char *fixed = fixed_state(finding->condition);
+    const char *of_kind = state_of_kind(finding);
+    const char *fixed = of_kind != NULL ? of_kind : fixed_state(finding->condition);
 
     if (fixed == NULL)
         add_dates(out, finding, now);

@@ -15,11 +15,22 @@
  * same names and keys.
  */
 /* clang-format off */
+#define PASSWORD_WHY \
+    _("Without the right password nothing in it is watched; a backup that cannot be opened is " \
+      "none.")
+#define PASSWORD_DO \
+    _("Put the password on the first line of the file that `password_file` of the watch names, " \
+      "readable for the user of `ecert check` alone; try it with `ecert verify FILE " \
+      "--password-file FILE`.")
+
 static const struct ecert_advice advice[] = {
     /* ---- everything that is fine ---- */
     {ANY, ECERT_CONDITION_FINE, NULL,
      _("It was looked at, and nothing is wrong."),
      _("Nothing.")},
+    {ANY, ECERT_CONDITION_UNDECODABLE, "its dates cannot be read",
+     _("Nobody can tell from when and until when it is valid, and strict clients refuse it."),
+     _("Have the CA that issued it issue it anew.")},
 
     /* ---- managed certificates ---- */
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRES, NULL,
@@ -40,54 +51,45 @@ static const struct ecert_advice advice[] = {
        "wrong."),
      _("Compare date and time of this machine with a reliable clock. If they are right, keep "
        "the old certificate in use until then; `ecert run` deploys the new one afterwards.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_MISSING, NULL,
-     _("What cannot be read cannot be watched or deployed, and its expiry passes unnoticed."),
-     _("See what `ecert status {name}` tells about the state directory, and take the issued "
-       "file again with `ecert import FILE`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE, NULL,
-     _("What cannot be read cannot be watched or deployed, and its expiry passes unnoticed."),
-     _("See what `ecert status {name}` tells about the state directory, and take the issued "
-       "file again with `ecert import FILE`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNDECODABLE, NULL,
-     _("What cannot be read cannot be watched or deployed, and its expiry passes unnoticed."),
-     _("See what `ecert status {name}` tells about the state directory, and take the issued "
-       "file again with `ecert import FILE`.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_REVOKED, NULL,
      _("The CA has withdrawn it. Clients that ask for revocation refuse it already, it cannot "
        "be made valid again, and Hongkong Post does not renew a revoked certificate."),
      _("Ask the CA why. If the private key may be known to others, make a new key and a new "
        "CSR. Apply for a replacement, take it with `ecert import FILE`, run `ecert deploy "
        "{name}`, and look with `ecert check` for servers that still serve the old one.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_REVOKED_ISSUER, NULL,
-     _("A CA certificate in its chain was revoked. Of Hongkong Post these are the sub CA "
-       "certificates of 2017: those re-issued in 2025 have the same name and the same key, so "
-       "that the wrong one is easily taken. Clients that ask for revocation refuse the server."),
-     _("Remove the revoked certificate from the configured `chain_file`, if there is one. "
-       "Take the issued file again with `ecert import FILE`: its chain is built anew, with "
-       "the current sub CA certificate (of Hongkong Post the one of 2025). Then run `ecert "
-       "deploy {name}`.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_INCOMPLETE_CHAIN, NULL,
-     _("Clients that do not know the issuing CA by chance cannot verify the server: many apps, "
-       "programs and partners' systems fail where a browser does not."),
-     _("Take the issued file again with `ecert import FILE`, which builds its chain anew, and "
-       "run `ecert deploy {name}`. `ecert verify FILE` tells which issuer is missing.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_ISSUED, NULL,
      _("Until the certificate is issued and taken nothing can be deployed for this name."),
      _("Follow up the application at your CA. Drop the issued file into the inbox or take it "
        "with `ecert import FILE`. For Hongkong Post: the Authorised Representative gets an "
        "e-mail with the subject \"Submission of Certificate Signing Request (CSR)\", and the "
        "PIN envelope by registered mail or by hand.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_DEPLOYED, NULL,
-     _("A newer certificate is here, but not every server has it: the old one will expire in "
-       "use."),
-     _("`ecert status {name}` tells which server and why the last try failed, `ecert plan "
-       "{name}` what would change, and `ecert deploy {name}` does it and proves it by a "
-       "handshake.")},
-    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_WRONG_NAME, NULL,
-     _("Clients refuse a certificate that does not name the server they asked for."),
-     _("`ecert verify FILE` tells which name is missing; compare with `name` and `names` in the "
-       "configuration. If the certificate lacks a name that is in use, apply for one that has "
-       "it.")},
+
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE, "can be used by others",
+     _("Whoever reads the private key can pretend to be the server, as long as the certificate "
+       "is valid."),
+     _("Take the rights away with `chmod 600` on the file that is named. If somebody may have "
+       "read the key, have the CA revoke the certificate, and apply for one with a new key.")},
+    {ECERT_WATCHED_CERTIFICATE, ANY, "private key",
+     _("Without its own private key the certificate can be deployed to no server, and a lost "
+       "key cannot be made again."),
+     _("Take the issued file again with `ecert import FILE`, together with its key: from where "
+       "`key` in the configuration says, from the PKCS#12 file, from a backup, or from a server "
+       "that still uses it. If the key is lost, make a new one and a new CSR and apply at the "
+       "CA for a replacement.")},
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE, NULL,
+     _("What cannot be opened cannot be deployed, and its expiry passes unnoticed."),
+     _("Run `ecert check` as root, to whom the state directory belongs. If that is refused "
+       "too, correct owner and mode of what is named.")},
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_MISSING, NULL,
+     _("Part of the certificate that was taken is gone: it cannot be deployed, and its expiry "
+       "passes unnoticed."),
+     _("Take the issued file again with `ecert import FILE`, then run `ecert deploy {name}`. "
+       "What else is gone is told by `ecert status {name}`.")},
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNDECODABLE, NULL,
+     _("What was taken has been changed or damaged since: it is not deployed, and its expiry "
+       "passes unnoticed."),
+     _("Take the issued file again with `ecert import FILE`, then run `ecert deploy {name}`. "
+       "Find out who changed the state directory: nobody but ecert writes there.")},
 
     /* ---- targets: servers that we deploy to ---- */
     {ECERT_WATCHED_TARGET, ECERT_CONDITION_EXPIRES, NULL,
@@ -147,15 +149,7 @@ static const struct ecert_advice advice[] = {
        "expire in use."),
      _("`ecert status {name}` tells why the last try failed, `ecert plan {name}` what would "
        "change, and `ecert deploy {name}` does it and proves it by a handshake.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_MISSING, NULL,
-     _("What this server has and shall have cannot be told, and nothing can be deployed to it."),
-     _("`ecert status {name}` tells more: the target's plugin cannot be loaded, or something in "
-       "the state directory cannot be read. Put it right, then run `ecert check {name}`.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_UNREADABLE, NULL,
-     _("What this server has and shall have cannot be told, and nothing can be deployed to it."),
-     _("`ecert status {name}` tells more: the target's plugin cannot be loaded, or something in "
-       "the state directory cannot be read. Put it right, then run `ecert check {name}`.")},
-    {ECERT_WATCHED_TARGET, ECERT_CONDITION_UNDECODABLE, NULL,
+    {ECERT_WATCHED_TARGET, ANY, NULL,
      _("What this server has and shall have cannot be told, and nothing can be deployed to it."),
      _("`ecert status {name}` tells more: the target's plugin cannot be loaded, or something in "
        "the state directory cannot be read. Put it right, then run `ecert check {name}`.")},
@@ -177,42 +171,33 @@ static const struct ecert_advice advice[] = {
      _("A directory is no file of certificates: nothing in it is watched this way."),
      _("Write `directory = ...` instead of `file = ...` in the watch: every certificate file in "
        "it and below is watched then.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE, " is not a regular file",
+     _("A device, a socket or a pipe holds no certificate: nothing is watched this way."),
+     _("Name the file of the certificate in the watch.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE, "larger than",
+     _("The file is larger than files of certificates are, and was not read."),
+     _("Name the file of the certificate in the watch, or put fewer certificates into one file.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE, "levels of symbolic links",
+     _("The link leads back to itself: nothing is watched this way."),
+     _("Let the symbolic link name the file, or name the file itself in the watch.")},
     {ECERT_WATCHED_FILE, ECERT_CONDITION_UNREADABLE, NULL,
      _("A file that cannot be opened is not watched; a backup that cannot be opened is none."),
      _("Give the user of `ecert check` the right to read it.")},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "`password_file`", PASSWORD_WHY,
+     PASSWORD_DO},
+    /* the password's file is meant: that of the certificate would not be undecodable */
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "No such file or directory", PASSWORD_WHY,
+     PASSWORD_DO},
+    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "Permission denied", PASSWORD_WHY,
+     PASSWORD_DO},
     {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "only a certificate revocation list",
      _("A CRL is not watched as a file; those of the CAs that certificates here come from are "
        "followed anyway."),
      _("Take the CRL out of the watch, or name the file of the certificate.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "`password_file`",
-     _("Without the right password nothing in it is watched; a backup that cannot be opened is "
-       "none."),
-     _("Put the password on the first line of the file that `password_file` of the watch names, "
-       "readable for the user of `ecert check` alone; try it with `ecert verify FILE "
-       "--password-file FILE`.")},
-    /* the password's file is meant: that of the certificate would not be undecodable */
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "No such file or directory",
-     _("Without the right password nothing in it is watched; a backup that cannot be opened is "
-       "none."),
-     _("Put the password on the first line of the file that `password_file` of the watch names, "
-       "readable for the user of `ecert check` alone; try it with `ecert verify FILE "
-       "--password-file FILE`.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, "Permission denied",
-     _("Without the right password nothing in it is watched; a backup that cannot be opened is "
-       "none."),
-     _("Put the password on the first line of the file that `password_file` of the watch names, "
-       "readable for the user of `ecert check` alone; try it with `ecert verify FILE "
-       "--password-file FILE`.")},
     {ECERT_WATCHED_FILE, ECERT_CONDITION_UNDECODABLE, NULL,
      _("The file is damaged, is no certificate, or is of a form that cannot be read. It is not "
        "watched; a backup that cannot be opened is none."),
      _("`ecert verify FILE` tells more about it. Restore the file, or take it out of the watch.")},
-    {ECERT_WATCHED_FILE, ECERT_CONDITION_REVOKED_ISSUER, NULL,
-     _("The file holds a CA certificate that was revoked. Of Hongkong Post these are the sub "
-       "CA certificates of 2017, which have the same name and key as those re-issued in 2025; "
-       "many bundles still hold them."),
-     _("Replace it in the file with the current sub CA certificate (of Hongkong Post the one "
-       "re-issued in 2025), and reload whatever uses the file.")},
 
     /* ---- watched endpoints ---- */
     {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_EXPIRES, NULL,
@@ -231,6 +216,10 @@ static const struct ecert_advice advice[] = {
     {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNREADABLE, NULL,
      _("The list of endpoints cannot be read: none of its servers is watched."),
      _("Give the user of `ecert check` the right to read it.")},
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNDECODABLE, "NUL byte",
+     _("The list of endpoints is no text: none of its servers is watched."),
+     _("Write it anew as a plain text, or correct `endpoints_file` in the configuration; a line "
+       "is host:port, then if needed the server name and the STARTTLS protocol.")},
     {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_UNDECODABLE, NULL,
      _("The line of the list cannot be understood, so that this server is not watched."),
      _("Correct the line: host:port, then if needed the server name and the STARTTLS "
@@ -267,6 +256,10 @@ static const struct ecert_advice advice[] = {
        "2025. Clients that ask for revocation refuse the server."),
      _("Replace it in the server's chain file with the current sub CA certificate (of "
        "Hongkong Post the one re-issued in 2025), and reload the server.")},
+    {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_REVOKED, NULL,
+     _("The server shows a certificate that the CA has withdrawn: clients that ask for revocation "
+       "refuse it, and it cannot be made valid again."),
+     _("Tell whoever runs the server to have it replaced at once.")},
     {ECERT_WATCHED_ENDPOINT, ECERT_CONDITION_WRONG_NAME, NULL,
      _("Clients are refused: the certificate that the server shows is not made for its name."),
      _("Check `server_name` of the watch. If it is right, the server needs a certificate that "
@@ -292,14 +285,16 @@ static const struct ecert_advice advice[] = {
        "Take the issued file again with `ecert import FILE`: its chain is built anew, with "
        "the current sub CA certificate (of Hongkong Post the one of 2025). Then run `ecert "
        "deploy {name}`.")},
-    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_REVOKED_ISSUER, NULL,
-     _("The chain holds a CA certificate that its issuer has revoked: clients that ask for "
-       "revocation refuse the server. Of Hongkong Post these are the sub CA certificates of "
-       "2017."),
-     _("Remove the revoked certificate from the configured `chain_file`, if there is one. "
-       "Take the issued file again with `ecert import FILE`: its chain is built anew, with "
-       "the current sub CA certificate (of Hongkong Post the one of 2025). Then run `ecert "
-       "deploy {name}`.")},
+    {ECERT_WATCHED_CHAIN, ECERT_CONDITION_NOT_YET_VALID, NULL,
+     _("Clients refuse every server that sends it until that moment. Often it is the clock of "
+       "this machine that is wrong."),
+     _("Compare date and time of this machine with a reliable clock. If they are right, put "
+       "the servers back with `ecert rollback {name}`, and deploy again after that moment.")},
+    {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_NOT_YET_VALID, NULL,
+     _("Until that moment nothing that ends at this root is trusted, and no certificate of this "
+       "CA can be checked here. Often it is the clock of this machine that is wrong."),
+     _("Compare date and time of this machine with a reliable clock. If they are right, put the "
+       "root that is in force into the authority's profile (`authorities_dir`).")},
     {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_EXPIRES, NULL,
      _("After that day nothing that ends at this root is trusted any more, and no new "
        "certificate of this CA can be checked here."),
@@ -310,6 +305,11 @@ static const struct ecert_advice advice[] = {
        "can be checked here."),
      _("Put the root that succeeds it into the authority's profile (`authorities_dir`). "
        "Certificates of the old root have to be replaced.")},
+    {ECERT_WATCHED_ANCHOR, ECERT_CONDITION_UNREADABLE, "Permission denied",
+     _("Without its root no certificate of this CA can be checked, so that none can be taken or "
+       "deployed."),
+     _("Run `ecert check` as root, or give this user's group the right to read the authority's "
+       "profile and the files that it names.")},
     {ECERT_WATCHED_ANCHOR, ANY, NULL,
      _("Without its root no certificate of this CA can be checked, so that none can be taken or "
        "deployed."),
@@ -324,6 +324,11 @@ static const struct ecert_advice advice[] = {
      _("The list is too old to prove anything: a revocation by the CA would not be noticed here."),
      _("See whether this machine reaches the CA's list by HTTP (of Hongkong Post: "
        "crl1.ecert.gov.hk), if needed through the configured `proxy`; then run `ecert check`.")},
+    {ECERT_WATCHED_CRL, ECERT_CONDITION_NO_ANSWER, NULL,
+     _("The CA's OCSP responder was not reached: a revocation by the CA is noticed late, or not "
+       "at all."),
+     _("See whether this machine reaches the responder by HTTP, if needed through the "
+       "configured `proxy`; then run `ecert check`.")},
     {ECERT_WATCHED_CRL, ANY, NULL,
      _("Without the list a revocation by the CA is not noticed here."),
      _("See whether this machine reaches the CA's list by HTTP (of Hongkong Post: "
@@ -359,11 +364,11 @@ static const struct ecert_advice advice[] = {
        "Authorised Representative. An expired one is not renewed."),
      _("Apply for a new e-Cert (Organisational) now. Until it is here, renew server "
        "certificates by application in person, and early enough.")},
-    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_REVOKED, NULL,
-     _("The CA's on-line renewal is blocked: it needs an active e-Cert (Organisational) of the "
-       "Authorised Representative, and this one was revoked."),
-     _("Apply for a new e-Cert (Organisational) now. Until it is here, renew server "
-       "certificates by application in person, and early enough.")},
+    {ECERT_WATCHED_ORGANISATIONAL, ECERT_CONDITION_NOT_YET_VALID, NULL,
+     _("It cannot be used before that moment, and the CA's on-line renewal needs an active one. "
+       "Often it is the clock of this machine that is wrong."),
+     _("Compare date and time of this machine with a reliable clock. If they are right, wait "
+       "for that moment before you renew on-line, and keep the earlier e-Cert until then.")},
     {ECERT_WATCHED_ORGANISATIONAL, ANY, NULL,
      _("It is not known how long the e-Cert (Organisational) of the Authorised Representative "
        "is valid; if it expires unnoticed, the CA's on-line renewal is blocked."),

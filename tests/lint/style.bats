@@ -93,6 +93,33 @@ setup() {
     [ "$missing" -eq 0 ]
 }
 
+@test "the sentences that are known again in Chinese are those of the code" {
+    python3 - core/monitor/words_sentence.c <<'END'
+import glob, re, sys
+
+def texts(path):
+    """Every string of the file; those that stand side by side are one."""
+    source = re.sub(r'/\*.*?\*/', '', open(path).read(), flags=re.S)
+    for run in re.findall(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*', source):
+        yield ''.join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', run))
+
+def pieces(text):
+    """What stands between arguments, and between the parts that the code puts together."""
+    parts = re.split(r"%(?:\.\*)?[a-z]+|[';:(),]| is | has | no | only ", text)
+    return [part.strip() for part in parts if len(part.strip()) > 3]
+
+code = '\n'.join('\n'.join(pieces(text)) for path in glob.glob('core/*/*.c')
+                 if path != sys.argv[1] for text in texts(path))
+source = re.search(r'sentences\[\] = \{(.*?)\n\};', open(sys.argv[1]).read(), flags=re.S).group(1)
+lost = [sentence for run in re.findall(r'_\(("(?:.|\n)*?")\)', source)
+        for sentence in [''.join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', run))]
+        for piece in pieces(sentence) if piece not in code]
+for sentence in lost:
+    print('no such sentence in the code:', sentence)
+sys.exit(1 if lost or len(source) < 1000 else 0)
+END
+}
+
 @test "each plugin exports exactly ecert_plugin and needs no symbol of the core" {
     local plugin count=0
     for plugin in build/gcc/plugins/*.so build/plugins/*.so; do

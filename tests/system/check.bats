@@ -392,6 +392,38 @@ PY
     says "words.crt" "empty.PEM" "pipe.cer"
 }
 
+@test "nobody is told, or somebody cannot be: said once, where there is something to tell" {
+    local nobody="nobody is sent a reminder: \`reminders\` has no 'email', 'webhook' or 'command'"
+    local base
+    base=$(printf 'state_dir = "%s/state";\ncertificates = ( );\nwatch = ( { file = "%s"; } );\n' "$W" "$W/absent.pem")
+    echo "$base" >"$W/ecert.conf"
+    run_ecert check
+    [ "$status" -eq 3 ]
+    [ "$(grep -cF "$nobody" <<<"$output")" = 1 ]
+    run_ecert check --json
+    [ "$(json 'len(o["warnings"])' <<<"$output")" = 1 ]
+    run_ecert check --nagios
+    [[ $output != *"$nobody"* ]]
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [ "$(grep -cF "$nobody" <<<"$output")" = 1 ]
+    run_ecert remind --owed
+    [[ $output != *"$nobody"* ]]
+    # a channel that does not reach the addresses
+    printf '%s\nreminders = { command = "/bin/true"; escalation = [ "boss@example.com" ]; };\n' "$base" \
+        >"$W/ecert.conf"
+    run_ecert check
+    says "1 address (boss@example.com) cannot be told: reminders has no 'email'"
+    [[ $output != *"$nobody"* ]]
+    # nothing is wrong: nothing is said
+    cp "$W/ca/root.pem" "$W/absent.pem" 2>/dev/null || openssl req -x509 -newkey ec -nodes -days 900 \
+        -pkeyopt ec_paramgen_curve:P-256 -keyout "$W/a.key" -out "$W/absent.pem" -subj /CN=a 2>/dev/null
+    echo "$base" >"$W/ecert.conf"
+    run_ecert check
+    [ "$status" -eq 0 ]
+    [[ $output != *"$nobody"* ]]
+}
+
 @test "a pattern: a directory that cannot be listed is told" {
     mkdir "$W/found"
     ln -s loop "$W/found/loop"
@@ -399,5 +431,5 @@ PY
         "$W" "$W/found/loop/*.pem" >"$W/ecert.conf"
     run_ecert check --nagios
     [ "$status" -eq 3 ]
-    says "list '$W/found/loop': " "1 unknown, 0 fine"
+    says "the directory '$W/found/loop' cannot be listed: " "1 unknown, 0 fine"
 }

@@ -188,6 +188,12 @@ ROWS
     said "b@example.com cannot be told: reminders has no 'email'"
     said "boss@example.com cannot be told: reminders has no 'email'"
     [ "$(grep -ci 'a@example.com' <<<"$output")" = 1 ]
+    # nor who is only a contact
+    printf 'contacts = ( { email = "c@example.com"; }, { email = "B@example.com"; } );\n' >>"$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    said "c@example.com cannot be told: reminders has no 'email'"
+    [ "$(grep -ci 'b@example.com' <<<"$output")" = 1 ]
     printf 'state_dir = "%s/state";\ncertificates = ( );\n%s\nreminders = { email = { server = "smtp://mx.example";
         from = "e@example.com"; to = [ "t@example.com" ]; }; };\n' "$W" "$people" >"$W/ecert.conf"
     run_ecert config
@@ -330,6 +336,35 @@ CONF
     run --separate-stderr $as "$ECERT_BUILD/ecert" --config "$PUBLIC/ecert.conf" status
     echo "$stderr"
     [[ $stderr == *"belongs to user 0"*"run it as that user"* ]]
+}
+
+@test "an authority that somebody else than root may not see is not said to be absent" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    public_folder
+    local as="setpriv --reuid=65534 --regid=65534 --clear-groups"
+    # shellcheck disable=SC2086 # words
+    $as test -r "$ECERT_BUILD/CMakeCache.txt" || skip "others may not enter $ECERT_BUILD"
+    cp -r "$W/ca/authorities" "$PUBLIC/authorities"
+    mkdir -m 700 "$PUBLIC/state"
+    chown 65534:65534 "$PUBLIC/state"
+    printf 'state_dir = "%s/state";\nauthorities_dir = "%s/authorities";\n%s\n' "$PUBLIC" "$PUBLIC" \
+        'certificates = ( { name = "www.example.test"; authority = "testpost"; } );' >"$PUBLIC/ecert.conf"
+    chmod 644 "$PUBLIC/ecert.conf"
+    chmod 700 "$PUBLIC/authorities"
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $as "$ECERT_BUILD/ecert" --config "$PUBLIC/ecert.conf" check --offline
+    echo "$stderr"
+    [ "$status" -eq 3 ]
+    [[ $stderr == *"may not enter '$PUBLIC/authorities'; run ecert as root, or "* ]]
+    [[ $stderr != *"there is no authority"* ]]
+    # the profile alone: everything else is still looked at
+    chmod 755 "$PUBLIC/authorities"
+    chmod 600 "$PUBLIC/authorities/testpost.conf"
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $as "$ECERT_BUILD/ecert" --config "$PUBLIC/ecert.conf" check --offline
+    echo "$output$stderr"
+    [ "$status" -eq 1 ]
+    [[ $output == *"$PUBLIC/authorities/testpost.conf"*"Permission denied"*"as root"*"group"* ]]
 }
 
 @test "a command that others can write is not run" {

@@ -239,7 +239,7 @@ make_bad() {
     cp "$W/$NAME.cer" "$W/state/inbox/.upload.part"
     run_ecert run
     [ "$status" -eq 0 ]
-    [ "$output" = "inbox: unpacked: is a folder: put the certificate file itself into the inbox" ]
+    [ "${lines[0]}" = "inbox: unpacked: is a folder: put the certificate file itself into the inbox" ]
     run_ecert run --verbose
     [ "$status" -eq 0 ]
     [[ $output == *"inbox: .upload.part: is hidden, and passed over"* ]]

@@ -182,7 +182,7 @@ static const struct row {
      NAME ANCHOR "intermediates = ( { subject = \"S\"; sha256 = \"" SHA "\";\nrevoked = [ \"" SHA
                  "\" ]; } );\n",
      {":3: the pin '00112233"}},
-    {"a syntax error", NAME "anchors = (\n", {": syntax error"}},
+    {"a syntax error", NAME "anchors = (\n", {": a value, a quote"}},
     {"an include",
      NAME "  @include \"/etc/passwd\"\n" ANCHOR,
      {":2: a profile cannot include other files"}},

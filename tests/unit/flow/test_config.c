@@ -74,12 +74,12 @@ static const struct wrong {
     const char *want;
 } wrong[] = {
     /* clang-format off */
-    {"a syntax error", "certificates = (\n", "3: syntax error"},
-    {"a key twice", "proxy = \"http://a\";\nproxy = \"http://b\";\n", "3: duplicate setting name"},
+    {"a syntax error", "certificates = (\n", "3: a value, a quote, a bracket or a ';' is missing or too many here or on the line before: syntax error"},
+    {"a key twice", "proxy = \"http://a\";\nproxy = \"http://b\";\n", "3: this key stands here for the second time: duplicate setting name"},
     {"an unknown key at the top", "certificate = ( );\n", "2: unknown key 'certificate' (did you mean 'certificates'?)"},
     {"an unknown key, nothing near", "colour = 1;\n", "2: unknown key 'colour' in this configuration"},
     {"a relative directory", "include_dir = \"conf.d\";\n", "2: 'include_dir': 'conf.d' is not an absolute path"},
-    {"an include_dir that is not there", "\ninclude_dir = \"~/none\";\n", "3: 'include_dir': open '~/none': No such file"},
+    {"an include_dir that is not there", "\ninclude_dir = \"~/none\";\n", "3: 'include_dir': '~/none' cannot be opened: No such file"},
     {"a directory that is a number", "include_dir = 5;\n", "2: 'include_dir' must be a string, not a number"},
     {"a proxy with a password", "proxy = \"http://me:secret@proxy:3128\";\n", "2: 'proxy': the address holds a name or password"},
     {"a proxy that is no address", "proxy = \"proxy:3128\";\n", "2: 'proxy': 'proxy:3128' is not an address (http://host:port or"},
@@ -359,7 +359,7 @@ static void one_file_per_certificate(void **state)
     assert_non_null(strstr(mistakes.items[0], "/ecert.conf:2: unknown key 'colour'"));
     assert_non_null(strstr(mistakes.items[1], "/d/c.conf:1: certificate 'a.x.test' is there "));
     assert_non_null(strstr(mistakes.items[1], "/d/a.conf:"));
-    assert_non_null(strstr(mistakes.items[2], "/d/d.conf:1: syntax error"));
+    assert_non_null(strstr(mistakes.items[2], "/d/d.conf:1: a value, a quote, a bracket"));
     assert_non_null(strstr(mistakes.items[3], "/d/e.conf:1: "));
 }
 

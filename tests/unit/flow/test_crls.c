@@ -144,7 +144,8 @@ static void not_to_be_had(void **state)
     struct fixture *f = *state;
 
     fake_network_cut(true);
-    expect(f, ECERT_REVOKED_UNKNOWN, ECERT_REVOKED_UNKNOWN, 1, "connection refused");
+    expect(f, ECERT_REVOKED_UNKNOWN, ECERT_REVOKED_UNKNOWN, 1,
+           "no CRL from '" FIXTURE_ROOT_CRL "': connection refused"); /* its address once */
     f->sources.network = NULL;
     expect(f, ECERT_REVOKED_UNKNOWN, ECERT_REVOKED_UNKNOWN, 1, FIXTURE_ROOT_CRL);
 }

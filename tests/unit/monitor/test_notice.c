@@ -190,6 +190,9 @@ static void a_mail_in_chinese(void **state)
     check_text(mail, "language", "zh-Hant-HK");
     check_has(text_of(mail, "text"), "尚餘 12 日到期（2026-12-03）");
     check_has(text_of(mail, "html.text"), "如何處理");
+    check_has(text_of(mail, "text"), "第 3 代"); /* where it is, which is English in the finding */
+    check_has(text_of(mail, "html.text"), "第 3 代");
+    check_has(text_of(mail, "text"), "192.0.2.7:443 (shop.example.hk)");
     check_has(text_of(mail, "html.source"), "<html lang=\"zh-Hant-HK\">");
     json_decref(mail);
     assert_string_equal(ecert_words_use("en"), "en"); /* the language before is given back */

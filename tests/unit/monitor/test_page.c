@@ -129,13 +129,19 @@ static void a_page_says_what_it_is_and_of_when(void **state)
 
 static void in_chinese(void **state)
 {
-    const struct ecert_finding finding = expiring(plain, 3);
+    static char place[] = "/etc/a.pem, certificate 2", detail[] = "connection refused";
+    struct ecert_finding finding = expiring(plain, 3);
     (void)state;
+
+    finding.where = place;
+    finding.detail = detail;
 
     ecert_words_directory(TEST_LOCALE_DIR);
     char *html = render(&finding, 1, "zh_HK");
     assert_non_null(strstr(html, "<html lang=\"zh-Hant-HK\">"));
     assert_non_null(strstr(html, "證書"));
+    assert_non_null(strstr(html, "/etc/a.pem，第 2 張證書"));
+    assert_non_null(strstr(html, "連線被拒絕"));
     assert_null(strstr(html, "Needs action"));
     free(html);
 }
