@@ -151,9 +151,8 @@ enum ecert_status ecert_channel_tell(struct ecert_context *context, enum ecert_c
 {
     if (!ecert_channel_is_configured(context->config, channel))
         return ecert_error_set(err, ECERT_E_CONFIG,
-                               "it is not configured (any more): what is owed over it stays owed "
-                               "until it is, or until its file in '%s/reminders/owed' is removed",
-                               context->config->state_dir);
+                               "it is not configured (any more): nothing goes out over it, and "
+                               "what was owed over it alone is dropped by the next run");
     switch (channel) {
     case ECERT_CHANNEL_EMAIL:
         return tell_email(context, notice, err);

@@ -34,15 +34,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_channel_tell(struct ecert_context *cont
 /* How the sending of everything that is owed went. */
 struct ecert_telling {
     size_t told, failed, waiting;  /* recipients: accepted, refused now, not to be tried yet */
-    size_t unread;                 /* files of what is owed that were damaged; told in errors */
+    size_t unread;                 /* files of what is owed, as in the list; told in errors */
     struct ecert_strings accepted; /* "email to a@x.hk", "webhook": who accepted now */
     struct ecert_strings errors;   /* one sentence per channel and recipient, that names them */
 };
 void ecert_telling_clear(struct ecert_telling *telling);
-
-/* How many of the notes of ecert_reminders_owed() say that something could not be read or written.
- */
-size_t ecert_notes_failed(const struct ecert_strings *notes);
 
 /*
  * Tell everybody what is owed to him: what is owed is grouped by channel and recipient, rendered in

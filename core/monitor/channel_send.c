@@ -114,17 +114,10 @@ static const struct ecert_owed *owed_of(const struct entry *entry)
     return &entry->reminder->owed[entry->which];
 }
 
-static int compare_recipients(const struct ecert_owed *a, const struct ecert_owed *b)
-{
-    if (a->channel != b->channel)
-        return a->channel < b->channel ? -1 : 1;
-    return ecert_address_compare(a->to == NULL ? "" : a->to, b->to == NULL ? "" : b->to);
-}
-
 static int compare_entries(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
-    const int recipients = compare_recipients(owed_of(x), owed_of(y));
+    const int recipients = ecert_owed_compare(owed_of(x), owed_of(y));
 
     if (recipients != 0)
         return recipients;
@@ -145,7 +138,7 @@ static size_t end_of_recipient(const struct entry *entries, size_t n, size_t beg
 {
     size_t end = begin + 1;
 
-    while (end < n && compare_recipients(owed_of(&entries[begin]), owed_of(&entries[end])) == 0)
+    while (end < n && ecert_owed_compare(owed_of(&entries[begin]), owed_of(&entries[end])) == 0)
         end++;
     return end;
 }
@@ -275,16 +268,6 @@ static enum ecert_status tell_all(struct round *round, const struct entry *entri
     return first.status;
 }
 
-/* That somebody is owed nothing any more follows from the configuration: all else failed. */
-size_t ecert_notes_failed(const struct ecert_strings *notes)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < notes->len; i++)
-        n += strstr(notes->items[i], " is not owed over ") == NULL;
-    return n;
-}
-
 enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t now, bool force,
                                        struct ecert_telling *ret, struct ecert_error *err)
 {
@@ -295,8 +278,8 @@ enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t no
 
     round_begin(&round, context, now);
     enum ecert_status status =
-        ecert_reminders_owed(context->config, &list, &round.telling.errors, err);
-    round.telling.unread = ecert_notes_failed(&round.telling.errors);
+        ecert_reminders_settle(context->config, &list, &round.telling.errors, err);
+    round.telling.unread = list.unread;
     if (status == ECERT_OK)
         status = list_entries(&list, &entries, &n, err);
     /* the note of a watch is said in every reminder, and may have been written since */

@@ -31,8 +31,9 @@
  *
  * A finding with a problem and with an end that is near is both.
  *
- * Whoever calls holds the lock of the state directory (core/base/lock.h): without it nothing is
- * lost, but something may be told twice.
+ * Whoever calls holds the lock of the state directory (core/base/lock.h), but for
+ * ecert_reminders_owed(), which only looks: without it nothing is lost, but something may be told
+ * twice.
  */
 #ifndef ECERT_MONITOR_REMINDERS_H
 #define ECERT_MONITOR_REMINDERS_H
@@ -85,6 +86,7 @@ void ecert_reminder_clear(struct ecert_reminder *reminder);
 struct ecert_reminder_list {
     struct ecert_reminder *items;
     size_t n;
+    size_t unread; /* files that could not be read, or written; each is told in the notes */
 };
 void ecert_reminder_list_clear(struct ecert_reminder_list *list);
 
@@ -135,14 +137,24 @@ void ecert_noticing_free(struct ecert_noticing **noticing);
 
 /*
  * Everything that is still owed to somebody, oldest first.  Who that is goes by the configuration
- * of today: who is not named for it any more is dropped (told in ret_notes), who is new is added,
- * both written down; with nobody left it counts as sent.  Damaged files as above, and told of again
- * by the next check; one that cannot be read is told in ret_notes and hides no other.
+ * of today: who is not named for it any more is left out (told in ret_notes), who is new is added.
+ * A file that is damaged or cannot be read is told in ret_notes, counted in `unread` and hides no
+ * other.  Nothing is written: this is for whoever shows it, and needs no lock.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_reminders_owed(const struct ecert_config *config,
                                                         struct ecert_reminder_list *ret,
                                                         struct ecert_strings *ret_notes,
                                                         struct ecert_error *err);
+
+/*
+ * The same for the one who sends, and holds the lock: what it comes to is written down.  Who is
+ * left out is off the record, who is new is on it, what nobody is owed any more counts as sent, and
+ * a damaged file is moved aside as above; what it was of is told of again by the next check.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_reminders_settle(const struct ecert_config *config,
+                                                          struct ecert_reminder_list *ret,
+                                                          struct ecert_strings *ret_notes,
+                                                          struct ecert_error *err);
 
 /*
  * Write down how telling somebody went: `outcome` with ECERT_OK, or the error; then the next try is

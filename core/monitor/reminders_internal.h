@@ -172,8 +172,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_recipients(const struct ecert_config *c
                                                     bool *ret_escalated, struct ecert_error *err);
 void ecert_owed_free(struct ecert_owed *owed, size_t n);
 
-/* The same channel, and the same address. */
-bool ecert_owed_is_same(const struct ecert_owed *a, const struct ecert_owed *b);
+/* Order of recipients: by channel, then by address; 0: the same one. */
+int ecert_owed_compare(const struct ecert_owed *a, const struct ecert_owed *b);
 
 /* ---- acks (reminders_acks.c) ---- */
 

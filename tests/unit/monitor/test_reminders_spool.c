@@ -314,7 +314,7 @@ static void assert_owed(struct bench *bench, const char *wanted)
     struct ecert_error err = {0};
     char text[256] = "";
 
-    assert_int_equal(ecert_reminders_owed(&bench->config, &list, &bench->notes, &err), ECERT_OK);
+    assert_int_equal(ecert_reminders_settle(&bench->config, &list, &bench->notes, &err), ECERT_OK);
     for (size_t i = 0; i < list.n; i++)
         for (size_t k = 0; k < list.items[i].n_owed; k++) {
             const struct ecert_owed *owed = &list.items[i].owed[k];
