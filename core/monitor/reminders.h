@@ -1,9 +1,9 @@
 /*
  * Reminders that cannot be lost.
  *
- * A reminder is owed when a finding crosses a threshold (and for eight weeks past the end once a
- * week), or when a problem appears and for every week that it stays.  It has a key and is a file of
- * its own:
+ * A reminder is owed when a finding crosses a threshold, when a problem appears, and for as long as
+ * the thing is past its end or the problem stays: every week for eight weeks, then every four weeks
+ * (ecert_week_told() in thresholds.h).  It has a key and is a file of its own:
  *
  *   STATE_DIR/reminders/owed/KEY.json    written before anybody is told; who is still to be told
  *   STATE_DIR/reminders/sent/KEY.json    everybody was told: this key fires no more
@@ -24,12 +24,17 @@
  * thing stand together in a sorted listing.
  *
  *   an end      name and SHA-256 of the certificate, or, of what has none, name, kind, serial and
- *               end, and of a CRL its place; then the threshold.  The same certificate in a folder
- * and on a server are one thing where they have one name, and two where they have two.  First digit
- * 0 to 7. a problem   kind, name, condition, place (but of an issuer in a chain) and SHA-256 of the
+ *               end, and of a CRL its place; then the threshold.  First digit 0 to 7.  The same
+ *               certificate in a folder and on a server: one thing where they have one name
+ *   a problem   kind, name, condition, place (but of an issuer in a chain) and SHA-256 of the
  *               certificate; then the week since it was first seen.  First digit 8 to f.
  *
  * A finding with a problem and with an end that is near is both.
+ *
+ * What lasts does not pile up in sent/: of a problem the last two reminders are kept, each of which
+ * knows since when it is there; of what is past its end those of its thresholds and of the last two
+ * weeks that count.  The others say nothing that these do not, unless the clock goes back by weeks:
+ * then one may be told once more.
  *
  * Whoever calls holds the lock of the state directory (core/base/lock.h), but for
  * ecert_reminders_owed(), which only looks: without it nothing is lost, but something may be told
@@ -124,10 +129,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_noticing_add(struct ecert_noticing *not
 /*
  * The check is over.  `complete`: it looked at everything, with the network.  Then problems that no
  * check saw for 48 hours since a complete one missed them are forgotten, so that they are told at
- * once when they come back (a check that could not look misses them too, hence the 48 hours);
- * those of units, which no check sees, 48 hours after they were last told of.  And once a week the
- * sent keys of things that were not seen and were told of more than 400 days ago.  Frees in every
- * case.
+ * once when they come back (a handshake that failed half-way misses them too, hence the 48 hours);
+ * those of units, which no check sees, 48 hours after they were last told of.  Where a check could
+ * not look (ecert_condition_hides()) it misses nothing.  And once a week the sent keys of things
+ * that were not seen and were told of more than 400 days ago.  Frees in every case.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_noticing_end(struct ecert_noticing **noticing,
                                                       bool complete, struct ecert_error *err);

@@ -30,6 +30,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_thing_of_problem(const struct ecert_fin
                                                           struct ecert_thing *ret,
                                                           struct ecert_error *err);
 
+/* Where a problem is, whatever it is; no key is made of it. */
+ECERT_MUST_CHECK enum ecert_status ecert_thing_of_place(const struct ecert_finding *finding,
+                                                        struct ecert_thing *ret,
+                                                        struct ecert_error *err);
+
 /* `number`: the threshold, or the week. */
 void ecert_thing_key(const struct ecert_thing *thing, int64_t number, char ret[ECERT_KEY_LEN + 1]);
 
@@ -188,5 +193,20 @@ ECERT_MUST_CHECK enum ecert_status ecert_acks_list(const struct ecert_config *co
                                                    struct ecert_acks *ret,
                                                    struct ecert_strings *notes,
                                                    struct ecert_error *err);
+
+/* ---- one pass of noticing (reminders_noticing.c), and its end (reminders_forgetting.c) ---- */
+
+struct ecert_noticing {
+    const struct ecert_config *config;
+    int64_t now;
+    struct ecert_known known;
+    struct ecert_acks acks;
+    struct ecert_reminders_state before; /* as the last check left it */
+    struct ecert_things_since no_answer; /* of this check */
+    struct ecert_things_since hidden;    /* places where this check could not look */
+};
+
+/* Does it keep a check from seeing what else may be wrong there? */
+bool ecert_condition_hides(enum ecert_condition condition);
 
 #endif
