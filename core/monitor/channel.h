@@ -22,6 +22,10 @@
  */
 bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_channel channel);
 
+/* How many of the notice's findings one message over this channel holds; see notice.h. */
+size_t ecert_channel_fits(const struct ecert_config *config, enum ecert_channel channel,
+                          const struct ecert_notice *notice);
+
 /*
  * Hand one notice over.  ECERT_E_NETWORK, ECERT_E_TIMEOUT, ECERT_E_COMMAND, ECERT_E_IO: not
  * accepted, with the server's or command's words; no password, no webhook address in them.
@@ -42,10 +46,12 @@ void ecert_telling_clear(struct ecert_telling *telling);
 
 /*
  * Tell everybody what is owed to him: what is owed is grouped by channel and recipient, rendered in
- * the recipient's language, and written down when it was accepted.  Who is told of one thing now is
- * told everything; `force`: also those for whom all waits for its next try.  Of a channel, who has
- * the fewest tries is asked first; when it let us wait until the time was over for two recipients
- * in a row, the others are not asked: they have failed now, but no try is counted.
+ * the recipient's language, and written down when it was accepted.  What one message does not hold
+ * goes out in the next, at once: only what was in a message that was accepted is told, and the
+ * first that is not accepted is the last that is tried.  Who is told of one thing now is told
+ * everything; `force`: also those for whom all waits for its next try.  Of a channel, who has the
+ * fewest tries is asked first; when it let us wait until the time was over for two recipients in a
+ * row, the others are not asked: they have failed now, but no try is counted.
  *
  * What is not accepted is no error here.  ECERT_E_IO, ECERT_E_NOMEM: what is owed cannot be read,
  * or how it went cannot be written down (then the others were told all the same); *ret is filled

@@ -67,7 +67,8 @@ WRAP(enum ecert_status, ecert_notice_json, const struct ecert_notice *notice,
 
 static enum ecert_status answer(const char *to, struct ecert_error *err)
 {
-    if (sent.refuses != NULL && (strcmp(sent.refuses, "*") == 0 || strcmp(sent.refuses, to) == 0))
+    if (sent.refuses != NULL && sent.n > sent.refuses_after &&
+        (strcmp(sent.refuses, "*") == 0 || strcmp(sent.refuses, to) == 0))
         return ecert_error_set(err, sent.answer, "550 not here");
     return ECERT_OK;
 }

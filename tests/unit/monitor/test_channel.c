@@ -181,7 +181,7 @@ static void test_grouped(void **state)
                                   "mail chan@myserver.com(陳大文) zh_HK kind 0: "
                                   "www.myserver.com+note\n"
                                   "json -() en kind 0: gate,www.myserver.com+note\n");
-    assert_string_equal(written, "k1[1]=0 k2[1]=0 k1[0]=0 k1[2]=0 k2[0]=0 ");
+    assert_string_equal(written, "k2[1]=0 k1[1]=0 k1[0]=0 k2[0]=0 k1[2]=0 ");
     assert_int_equal(telling.told, 3);
     assert_int_equal(telling.failed, 0);
     assert_int_equal(telling.waiting, 1);
@@ -326,6 +326,83 @@ static void test_full_disk(void **state)
     ecert_telling_clear(&telling);
 }
 
+/* ---- more than one message holds ---- */
+
+#define MANY 60 /* a chat message holds some forty of these */
+
+static void owe_many(void)
+{
+    static char url[] = "https://hooks.example/1", slack[] = "slack";
+
+    config.reminders.has_webhook = true;
+    config.reminders.webhook.url = url;
+    config.reminders.webhook.template_name = slack;
+    for (int i = 0; i < MANY; i++) {
+        char key[8], name[8];
+
+        (void)snprintf(key, sizeof key, "k%02d.", i);
+        (void)snprintf(name, sizeof name, "w%02d", i);
+        OWE(key, name, 12, 0, {{"webhook"}});
+    }
+}
+
+static size_t how_often(const char *text, const char *word)
+{
+    size_t n = 0;
+
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void test_split(void **state)
+{
+    (void)state;
+    owe_many();
+    struct ecert_telling telling = send_all(false);
+    assert_in_range(sent.n, 2, 4);
+    for (int i = 0; i < MANY; i++) {
+        char key[16], name[8];
+
+        (void)snprintf(key, sizeof key, "k%02d.[0]=0 ", i);
+        (void)snprintf(name, sizeof name, "w%02d", i);
+        assert_int_equal(how_often(written, key), 1);
+        assert_int_equal(how_often(sent.log, name), 1);
+    }
+    assert_string_not_equal(sent.keys[0], sent.keys[1]);
+    assert_int_equal(telling.told, 1); /* one recipient */
+    assert_int_equal(telling.accepted.len, 1);
+    ecert_telling_clear(&telling);
+}
+
+/* Of two messages one is accepted: what was in the other is still owed, with the error. */
+static void test_split_and_refused(void **state)
+{
+    (void)state;
+    owe_many();
+    sent.refuses = "webhook";
+    sent.refuses_after = 1;
+    sent.answer = ECERT_E_NETWORK;
+    struct ecert_telling telling = send_all(false);
+    assert_int_equal(sent.n, 2);
+    const size_t told = how_often(written, "[0]=0 "), owed = how_often(written, "[0]=7 ");
+    assert_in_range(told, 10, MANY - 10);
+    assert_int_equal(told + owed, MANY);
+    const char *second = strchr(sent.log, '\n') + 1;
+    for (int i = 0; i < MANY; i++) {
+        char key[16], name[8];
+
+        (void)snprintf(key, sizeof key, "k%02d.[0]=0 ", i);
+        (void)snprintf(name, sizeof name, "w%02d", i);
+        assert_int_equal(how_often(written, key), how_often(second, name) == 0);
+    }
+    assert_int_equal(telling.told, 0);
+    assert_int_equal(telling.failed, 1);
+    assert_string_equal(telling.errors.items[0], "webhook: after 1 message that was accepted: "
+                                                 "https://hooks.example: 550 not here");
+    ecert_telling_clear(&telling);
+}
+
 /* ---- digest and test ---- */
 
 static void test_digest(void **state)
@@ -397,11 +474,23 @@ int main(void)
 {
 #define WITH_SCENE(test) cmocka_unit_test_setup_teardown(test, set_scene, clear_scene)
     const struct CMUnitTest tests[] = {
-        WITH_SCENE(test_email),     WITH_SCENE(test_email_fails),     WITH_SCENE(test_webhook),
-        WITH_SCENE(test_command),   WITH_SCENE(test_addresses),       WITH_SCENE(test_grouped),
-        WITH_SCENE(test_again),     WITH_SCENE(test_refused),         WITH_SCENE(test_hanging),
-        WITH_SCENE(test_full_disk), WITH_SCENE(test_hanging_for_one), WITH_SCENE(test_news),
-        WITH_SCENE(test_unspooled), WITH_SCENE(test_digest),          WITH_SCENE(test_test),
+        WITH_SCENE(test_email),
+        WITH_SCENE(test_email_fails),
+        WITH_SCENE(test_webhook),
+        WITH_SCENE(test_command),
+        WITH_SCENE(test_addresses),
+        WITH_SCENE(test_grouped),
+        WITH_SCENE(test_again),
+        WITH_SCENE(test_refused),
+        WITH_SCENE(test_hanging),
+        WITH_SCENE(test_full_disk),
+        WITH_SCENE(test_hanging_for_one),
+        WITH_SCENE(test_news),
+        WITH_SCENE(test_unspooled),
+        WITH_SCENE(test_digest),
+        WITH_SCENE(test_split),
+        WITH_SCENE(test_split_and_refused),
+        WITH_SCENE(test_test),
     };
 
     return cmocka_run_group_tests_name("channel", tests, NULL, NULL);

@@ -160,10 +160,9 @@ static void another_place_is_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_problem_of_two_years), cmocka_unit_test(an_end_two_years_ago),
-        cmocka_unit_test(many_that_last),         cmocka_unit_test(a_clock_put_back_a_little),
-        cmocka_unit_test(refused_for_months),     cmocka_unit_test(down_for_a_week),
-        cmocka_unit_test(another_place_is_seen),
+        cmocka_unit_test(a_problem_of_two_years),    cmocka_unit_test(an_end_two_years_ago),
+        cmocka_unit_test(a_clock_put_back_a_little), cmocka_unit_test(refused_for_months),
+        cmocka_unit_test(down_for_a_week),           cmocka_unit_test(another_place_is_seen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
