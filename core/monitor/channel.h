@@ -72,9 +72,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_findings_tell(struct ecert_context *con
 
 /*
  * The weekly digest to the fall-back contacts and channels, whatever was found.  It is written down
- * as sent (ecert_digest_sent) when each channel took it for at least one recipient: else it stays
- * due, and goes out again with the next run to those who have not had it this week, on the same day
- * under the same key.  *ret as above.
+ * as sent (ecert_digest_sent) when every recipient took it: else it stays due, and each later check
+ * sends it, as things stand then, to those who have not had it, on the same day under the same key.
+ * When its weekday comes again it is a new one, for everybody.  *ret as above.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_digest_send(struct ecert_context *context,
                                                      const struct ecert_finding *const *findings,

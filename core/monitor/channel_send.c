@@ -13,7 +13,6 @@ struct round {
     struct ecert_context *context;
     int64_t now;
     char host[256];
-    bool took[ECERT_CHANNEL_COUNT];         /* somebody was told over it */
     unsigned hanging[ECERT_CHANNEL_COUNT];  /* recipients in a row for whom it let us wait */
     int64_t waited_ms[ECERT_CHANNEL_COUNT]; /* how long, for those */
     bool unspooled;                         /* there are no books */
@@ -95,7 +94,6 @@ static enum ecert_status count(struct round *round, enum ecert_channel channel, 
     if (who.failed)
         return ecert_error_nomem(err);
     if (outcome->status == ECERT_OK) {
-        round->took[channel] = true;
         round->telling.told++;
         return ecert_strings_add(&round->telling.accepted, (const char *)who.ptr, err);
     }
@@ -399,18 +397,6 @@ enum ecert_status ecert_findings_tell(struct ecert_context *context,
 
 /* ---- the digest and the test ---- */
 
-/* Each configured channel that has somebody to tell took it. */
-static bool all_took(const struct round *round)
-{
-    const struct ecert_config *config = round->context->config;
-
-    for (enum ecert_channel channel = 0; channel < ECERT_CHANNEL_COUNT; channel++)
-        if (ecert_channel_is_configured(config, channel) && !round->took[channel] &&
-            (channel != ECERT_CHANNEL_EMAIL || config->reminders.email.to.len > 0))
-            return false;
-    return true;
-}
-
 /* As `accepted` of a telling has it. */
 static bool has_had(const struct ecert_strings *had, enum ecert_channel channel, const char *to)
 {
@@ -438,10 +424,8 @@ static enum ecert_status tell_everybody(struct round *round, const struct ecert_
             struct ecert_notice notice = *what;
             char key[ECERT_SHA256_HEX_LEN];
 
-            if (had != NULL && has_had(had, channel, to)) {
-                round->took[channel] = true;
+            if (had != NULL && has_had(had, channel, to))
                 continue;
-            }
             ecert_buffer_printf(&contents, "%s\n", stem);
             make_key(round, channel, to, &contents, key);
             notice.key = key;
@@ -469,7 +453,7 @@ enum ecert_status ecert_digest_send(struct ecert_context *context,
     (void)strcat(stem, day);
     enum ecert_status status =
         tell_everybody(&round, &notice, &context->config->reminders.email.to, stem, &had, err);
-    const bool done = status == ECERT_OK && all_took(&round);
+    const bool done = status == ECERT_OK && round.telling.failed == 0;
     if (done)
         status = ecert_digest_sent(context->config, now, err);
     if (done && status == ECERT_OK)

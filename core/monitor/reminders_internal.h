@@ -180,6 +180,16 @@ void ecert_owed_free(struct ecert_owed *owed, size_t n);
 /* Order of recipients: by channel, then by address; 0: the same one. */
 int ecert_owed_compare(const struct ecert_owed *a, const struct ecert_owed *b);
 
+/* ---- the digest (reminders_digest.c) ---- */
+
+/*
+ * Did the configured weekday come since the last one, by the calendar?  As ecert_digest_is_due():
+ * `last` 0 is none yet, and none is told of a clock that was put back since.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_digest_day_came(const struct ecert_config *config,
+                                                         int64_t last, int64_t now, bool *ret,
+                                                         struct ecert_error *err);
+
 /* ---- acks (reminders_acks.c) ---- */
 
 struct ecert_acks {

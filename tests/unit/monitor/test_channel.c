@@ -403,73 +403,6 @@ static void test_split_and_refused(void **state)
     ecert_telling_clear(&telling);
 }
 
-/* ---- digest and test ---- */
-
-static void test_digest(void **state)
-{
-    struct ecert_finding finding = finding_of("gate", ECERT_CONDITION_EXPIRES, 12);
-    const struct ecert_finding *list[] = {&finding};
-    struct ecert_telling telling = {0};
-    struct ecert_error err = {0};
-
-    (void)state;
-    static char url[] = "https://hooks.example/1";
-    config.reminders.has_webhook = true;
-    config.reminders.webhook.url = url;
-    sent.refuses = "webhook";
-    sent.answer = ECERT_E_NETWORK;
-    assert_int_equal(ecert_digest_send(&context, list, 1, 5, NOW, &telling, &err), ECERT_OK);
-    assert_string_equal(sent.log, "mail fallback@myserver.com() en kind 1: gate\n"
-                                  "json -() en kind 1: gate\n");
-    assert_int_equal(telling.told, 1);
-    assert_int_equal(telling.failed, 1);
-    assert_false(digest_was_sent); /* a channel that took it for nobody: once more next time */
-    ecert_telling_clear(&telling);
-    /* who has it is not told daily because of the other */
-    sent.log[0] = '\0';
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 86400, &telling, &err),
-                     ECERT_OK);
-    assert_string_equal(sent.log, "json -() en kind 1:\n");
-    assert_false(digest_was_sent);
-    ecert_telling_clear(&telling);
-    /* but the next week */
-    sent.log[0] = '\0';
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 7 * 86400, &telling, &err),
-                     ECERT_OK);
-    assert_int_equal(telling.told, 1);
-    ecert_telling_clear(&telling);
-    sent.refuses = NULL;
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 8 * 86400, &telling, &err),
-                     ECERT_OK);
-    assert_true(digest_was_sent);
-    assert_int_equal(telling.told, 1);
-    ecert_telling_clear(&telling);
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 9 * 86400, &telling, &err),
-                     ECERT_OK);
-    assert_int_equal(telling.told, 2); /* a new one */
-    ecert_telling_clear(&telling);
-    ecert_finding_clear(&finding);
-}
-
-static void test_test(void **state)
-{
-    struct ecert_telling telling = {0};
-    struct ecert_error err = {0};
-
-    (void)state;
-    sent.refuses = "boss@myserver.com";
-    sent.answer = ECERT_E_NETWORK;
-    assert_int_equal(ecert_channels_test(&context, NOW, &telling, &err), ECERT_OK);
-    /* everybody whom the configuration names, each once */
-    assert_string_equal(sent.log, "mail fallback@myserver.com() en kind 2:\n"
-                                  "mail boss@myserver.com() en kind 2:\n"
-                                  "mail chan@myserver.com(陳大文) zh_HK kind 2:\n"
-                                  "mail else@myserver.com() en kind 2:\n");
-    assert_int_equal(telling.told, 3);
-    assert_int_equal(telling.failed, 1);
-    ecert_telling_clear(&telling);
-}
-
 int main(void)
 {
 #define WITH_SCENE(test) cmocka_unit_test_setup_teardown(test, set_scene, clear_scene)
@@ -487,10 +420,8 @@ int main(void)
         WITH_SCENE(test_hanging_for_one),
         WITH_SCENE(test_news),
         WITH_SCENE(test_unspooled),
-        WITH_SCENE(test_digest),
         WITH_SCENE(test_split),
         WITH_SCENE(test_split_and_refused),
-        WITH_SCENE(test_test),
     };
 
     return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
