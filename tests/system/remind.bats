@@ -102,6 +102,30 @@ owed() { # how many reminders are owed
     is "owed" "[]" "$(json 'o["owed"]' <<<"$output")"
 }
 
+@test "status and check look at what is owed, whatever there is to be settled, and write nothing" {
+    by_page
+    touch "$W/off"
+    run_ecert remind
+    [ "$status" -eq 1 ]
+    echo '{' >"$W/state/reminders/owed/0123456789abcdef0123456789abcdef.json"
+    sed -i 's|command = [^;]*;|webhook = { url = "http://127.0.0.1:9/"; };|' "$W/ecert.conf"
+    picture() { find "$W/state/reminders" -printf '%p %i %T@\n' -type f -exec md5sum {} + | sort; }
+    local before
+    before=$(picture)
+    run_ecert status
+    says "any more: the configuration does not" "is damaged"
+    is "the files" "$before" "$(picture)"
+    run_ecert check --prometheus "$W/ecert.prom"
+    is "the files" "$before" "$(picture)"
+    grep -qx 'ecert_reminders_owed 1' "$W/ecert.prom"
+    # whoever sends settles it
+    run_ecert remind --owed
+    [ "$status" -eq 1 ]
+    run_ecert status
+    says "owed: a reminder of shop (expires): webhook, 1 try"
+    says_not "any more" "is damaged"
+}
+
 @test "run: a channel that does not accept is said, and neither hinders deploying nor fails the run" {
     ca_up
     # shellcheck disable=SC2059 # the format is ours
