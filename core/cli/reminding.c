@@ -117,5 +117,5 @@ size_t ecert_report_owed(struct ecert_app *app)
             if (!owed.items[i].owed[k].told)
                 say_owed(app, &owed.items[i], &owed.items[i].owed[k], list);
     ecert_tell(app, "owed", list);
-    return ecert_notes_failed(&notes) > 0;
+    return owed.unread > 0;
 }

@@ -15,6 +15,13 @@
 #define COMMAND_TIMEOUT_MS 60000u
 #define COMMAND_MAX_OUTPUT 4096 /* its last line is told when it fails */
 
+void ecert_telling_clear(struct ecert_telling *telling)
+{
+    ecert_strings_clear(&telling->accepted);
+    ecert_strings_clear(&telling->errors);
+    *telling = (struct ecert_telling){0};
+}
+
 bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_channel channel)
 {
     switch (channel) {
@@ -31,6 +38,23 @@ bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_c
         break;
     }
     return false;
+}
+
+static const char *webhook_template(const struct ecert_config *config)
+{
+    const char *name = config->reminders.webhook.template_name;
+
+    return name == NULL ? "json" : name;
+}
+
+size_t ecert_channel_fits(const struct ecert_config *config, enum ecert_channel channel,
+                          const struct ecert_notice *notice)
+{
+    if (channel == ECERT_CHANNEL_EMAIL)
+        return ecert_notice_fits(notice, NULL);
+    if (channel == ECERT_CHANNEL_WEBHOOK)
+        return ecert_notice_fits(notice, webhook_template(config));
+    return notice->n;
 }
 
 static enum ecert_status tell_email(struct ecert_context *context,
@@ -108,8 +132,7 @@ static enum ecert_status tell_webhook(struct ecert_context *context,
         ECERT_TRY(ecert_password_read(webhook->url_file, &secret_url, err));
         url = (const char *)secret_url.ptr;
     }
-    ECERT_TRY(ecert_notice_json(
-        notice, webhook->template_name == NULL ? "json" : webhook->template_name, &body, err));
+    ECERT_TRY(ecert_notice_json(notice, webhook_template(context->config), &body, err));
     if (webhook->secret_file != NULL)
         ECERT_TRY(sign(webhook->secret_file, ecert_bytes_view(&body), &signature, err));
     const struct ecert_post post = {.url = url,
@@ -151,9 +174,8 @@ enum ecert_status ecert_channel_tell(struct ecert_context *context, enum ecert_c
 {
     if (!ecert_channel_is_configured(context->config, channel))
         return ecert_error_set(err, ECERT_E_CONFIG,
-                               "it is not configured (any more): what is owed over it stays owed "
-                               "until it is, or until its file in '%s/reminders/owed' is removed",
-                               context->config->state_dir);
+                               "it is not configured (any more): nothing goes out over it, and "
+                               "what was owed over it alone is dropped by the next run");
     switch (channel) {
     case ECERT_CHANNEL_EMAIL:
         return tell_email(context, notice, err);

@@ -22,6 +22,10 @@
  */
 bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_channel channel);
 
+/* How many of the notice's findings one message over this channel holds; see notice.h. */
+size_t ecert_channel_fits(const struct ecert_config *config, enum ecert_channel channel,
+                          const struct ecert_notice *notice);
+
 /*
  * Hand one notice over.  ECERT_E_NETWORK, ECERT_E_TIMEOUT, ECERT_E_COMMAND, ECERT_E_IO: not
  * accepted, with the server's or command's words; no password, no webhook address in them.
@@ -34,22 +38,20 @@ ECERT_MUST_CHECK enum ecert_status ecert_channel_tell(struct ecert_context *cont
 /* How the sending of everything that is owed went. */
 struct ecert_telling {
     size_t told, failed, waiting;  /* recipients: accepted, refused now, not to be tried yet */
-    size_t unread;                 /* files of what is owed that were damaged; told in errors */
+    size_t unread;                 /* files of what is owed, as in the list; told in errors */
     struct ecert_strings accepted; /* "email to a@x.hk", "webhook": who accepted now */
     struct ecert_strings errors;   /* one sentence per channel and recipient, that names them */
 };
 void ecert_telling_clear(struct ecert_telling *telling);
 
-/* How many of the notes of ecert_reminders_owed() say that something could not be read or written.
- */
-size_t ecert_notes_failed(const struct ecert_strings *notes);
-
 /*
  * Tell everybody what is owed to him: what is owed is grouped by channel and recipient, rendered in
- * the recipient's language, and written down when it was accepted.  Who is told of one thing now is
- * told everything; `force`: also those for whom all waits for its next try.  Of a channel, who has
- * the fewest tries is asked first; when it let us wait until the time was over for two recipients
- * in a row, the others are not asked: they have failed now, but no try is counted.
+ * the recipient's language, and written down when it was accepted.  What one message does not hold
+ * goes out in the next, at once: only what was in a message that was accepted is told, and the
+ * first that is not accepted is the last that is tried.  Who is told of one thing now is told
+ * everything; `force`: also those for whom all waits for its next try.  Of a channel, who has the
+ * fewest tries is asked first; when it let us wait until the time was over for two recipients in a
+ * row, the others are not asked: they have failed now, but no try is counted.
  *
  * What is not accepted is no error here.  ECERT_E_IO, ECERT_E_NOMEM: what is owed cannot be read,
  * or how it went cannot be written down (then the others were told all the same); *ret is filled
@@ -70,9 +72,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_findings_tell(struct ecert_context *con
 
 /*
  * The weekly digest to the fall-back contacts and channels, whatever was found.  It is written down
- * as sent (ecert_digest_sent) when each channel took it for at least one recipient: else it stays
- * due, and goes out again with the next run to those who have not had it this week, on the same day
- * under the same key.  *ret as above.
+ * as sent (ecert_digest_sent) when every recipient took it: else it stays due, and each later check
+ * sends it, as things stand then, to those who have not had it, on the same day under the same key.
+ * When its weekday comes again it is a new one, for everybody.  *ret as above.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_digest_send(struct ecert_context *context,
                                                      const struct ecert_finding *const *findings,

@@ -1,4 +1,4 @@
-/* Who had this week's digest: one channel that is dead does not make it daily for the others. */
+/* Who had this week's digest: one who does not take it does not make it daily for the others. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -8,9 +8,6 @@
 
 #define FORMAT   1
 #define TIME_MAX INT64_C(253402300799)
-
-/* A run is not at the same minute each week. */
-#define HOLDS_FOR (ECERT_WEEK - ECERT_DAY / 2)
 
 static enum ecert_status path_of(const struct ecert_config *config, char **ret,
                                  struct ecert_error *err)
@@ -43,9 +40,10 @@ void ecert_digest_recall(const struct ecert_config *config, int64_t now, int64_t
                          struct ecert_strings *had)
 {
     struct ecert_error ignored = {0};
+    bool next = true;
 
-    if (read_list(config, since, had, &ignored) == ECERT_OK && *since <= now &&
-        now - *since < HOLDS_FOR)
+    if (read_list(config, since, had, &ignored) == ECERT_OK &&
+        ecert_digest_day_came(config, *since, now, &next, &ignored) == ECERT_OK && !next)
         return;
     ecert_strings_clear(had);
     *since = now;

@@ -37,8 +37,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_journal_tell(const char *journal,
 
 /*
  * STATE_DIR/reminders/digest.json: since when, and who took it, as `accepted` of a telling names
- * him.  None where it was not begun, is of another week or cannot be read: then he is told once
- * more, which hurts nobody.
+ * him.  None where it was not begun, its weekday came again or it cannot be read: then he is told
+ * once more, which hurts nobody.
  */
 void ecert_digest_recall(const struct ecert_config *config, int64_t now, int64_t *since,
                          struct ecert_strings *had);

@@ -8,19 +8,11 @@
 #include "core/monitor/channel_internal.h"
 #include "core/monitor/reminders_internal.h"
 
-void ecert_telling_clear(struct ecert_telling *telling)
-{
-    ecert_strings_clear(&telling->accepted);
-    ecert_strings_clear(&telling->errors);
-    *telling = (struct ecert_telling){0};
-}
-
 /* What one round of telling shares. */
 struct round {
     struct ecert_context *context;
     int64_t now;
     char host[256];
-    bool took[ECERT_CHANNEL_COUNT];         /* somebody was told over it */
     unsigned hanging[ECERT_CHANNEL_COUNT];  /* recipients in a row for whom it let us wait */
     int64_t waited_ms[ECERT_CHANNEL_COUNT]; /* how long, for those */
     bool unspooled;                         /* there are no books */
@@ -65,38 +57,63 @@ static void ask(struct round *round, enum ecert_channel channel, const struct ec
     }
 }
 
-/*
- * Hand it over, and count; *ret_outcome is what goes into the books, if the recipient was asked at
- * all: *ret_asked.
- */
-static enum ecert_status tell(struct round *round, enum ecert_channel channel, const char *to,
-                              struct ecert_notice *notice, struct ecert_error *ret_outcome,
-                              bool *ret_asked, struct ecert_error *err)
+/* What the recipient and all his messages share. */
+static void address(const struct round *round, enum ecert_channel channel, const char *to,
+                    struct ecert_notice *notice)
 {
-    const char *word = ecert_channel_word(channel);
-    struct ecert_error outcome = {0};
-
     notice->host = round->host;
     notice->now = round->now;
     ecert_notice_address(notice, round->context->config, channel, to);
-    *ret_asked = round->hanging[channel] < GIVEN_UP_AFTER;
-    if (*ret_asked)
-        ask(round, channel, notice, &outcome);
-    else
-        (void)ecert_error_set(&outcome, ECERT_E_TIMEOUT,
-                              "not asked now: %u recipients before it let us wait for %" PRId64
-                              " s; it is asked first next time",
-                              round->hanging[channel], (round->waited_ms[channel] + 500) / 1000);
-    *ret_outcome = outcome;
-    if (outcome.status == ECERT_OK) {
-        round->took[channel] = true;
+}
+
+/* Hand one message over; false: the recipient was not asked, ret_outcome says why. */
+static bool hand_over(struct round *round, enum ecert_channel channel,
+                      const struct ecert_notice *notice, struct ecert_error *ret_outcome)
+{
+    *ret_outcome = (struct ecert_error){0};
+    if (round->hanging[channel] < GIVEN_UP_AFTER) {
+        ask(round, channel, notice, ret_outcome);
+        return true;
+    }
+    (void)ecert_error_set(ret_outcome, ECERT_E_TIMEOUT,
+                          "not asked now: %u recipients before it let us wait for %" PRId64
+                          " s; it is asked first next time",
+                          round->hanging[channel], (round->waited_ms[channel] + 500) / 1000);
+    return false;
+}
+
+/* Count a recipient: how the last of his messages went, and how many before it were accepted. */
+static enum ecert_status count(struct round *round, enum ecert_channel channel, const char *to,
+                               const struct ecert_error *outcome, size_t accepted,
+                               struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer who = {0};
+
+    ecert_buffer_printf(&who, "%s%s%s", ecert_channel_word(channel), to == NULL ? "" : " to ",
+                        to == NULL ? "" : to);
+    if (who.failed)
+        return ecert_error_nomem(err);
+    if (outcome->status == ECERT_OK) {
         round->telling.told++;
-        return ecert_strings_printf(&round->telling.accepted, err, "%s%s%s", word,
-                                    to == NULL ? "" : " to ", to == NULL ? "" : to);
+        return ecert_strings_add(&round->telling.accepted, (const char *)who.ptr, err);
     }
     round->telling.failed++;
-    return ecert_strings_printf(&round->telling.errors, err, "%s%s%s: %s", word,
-                                to == NULL ? "" : " to ", to == NULL ? "" : to, outcome.text);
+    if (accepted > 0)
+        ecert_buffer_printf(&who, ": after %zu message%s that %s accepted", accepted,
+                            accepted == 1 ? "" : "s", accepted == 1 ? "was" : "were");
+    return ecert_strings_printf(&round->telling.errors, err, "%s: %s",
+                                who.ptr == NULL ? "" : (const char *)who.ptr, outcome->text);
+}
+
+/* One message to one recipient. */
+static enum ecert_status tell(struct round *round, enum ecert_channel channel, const char *to,
+                              struct ecert_notice *notice, struct ecert_error *err)
+{
+    struct ecert_error outcome = {0};
+
+    address(round, channel, to, notice);
+    (void)hand_over(round, channel, notice, &outcome);
+    return count(round, channel, to, &outcome, 0, err);
 }
 
 /* ---- what is owed ---- */
@@ -114,17 +131,10 @@ static const struct ecert_owed *owed_of(const struct entry *entry)
     return &entry->reminder->owed[entry->which];
 }
 
-static int compare_recipients(const struct ecert_owed *a, const struct ecert_owed *b)
-{
-    if (a->channel != b->channel)
-        return a->channel < b->channel ? -1 : 1;
-    return ecert_address_compare(a->to == NULL ? "" : a->to, b->to == NULL ? "" : b->to);
-}
-
 static int compare_entries(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
-    const int recipients = compare_recipients(owed_of(x), owed_of(y));
+    const int recipients = ecert_owed_compare(owed_of(x), owed_of(y));
 
     if (recipients != 0)
         return recipients;
@@ -145,7 +155,7 @@ static size_t end_of_recipient(const struct entry *entries, size_t n, size_t beg
 {
     size_t end = begin + 1;
 
-    while (end < n && compare_recipients(owed_of(&entries[begin]), owed_of(&entries[end])) == 0)
+    while (end < n && ecert_owed_compare(owed_of(&entries[begin]), owed_of(&entries[end])) == 0)
         end++;
     return end;
 }
@@ -167,11 +177,15 @@ static void sort_entries(struct entry *entries, size_t n)
     qsort(entries, n, sizeof *entries, compare_turns);
 }
 
-static int compare_findings(const void *a, const void *b)
+/* The most urgent first; of the same, the older. */
+static int compare_urgency(const void *a, const void *b)
 {
-    const struct ecert_finding *const *x = a, *const *y = b;
+    const struct entry *x = a, *y = b;
+    const int findings = ecert_finding_compare(&x->reminder->finding, &y->reminder->finding);
 
-    return ecert_finding_compare(*x, *y);
+    if (findings != 0)
+        return findings;
+    return x->at < y->at ? -1 : x->at > y->at;
 }
 
 /* Every line that is not told yet, sorted by recipient. */
@@ -225,38 +239,74 @@ static enum ecert_status write_down(const struct round *round, const struct entr
     return first.status;
 }
 
-/* Everything that one recipient is owed, as one notice. */
-static enum ecert_status tell_recipient(struct round *round, const struct entry *entries, size_t n,
-                                        struct ecert_error *err)
+/* The key of a message with these. */
+static void key_of_entries(const struct round *round, const struct ecert_owed *whom,
+                           const struct entry *entries, size_t n, char key[ECERT_SHA256_HEX_LEN])
 {
-    const enum ecert_channel channel = owed_of(entries)->channel;
-    const char *to = owed_of(entries)->to;
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer contents = {0};
-    ECERT_AUTO(ecert_auto_free) const struct ecert_finding **findings = calloc(n, sizeof *findings);
-    char key[ECERT_SHA256_HEX_LEN];
-    struct ecert_error outcome = {0};
-    bool asked = false;
 
-    if (findings == NULL)
-        return ecert_error_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        findings[i] = &entries[i].reminder->finding;
-        /* a problem that comes back has its key again, but is news */
+    for (size_t i = 0; i < n; i++) /* a problem that comes back has its key again, but is news */
         ecert_buffer_printf(&contents, "%s %" PRId64 "\n", entries[i].reminder->key,
                             entries[i].reminder->created);
-    }
-    qsort(findings, n, sizeof(const struct ecert_finding *), compare_findings);
-    make_key(round, channel, to, &contents, key);
-    struct ecert_notice notice = {
-        .kind = ECERT_NOTICE_REMINDER, .findings = findings, .n = n, .key = key};
-    ECERT_TRY(tell(round, channel, to, &notice, &outcome, &asked, err));
-    if (!asked || round->unspooled)
-        return ECERT_OK;
-    return write_down(round, entries, n, &outcome, err);
+    make_key(round, whom->channel, whom->to, &contents, key);
 }
 
-static enum ecert_status tell_all(struct round *round, const struct entry *entries, size_t n,
-                                  bool force, struct ecert_error *err)
+/*
+ * One message with as much as it holds of what is owed to one recipient.  What it does not hold was
+ * not told; but where it is not accepted, there is no use in trying the rest now.
+ */
+static enum ecert_status tell_some(struct round *round, const struct ecert_owed *whom,
+                                   const struct entry *entries, size_t n,
+                                   struct ecert_error *ret_outcome, size_t *ret_done,
+                                   struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) const struct ecert_finding **findings = calloc(n, sizeof *findings);
+    struct ecert_notice notice = {.kind = ECERT_NOTICE_REMINDER, .findings = findings, .n = n};
+    char key[ECERT_SHA256_HEX_LEN];
+
+    *ret_done = n;
+    if (findings == NULL)
+        return ecert_error_set(ret_outcome, ecert_error_nomem(err), "no memory");
+    for (size_t i = 0; i < n; i++)
+        findings[i] = &entries[i].reminder->finding;
+    address(round, whom->channel, whom->to, &notice);
+    notice.n = ecert_channel_fits(round->context->config, whom->channel, &notice);
+    key_of_entries(round, whom, entries, notice.n, key);
+    notice.key = key;
+    const bool asked = hand_over(round, whom->channel, &notice, ret_outcome);
+    if (ret_outcome->status == ECERT_OK)
+        *ret_done = notice.n;
+    if (!asked || round->unspooled)
+        return ECERT_OK;
+    return write_down(round, entries, *ret_done, ret_outcome, err);
+}
+
+/* Everything that one recipient is owed, in as many messages as it takes. */
+static enum ecert_status tell_recipient(struct round *round, struct entry *entries, size_t n,
+                                        struct ecert_error *err)
+{
+    const struct ecert_owed *whom = owed_of(entries);
+    struct ecert_error outcome = {0}, first = {0};
+    size_t accepted = 0;
+
+    qsort(entries, n, sizeof *entries, compare_urgency);
+    for (size_t i = 0, done = 0; i < n; i += done) {
+        struct ecert_error one = {0};
+
+        /* the rest is told, whatever becomes of the books */
+        if (tell_some(round, whom, &entries[i], n - i, &outcome, &done, &one) != ECERT_OK &&
+            first.status == ECERT_OK)
+            first = one;
+        accepted += outcome.status == ECERT_OK;
+    }
+    ECERT_TRY(count(round, whom->channel, whom->to, &outcome, accepted, err));
+    if (first.status != ECERT_OK)
+        *err = first;
+    return first.status;
+}
+
+static enum ecert_status tell_all(struct round *round, struct entry *entries, size_t n, bool force,
+                                  struct ecert_error *err)
 {
     struct ecert_error first = {0};
 
@@ -275,16 +325,6 @@ static enum ecert_status tell_all(struct round *round, const struct entry *entri
     return first.status;
 }
 
-/* That somebody is owed nothing any more follows from the configuration: all else failed. */
-size_t ecert_notes_failed(const struct ecert_strings *notes)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < notes->len; i++)
-        n += strstr(notes->items[i], " is not owed over ") == NULL;
-    return n;
-}
-
 enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t now, bool force,
                                        struct ecert_telling *ret, struct ecert_error *err)
 {
@@ -295,8 +335,8 @@ enum ecert_status ecert_reminders_send(struct ecert_context *context, int64_t no
 
     round_begin(&round, context, now);
     enum ecert_status status =
-        ecert_reminders_owed(context->config, &list, &round.telling.errors, err);
-    round.telling.unread = ecert_notes_failed(&round.telling.errors);
+        ecert_reminders_settle(context->config, &list, &round.telling.errors, err);
+    round.telling.unread = list.unread;
     if (status == ECERT_OK)
         status = list_entries(&list, &entries, &n, err);
     /* the note of a watch is said in every reminder, and may have been written since */
@@ -357,18 +397,6 @@ enum ecert_status ecert_findings_tell(struct ecert_context *context,
 
 /* ---- the digest and the test ---- */
 
-/* Each configured channel that has somebody to tell took it. */
-static bool all_took(const struct round *round)
-{
-    const struct ecert_config *config = round->context->config;
-
-    for (enum ecert_channel channel = 0; channel < ECERT_CHANNEL_COUNT; channel++)
-        if (ecert_channel_is_configured(config, channel) && !round->took[channel] &&
-            (channel != ECERT_CHANNEL_EMAIL || config->reminders.email.to.len > 0))
-            return false;
-    return true;
-}
-
 /* As `accepted` of a telling has it. */
 static bool has_had(const struct ecert_strings *had, enum ecert_channel channel, const char *to)
 {
@@ -394,18 +422,14 @@ static enum ecert_status tell_everybody(struct round *round, const struct ecert_
             const char *to = mail ? addresses->items[i] : NULL;
             ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer contents = {0};
             struct ecert_notice notice = *what;
-            struct ecert_error outcome = {0};
             char key[ECERT_SHA256_HEX_LEN];
-            bool asked = false;
 
-            if (had != NULL && has_had(had, channel, to)) {
-                round->took[channel] = true;
+            if (had != NULL && has_had(had, channel, to))
                 continue;
-            }
             ecert_buffer_printf(&contents, "%s\n", stem);
             make_key(round, channel, to, &contents, key);
             notice.key = key;
-            ECERT_TRY(tell(round, channel, to, &notice, &outcome, &asked, err));
+            ECERT_TRY(tell(round, channel, to, &notice, err));
         }
     }
     return ECERT_OK;
@@ -429,7 +453,7 @@ enum ecert_status ecert_digest_send(struct ecert_context *context,
     (void)strcat(stem, day);
     enum ecert_status status =
         tell_everybody(&round, &notice, &context->config->reminders.email.to, stem, &had, err);
-    const bool done = status == ECERT_OK && all_took(&round);
+    const bool done = status == ECERT_OK && round.telling.failed == 0;
     if (done)
         status = ecert_digest_sent(context->config, now, err);
     if (done && status == ECERT_OK)

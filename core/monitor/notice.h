@@ -26,8 +26,14 @@ struct ecert_notice {
     const char *from;         /* EMAIL: address, or "Name <address>" */
 };
 
-/* Rows of a mail; the rest is counted, and `ecert check` has all. */
+/* Rows of a mail; what is more is counted. */
 #define ECERT_NOTICE_ROWS_MAX 500
+
+/*
+ * How many of the notice's findings, from the first on, the message of this template shows (NULL: a
+ * mail); at least one, where there is one.  A notice of that many leaves nothing out.
+ */
+size_t ecert_notice_fits(const struct ecert_notice *notice, const char *template_name);
 
 /*
  * A whole message (RFC 5322, CRLF): multipart/mixed with multipart/alternative (text/plain and
@@ -45,7 +51,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_notice_mail(const struct ecert_notice *
 /*
  * JSON of the documented shape (docs/reminders.md), for `webhook` with template "json" and for
  * `command`; "slack": {"text": ...}; "teams": a message with an adaptive card inside.  The latter
- * two stay below what those services take: the most urgent findings, and how many more there are.
+ * two stay below what those services take: the most urgent findings (ecert_notice_fits()), and how
+ * many more there are.
  *
  * ECERT_E_UNSUPPORTED: another template; ECERT_E_NOMEM.
  */

@@ -24,7 +24,7 @@ static json_t *subject_json(const struct ecert_notice *notice)
     return subject.failed ? NULL : ecert_text_json((const char *)subject.ptr);
 }
 
-static json_t *plain_json(const struct ecert_notice *notice)
+static json_t *plain_json(const struct ecert_notice *notice, size_t *ret_shown)
 {
     json_t *findings = json_array();
 
@@ -34,6 +34,7 @@ static json_t *plain_json(const struct ecert_notice *notice)
             json_decref(findings);
             return NULL;
         }
+    *ret_shown = notice->n;
     return json_pack(
         "{s:i, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "version", 1, "id",
         ecert_text_json(notice->key), "kind", ecert_notice_kind_word(notice->kind), "host",
@@ -94,7 +95,7 @@ static void add_slack(struct ecert_buffer *out, const struct ecert_buffer *text)
     out->failed = out->failed || text->failed;
 }
 
-static json_t *slack_json(const struct ecert_notice *notice)
+static json_t *slack_json(const struct ecert_notice *notice, size_t *ret_shown)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer intro = {0};
@@ -112,7 +113,7 @@ static json_t *slack_json(const struct ecert_notice *notice)
             ecert_buffer_add_text(&block, "\n");
         ecert_buffer_printf(&block, "%s%s", ecert_words("What to do"), ecert_words(": "));
         ecert_words_what_to_do(&block, notice->findings[i]);
-        if (!has_room(out.len, block.len))
+        if (i > 0 && !has_room(out.len, block.len))
             break;
         add_slack(&out, &block);
     }
@@ -122,6 +123,7 @@ static json_t *slack_json(const struct ecert_notice *notice)
     }
     if (out.failed)
         return NULL;
+    *ret_shown = i;
     return json_pack("{s:o}", "text", ecert_text_json((const char *)out.ptr));
 }
 
@@ -146,7 +148,7 @@ static bool add_teams_finding(json_t *body, const struct ecert_notice *notice, s
     ecert_words_what_to_do(&what, notice->findings[which]);
     const bool noted = add_note(&note, notice->findings[which]);
     const size_t of = head.len + note.len + what.len + 450; /* the frame of three blocks */
-    if (head.failed || note.failed || what.failed || !has_room(*used, of))
+    if (head.failed || note.failed || what.failed || (which > 0 && !has_room(*used, of)))
         return false;
     *used += of;
     (void)json_array_append_new(body, teams_block((const char *)head.ptr, true, true));
@@ -156,7 +158,7 @@ static bool add_teams_finding(json_t *body, const struct ecert_notice *notice, s
     return true;
 }
 
-static json_t *teams_body(const struct ecert_notice *notice)
+static json_t *teams_body(const struct ecert_notice *notice, size_t *ret_shown)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
     json_t *body = json_array();
@@ -171,35 +173,66 @@ static json_t *teams_body(const struct ecert_notice *notice)
         add_more(&words, notice->n - i);
         (void)json_array_append_new(body, teams_block((const char *)words.ptr, false, true));
     }
+    *ret_shown = i;
     return body;
 }
 
-static json_t *teams_json(const struct ecert_notice *notice)
+static json_t *teams_json(const struct ecert_notice *notice, size_t *ret_shown)
 {
     return json_pack("{s:s, s:[{s:s, s:n, s:{s:s, s:s, s:s, s:o}}]}", "type", "message",
                      "attachments", "contentType", "application/vnd.microsoft.card.adaptive",
                      "contentUrl", "content", "$schema",
                      "http://adaptivecards.io/schemas/adaptive-card.json", "type", "AdaptiveCard",
-                     "version", "1.4", "body", teams_body(notice));
+                     "version", "1.4", "body", teams_body(notice, ret_shown));
 }
 
 /* ---- either ---- */
 
 static const struct template_row {
     const char *name;
-    json_t *(*make)(const struct ecert_notice *notice);
+    json_t *(*make)(const struct ecert_notice *notice, size_t *ret_shown);
 } templates[] = {{"json", plain_json}, {"slack", slack_json}, {"teams", teams_json}};
+
+static const struct template_row *row_of(const char *template_name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(templates); i++)
+        if (strcmp(templates[i].name, template_name) == 0)
+            return &templates[i];
+    return NULL;
+}
+
+static json_t *make(const struct ecert_notice *notice, const struct template_row *row,
+                    size_t *ret_shown)
+{
+    const char *before = ecert_words_use(notice->language);
+    json_t *json = row->make(notice, ret_shown);
+
+    (void)ecert_words_use(before);
+    return json;
+}
+
+size_t ecert_notice_fits(const struct ecert_notice *notice, const char *template_name)
+{
+    const struct template_row *row = template_name == NULL ? NULL : row_of(template_name);
+    size_t shown = 0;
+
+    if (template_name == NULL)
+        return notice->n < ECERT_NOTICE_ROWS_MAX ? notice->n : ECERT_NOTICE_ROWS_MAX;
+    if (row == NULL || row->make == plain_json)
+        return notice->n;
+    json_decref(make(notice, row, &shown));
+    return shown == 0 && notice->n > 0 ? 1 : shown;
+}
 
 static enum ecert_status write_json(const struct ecert_notice *notice,
                                     const struct template_row *row, struct ecert_bytes *ret,
                                     struct ecert_error *err)
 {
-    const char *before = ecert_words_use(notice->language);
-    json_t *json = row->make(notice);
+    size_t shown = 0;
+    json_t *json = make(notice, row, &shown);
     char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     enum ecert_status status;
 
-    (void)ecert_words_use(before);
     json_decref(json);
     if (text == NULL)
         return ecert_error_nomem(err);
@@ -211,9 +244,10 @@ static enum ecert_status write_json(const struct ecert_notice *notice,
 enum ecert_status ecert_notice_json(const struct ecert_notice *notice, const char *template_name,
                                     struct ecert_bytes *ret, struct ecert_error *err)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(templates); i++)
-        if (strcmp(templates[i].name, template_name) == 0)
-            return write_json(notice, &templates[i], ret, err);
+    const struct template_row *row = row_of(template_name);
+
+    if (row != NULL)
+        return write_json(notice, row, ret, err);
     return ecert_error_set(err, ECERT_E_UNSUPPORTED,
                            "no template '%s': json, slack and teams are known", template_name);
 }

@@ -56,20 +56,34 @@ static int by_age(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
+/* One reading of the spool. */
+struct reading {
+    const struct ecert_config *config;
+    bool settles; /* by whoever holds the lock: what it comes to is written down */
+    struct ecert_reminder_list list;
+    struct ecert_strings *notes;
+};
+
 /* Nothing that is told here ends the reading of the others. */
-static enum ecert_status note_failed_write(enum ecert_status status, struct ecert_strings *notes,
-                                           struct ecert_error *err)
+static enum ecert_status note_failed(struct reading *reading, enum ecert_status status,
+                                     const char *what, struct ecert_error *err)
 {
     if (status != ECERT_E_IO)
         return status;
-    return ecert_strings_printf(notes, err, "who is owed a reminder is not written down: %s",
-                                err->text);
+    reading->list.unread++;
+    return ecert_strings_printf(reading->notes, err, "%s: %s", what, err->text);
+}
+
+static enum ecert_status note_failed_write(struct reading *reading, enum ecert_status status,
+                                           struct ecert_error *err)
+{
+    return note_failed(reading, status, "who is owed a reminder is not written down", err);
 }
 
 static bool is_among(const struct ecert_owed *one, const struct ecert_owed *list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (ecert_owed_is_same(one, &list[i]))
+        if (ecert_owed_compare(one, &list[i]) == 0)
             return true;
     return false;
 }
@@ -126,8 +140,7 @@ static enum ecert_status add_missing(struct ecert_reminder *reminder, struct ece
 }
 
 /* The configuration may have changed since it was noticed: today's says who is told. */
-static enum ecert_status go_by_today(const struct ecert_config *config,
-                                     struct ecert_reminder *reminder, struct ecert_strings *notes,
+static enum ecert_status go_by_today(struct reading *reading, struct ecert_reminder *reminder,
                                      struct ecert_error *err)
 {
     struct ecert_finding finding = reminder->finding;
@@ -135,63 +148,107 @@ static enum ecert_status go_by_today(const struct ecert_config *config,
     size_t n_today = 0;
     bool changed = false;
 
-    finding.settings = ecert_watch_settings_of(config, finding.name);
-    ECERT_TRY(ecert_recipients(config, &finding, &today, &n_today, &reminder->escalated, err));
-    enum ecert_status status = drop_removed(reminder, today, n_today, &changed, notes, err);
+    finding.settings = ecert_watch_settings_of(reading->config, finding.name);
+    ECERT_TRY(
+        ecert_recipients(reading->config, &finding, &today, &n_today, &reminder->escalated, err));
+    enum ecert_status status =
+        drop_removed(reminder, today, n_today, &changed, reading->notes, err);
     if (status == ECERT_OK)
         status = add_missing(reminder, today, n_today, &changed, err);
     ecert_owed_free(today, n_today);
-    if (status != ECERT_OK || !changed)
+    if (status != ECERT_OK || !changed || !reading->settles)
         return status;
-    return note_failed_write(ecert_reminder_write(config, reminder, err), notes, err);
+    return note_failed_write(reading, ecert_reminder_write(reading->config, reminder, err), err);
 }
 
-/* One file of owed/.  What cannot be read must not hide the others. */
-static enum ecert_status read_one(const struct ecert_config *config, const char *key,
-                                  struct ecert_reminder_list *list, struct ecert_strings *notes,
-                                  struct ecert_error *err)
+/* What cannot be read must not hide the others. */
+static enum ecert_status pass_over(struct reading *reading, const char *path,
+                                   enum ecert_status status, struct ecert_error *err)
+{
+    if (status == ECERT_E_NOT_FOUND) /* told by another run meanwhile */
+        return ECERT_OK;
+    if (status == ECERT_E_REFUSED && reading->settles) {
+        status = ecert_reminders_set_aside(path, reading->notes, err);
+        reading->list.unread += status == ECERT_OK;
+    }
+    if (status == ECERT_E_REFUSED)
+        status = ECERT_E_IO;
+    return note_failed(reading, status, "a reminder is not told", err);
+}
+
+/* Nobody is owed it any more. */
+static enum ecert_status close_one(struct reading *reading, const char *key,
+                                   struct ecert_error *err)
+{
+    if (!reading->settles)
+        return ECERT_OK;
+    return note_failed_write(reading, move_to_sent(reading->config, key, err), err);
+}
+
+/* One file of owed/. */
+static enum ecert_status read_one(struct reading *reading, const char *key, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_reminder_clear) struct ecert_reminder reminder = {0};
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
 
-    ECERT_TRY(ecert_reminders_path(config, ECERT_FOLDER_OWED, key, &path, err));
+    ECERT_TRY(ecert_reminders_path(reading->config, ECERT_FOLDER_OWED, key, &path, err));
     const enum ecert_status status = ecert_reminder_read(path, key, &reminder, err);
-    if (status == ECERT_E_NOT_FOUND) /* told by another run meanwhile */
-        return ECERT_OK;
-    if (status == ECERT_E_REFUSED)
-        return ecert_reminders_set_aside(path, notes, err);
-    if (status == ECERT_E_IO)
-        return ecert_strings_printf(notes, err, "a reminder is not told: %s", err->text);
-    ECERT_TRY(status);
+    if (status != ECERT_OK)
+        return pass_over(reading, path, status, err);
     if (is_told(&reminder)) /* the run before ended between telling and moving */
-        return move_to_sent(config, key, err);
-    ECERT_TRY(go_by_today(config, &reminder, notes, err));
+        return close_one(reading, key, err);
+    ECERT_TRY(go_by_today(reading, &reminder, err));
     if (is_told(&reminder)) /* nobody is left */
-        return note_failed_write(move_to_sent(config, key, err), notes, err);
-    list->items[list->n++] = reminder;
+        return close_one(reading, key, err);
+    reading->list.items[reading->list.n++] = reminder;
     reminder = (struct ecert_reminder){0};
     return ECERT_OK;
+}
+
+static enum ecert_status read_all(struct reading *reading, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    char key[ECERT_KEY_LEN + 1];
+
+    ECERT_TRY(ecert_reminders_list(reading->config, ECERT_FOLDER_OWED, &names, err));
+    reading->list.items = calloc(names.len + 1, sizeof *reading->list.items);
+    if (reading->list.items == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < names.len; i++)
+        if (ecert_key_of_name(names.items[i], key))
+            ECERT_TRY(read_one(reading, key, err));
+    qsort(reading->list.items, reading->list.n, sizeof *reading->list.items, by_age);
+    return ECERT_OK;
+}
+
+static enum ecert_status read_spool(struct reading *reading, struct ecert_reminder_list *ret,
+                                    struct ecert_error *err)
+{
+    const enum ecert_status status = read_all(reading, err);
+
+    if (status != ECERT_OK)
+        ecert_reminder_list_clear(&reading->list);
+    else
+        *ret = reading->list;
+    return status;
 }
 
 enum ecert_status ecert_reminders_owed(const struct ecert_config *config,
                                        struct ecert_reminder_list *ret,
                                        struct ecert_strings *ret_notes, struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_reminder_list_clear) struct ecert_reminder_list list = {0};
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
-    char key[ECERT_KEY_LEN + 1];
+    struct reading reading = {.config = config, .notes = ret_notes};
 
-    ECERT_TRY(ecert_reminders_list(config, ECERT_FOLDER_OWED, &names, err));
-    list.items = calloc(names.len + 1, sizeof *list.items);
-    if (list.items == NULL)
-        return ecert_error_nomem(err);
-    for (size_t i = 0; i < names.len; i++)
-        if (ecert_key_of_name(names.items[i], key))
-            ECERT_TRY(read_one(config, key, &list, ret_notes, err));
-    qsort(list.items, list.n, sizeof *list.items, by_age);
-    *ret = list;
-    list = (struct ecert_reminder_list){0};
-    return ECERT_OK;
+    return read_spool(&reading, ret, err);
+}
+
+enum ecert_status ecert_reminders_settle(const struct ecert_config *config,
+                                         struct ecert_reminder_list *ret,
+                                         struct ecert_strings *ret_notes, struct ecert_error *err)
+{
+    struct reading reading = {.config = config, .settles = true, .notes = ret_notes};
+
+    return read_spool(&reading, ret, err);
 }
 
 /* ---- how it went ---- */

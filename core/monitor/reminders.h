@@ -1,9 +1,9 @@
 /*
  * Reminders that cannot be lost.
  *
- * A reminder is owed when a finding crosses a threshold (and for eight weeks past the end once a
- * week), or when a problem appears and for every week that it stays.  It has a key and is a file of
- * its own:
+ * A reminder is owed when a finding crosses a threshold, when a problem appears, and for as long as
+ * the thing is past its end or the problem stays: every week for eight weeks, then every four weeks
+ * (ecert_week_told() in thresholds.h).  It has a key and is a file of its own:
  *
  *   STATE_DIR/reminders/owed/KEY.json    written before anybody is told; who is still to be told
  *   STATE_DIR/reminders/sent/KEY.json    everybody was told: this key fires no more
@@ -24,15 +24,21 @@
  * thing stand together in a sorted listing.
  *
  *   an end      name and SHA-256 of the certificate, or, of what has none, name, kind, serial and
- *               end, and of a CRL its place; then the threshold.  The same certificate in a folder
- * and on a server are one thing where they have one name, and two where they have two.  First digit
- * 0 to 7. a problem   kind, name, condition, place (but of an issuer in a chain) and SHA-256 of the
+ *               end, and of a CRL its place; then the threshold.  First digit 0 to 7.  The same
+ *               certificate in a folder and on a server: one thing where they have one name
+ *   a problem   kind, name, condition, place (but of an issuer in a chain) and SHA-256 of the
  *               certificate; then the week since it was first seen.  First digit 8 to f.
  *
  * A finding with a problem and with an end that is near is both.
  *
- * Whoever calls holds the lock of the state directory (core/base/lock.h): without it nothing is
- * lost, but something may be told twice.
+ * What lasts does not pile up in sent/: of a problem the last two reminders are kept, each of which
+ * knows since when it is there; of what is past its end those of its thresholds and of the last two
+ * weeks that count.  The others say nothing that these do not, unless the clock goes back by weeks:
+ * then one may be told once more.
+ *
+ * Whoever calls holds the lock of the state directory (core/base/lock.h), but for
+ * ecert_reminders_owed(), which only looks: without it nothing is lost, but something may be told
+ * twice.
  */
 #ifndef ECERT_MONITOR_REMINDERS_H
 #define ECERT_MONITOR_REMINDERS_H
@@ -85,6 +91,7 @@ void ecert_reminder_clear(struct ecert_reminder *reminder);
 struct ecert_reminder_list {
     struct ecert_reminder *items;
     size_t n;
+    size_t unread; /* files that could not be read, or written; each is told in the notes */
 };
 void ecert_reminder_list_clear(struct ecert_reminder_list *list);
 
@@ -122,10 +129,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_noticing_add(struct ecert_noticing *not
 /*
  * The check is over.  `complete`: it looked at everything, with the network.  Then problems that no
  * check saw for 48 hours since a complete one missed them are forgotten, so that they are told at
- * once when they come back (a check that could not look misses them too, hence the 48 hours);
- * those of units, which no check sees, 48 hours after they were last told of.  And once a week the
- * sent keys of things that were not seen and were told of more than 400 days ago.  Frees in every
- * case.
+ * once when they come back (a handshake that failed half-way misses them too, hence the 48 hours);
+ * those of units, which no check sees, 48 hours after they were last told of.  Where a check could
+ * not look (ecert_condition_hides()) it misses nothing.  And once a week the sent keys of things
+ * that were not seen and were told of more than 400 days ago.  Frees in every case.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_noticing_end(struct ecert_noticing **noticing,
                                                       bool complete, struct ecert_error *err);
@@ -135,14 +142,24 @@ void ecert_noticing_free(struct ecert_noticing **noticing);
 
 /*
  * Everything that is still owed to somebody, oldest first.  Who that is goes by the configuration
- * of today: who is not named for it any more is dropped (told in ret_notes), who is new is added,
- * both written down; with nobody left it counts as sent.  Damaged files as above, and told of again
- * by the next check; one that cannot be read is told in ret_notes and hides no other.
+ * of today: who is not named for it any more is left out (told in ret_notes), who is new is added.
+ * A file that is damaged or cannot be read is told in ret_notes, counted in `unread` and hides no
+ * other.  Nothing is written: this is for whoever shows it, and needs no lock.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_reminders_owed(const struct ecert_config *config,
                                                         struct ecert_reminder_list *ret,
                                                         struct ecert_strings *ret_notes,
                                                         struct ecert_error *err);
+
+/*
+ * The same for the one who sends, and holds the lock: what it comes to is written down.  Who is
+ * left out is off the record, who is new is on it, what nobody is owed any more counts as sent, and
+ * a damaged file is moved aside as above; what it was of is told of again by the next check.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_reminders_settle(const struct ecert_config *config,
+                                                          struct ecert_reminder_list *ret,
+                                                          struct ecert_strings *ret_notes,
+                                                          struct ecert_error *err);
 
 /*
  * Write down how telling somebody went: `outcome` with ECERT_OK, or the error; then the next try is

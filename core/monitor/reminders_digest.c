@@ -31,10 +31,9 @@ static int weekday_of(const char *digest)
     return -1;
 }
 
-enum ecert_status ecert_digest_is_due(const struct ecert_config *config, int64_t now, bool *ret,
-                                      struct ecert_error *err)
+enum ecert_status ecert_digest_day_came(const struct ecert_config *config, int64_t last,
+                                        int64_t now, bool *ret, struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_reminders_state_clear) struct ecert_reminders_state state = {0};
     const int wanted = weekday_of(config->reminders.digest);
     int64_t today = 0, last_day = 0;
     int weekday = 0, ignored = 0;
@@ -43,15 +42,23 @@ enum ecert_status ecert_digest_is_due(const struct ecert_config *config, int64_t
         *ret = false;
         return ECERT_OK;
     }
-    ECERT_TRY(ecert_reminders_state_read(config, &state, NULL, err));
-    if (state.last_digest == 0 || state.last_digest > now + ECERT_CLOCK_SLACK) {
+    if (last == 0 || last > now + ECERT_CLOCK_SLACK) {
         *ret = true;
         return ECERT_OK;
     }
-    if (!local_day(now, &today, &weekday) || !local_day(state.last_digest, &last_day, &ignored))
+    if (!local_day(now, &today, &weekday) || !local_day(last, &last_day, &ignored))
         return ecert_error_set(err, ECERT_E_IO, "the clock shows a year that has no calendar");
     *ret = last_day < today - (weekday - wanted + 7) % 7;
     return ECERT_OK;
+}
+
+enum ecert_status ecert_digest_is_due(const struct ecert_config *config, int64_t now, bool *ret,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_reminders_state_clear) struct ecert_reminders_state state = {0};
+
+    ECERT_TRY(ecert_reminders_state_read(config, &state, NULL, err));
+    return ecert_digest_day_came(config, state.last_digest, now, ret, err);
 }
 
 enum ecert_status ecert_digest_sent(const struct ecert_config *config, int64_t now,

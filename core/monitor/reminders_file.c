@@ -18,6 +18,10 @@
 
 #define OWED_MAX 10000
 
+/* Days; whatever lies between two moments that can be written. */
+#define THRESHOLD_MIN (-4000000)
+#define THRESHOLD_MAX 4000000
+
 const char *ecert_channel_word(enum ecert_channel channel)
 {
     switch (channel) {
@@ -295,7 +299,7 @@ static enum ecert_status read_finding(const char *path, const json_t *json,
     ECERT_TRY(ecert_store_get_into(path, json, "sha256", ret->sha256, sizeof ret->sha256, err));
     ECERT_TRY(get_time(path, json, "not_before", &ret->not_before, err));
     ECERT_TRY(get_time(path, json, "not_after", &ret->not_after, err));
-    ECERT_TRY(get_in(path, json, "threshold", -1000, 100000, &threshold, err));
+    ECERT_TRY(get_in(path, json, "threshold", THRESHOLD_MIN, THRESHOLD_MAX, &threshold, err));
     ret->threshold = (int)threshold;
     return ECERT_OK;
 }

@@ -30,6 +30,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_thing_of_problem(const struct ecert_fin
                                                           struct ecert_thing *ret,
                                                           struct ecert_error *err);
 
+/* Where a problem is, whatever it is; no key is made of it. */
+ECERT_MUST_CHECK enum ecert_status ecert_thing_of_place(const struct ecert_finding *finding,
+                                                        struct ecert_thing *ret,
+                                                        struct ecert_error *err);
+
 /* `number`: the threshold, or the week. */
 void ecert_thing_key(const struct ecert_thing *thing, int64_t number, char ret[ECERT_KEY_LEN + 1]);
 
@@ -176,8 +181,18 @@ ECERT_MUST_CHECK enum ecert_status ecert_recipients(const struct ecert_config *c
                                                     bool *ret_escalated, struct ecert_error *err);
 void ecert_owed_free(struct ecert_owed *owed, size_t n);
 
-/* The same channel, and the same address. */
-bool ecert_owed_is_same(const struct ecert_owed *a, const struct ecert_owed *b);
+/* Order of recipients: by channel, then by address; 0: the same one. */
+int ecert_owed_compare(const struct ecert_owed *a, const struct ecert_owed *b);
+
+/* ---- the digest (reminders_digest.c) ---- */
+
+/*
+ * Did the configured weekday come since the last one, by the calendar?  As ecert_digest_is_due():
+ * `last` 0 is none yet, and none is told of a clock that was put back since.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_digest_day_came(const struct ecert_config *config,
+                                                         int64_t last, int64_t now, bool *ret,
+                                                         struct ecert_error *err);
 
 /* ---- acks (reminders_acks.c) ---- */
 
@@ -192,5 +207,20 @@ ECERT_MUST_CHECK enum ecert_status ecert_acks_list(const struct ecert_config *co
                                                    struct ecert_acks *ret,
                                                    struct ecert_strings *notes,
                                                    struct ecert_error *err);
+
+/* ---- one pass of noticing (reminders_noticing.c), and its end (reminders_forgetting.c) ---- */
+
+struct ecert_noticing {
+    const struct ecert_config *config;
+    int64_t now;
+    struct ecert_known known;
+    struct ecert_acks acks;
+    struct ecert_reminders_state before; /* as the last check left it */
+    struct ecert_things_since no_answer; /* of this check */
+    struct ecert_things_since hidden;    /* places where this check could not look */
+};
+
+/* Does it keep a check from seeing what else may be wrong there? */
+bool ecert_condition_hides(enum ecert_condition condition);
 
 #endif

@@ -94,6 +94,18 @@ enum ecert_status ecert_thing_of_problem(const struct ecert_finding *finding,
     return finish(&fields, true, ret, err);
 }
 
+enum ecert_status ecert_thing_of_place(const struct ecert_finding *finding, struct ecert_thing *ret,
+                                       struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer fields = {0};
+
+    add_text(&fields, "place");
+    add_text(&fields, ecert_watched_word(finding->watched));
+    add_text(&fields, finding->name);
+    add_place(&fields, finding->where);
+    return finish(&fields, true, ret, err);
+}
+
 void ecert_thing_key(const struct ecert_thing *thing, int64_t number, char ret[ECERT_KEY_LEN + 1])
 {
     uint8_t bytes[ECERT_SHA256_LEN + 32], digest[ECERT_SHA256_LEN];

@@ -6,23 +6,14 @@
 #include "core/monitor/reminders_internal.h"
 #include "core/monitor/thresholds.h"
 
-/* Sent keys of what is gone are kept for longer than any certificate lives. */
-#define FORGET_AFTER (400 * ECERT_DAY)
+/* So far past what counts a clock that was put back may have told of weeks: more than a year. */
+#define WEEKS_AHEAD 58
 
-/* A check that could not look does not see a problem either: it is gone when it stays away. */
-#define GONE_AFTER (2 * ECERT_DAY)
+/* Of a problem that lasts, what was told last is kept, and what before it: see reminders.h. */
+#define TOLD_KEPT 2
 
 /* Two checks in a row may be a minute apart, and a server's restart takes several. */
 #define NO_ANSWER_FOR ((int64_t)600)
-
-struct ecert_noticing {
-    const struct ecert_config *config;
-    int64_t now;
-    struct ecert_known known;
-    struct ecert_acks acks;
-    struct ecert_reminders_state before; /* as the last check left it */
-    struct ecert_things_since no_answer; /* of this check */
-};
 
 void ecert_noticing_free(struct ecert_noticing **noticing)
 {
@@ -34,6 +25,7 @@ void ecert_noticing_free(struct ecert_noticing **noticing)
     ecert_acks_clear(&n->acks);
     ecert_reminders_state_clear(&n->before);
     ecert_things_since_clear(&n->no_answer);
+    ecert_things_since_clear(&n->hidden);
     free(n);
     *noticing = NULL;
 }
@@ -179,10 +171,31 @@ static enum ecert_status look_at_all_smaller(struct ecert_noticing *noticing,
     for (size_t i = 0; i < thresholds.n; i++)
         if (crossed == ECERT_NO_THRESHOLD || thresholds.days[i] < crossed)
             ECERT_TRY(look_at_smaller(noticing, thing, thresholds.days[i], days, ret_told, err));
-    for (int week = 0; week <= ECERT_WEEKS_PAST_END; week++)
+    const int64_t past = crossed < 0 && crossed != ECERT_NO_THRESHOLD ? -crossed / 7 : 0;
+    for (int64_t week = 0; week <= past + WEEKS_AHEAD; week = ecert_week_told_next(week))
         if (crossed == ECERT_NO_THRESHOLD || -7 * week < crossed)
-            ECERT_TRY(look_at_smaller(noticing, thing, -7 * week, days, ret_told, err));
+            ECERT_TRY(look_at_smaller(noticing, thing, (int)(-7 * week), days, ret_told, err));
     return ECERT_OK;
+}
+
+/*
+ * Past the end the last week that was told says that all before it were.  The one before it is kept
+ * too, for a clock that is put back; so what has been over for years leaves two files of these.
+ */
+static enum ecert_status drop_weeks_before(struct ecert_noticing *noticing,
+                                           const struct ecert_thing *thing, int crossed,
+                                           struct ecert_error *err)
+{
+    char key[ECERT_KEY_LEN + 1];
+
+    for (int64_t week = 1;; week = ecert_week_told_next(week)) {
+        if (-7 * ecert_week_told_next(week) <= crossed)
+            return ECERT_OK;
+        ecert_thing_key(thing, -7 * week, key);
+        struct ecert_known_key *known = ecert_known_find(&noticing->known, key);
+        if (known != NULL && !known->owed)
+            ECERT_TRY(ecert_known_drop(noticing->config, known, err));
+    }
 }
 
 /* Where nothing is crossed and nothing is known of the thing, nothing is done at all. */
@@ -206,6 +219,9 @@ static enum ecert_status notice_end(struct ecert_noticing *noticing,
         return ECERT_OK;
     told.threshold = crossed;
     ecert_thing_key(&thing, crossed, key);
+    const struct ecert_known_key *known = ecert_known_find(&noticing->known, key);
+    if (known != NULL && known->sent)
+        ECERT_TRY(drop_weeks_before(noticing, &thing, crossed, err));
     return owe_latest(noticing, &thing, key, &told, 0, ret_new, err);
 }
 
@@ -238,11 +254,42 @@ static enum ecert_status add_end(struct ecert_noticing *noticing,
 
 /* ---- problems ---- */
 
+struct told {
+    struct ecert_known_key *key;
+    int64_t since, created;
+};
+
 /* What the keys of a problem tell of its history. */
 struct history {
-    int64_t since;  /* when it was first seen */
-    int64_t latest; /* when it was last told */
+    int64_t since;               /* when it was first seen */
+    int64_t latest;              /* when it was last told */
+    struct told told[TOLD_KEPT]; /* the last ones that everybody was told, the newest first */
 };
+
+/*
+ * Each reminder of a problem knows since when it is there, so that the last ones tell it all: the
+ * older go.  One that knows of an earlier beginning than they do stays.
+ */
+static enum ecert_status keep_newest(struct ecert_noticing *noticing, struct told one,
+                                     struct history *history, struct ecert_error *err)
+{
+    bool is_covered = false;
+
+    for (size_t i = 0; i < TOLD_KEPT; i++) {
+        struct told *kept = &history->told[i];
+        const struct told before = *kept;
+
+        if (before.key != NULL && before.created >= one.created)
+            continue;
+        *kept = one;
+        if (before.key == NULL)
+            return ECERT_OK;
+        one = before;
+    }
+    for (size_t i = 0; i < TOLD_KEPT; i++)
+        is_covered = is_covered || history->told[i].since <= one.since;
+    return is_covered ? ecert_known_drop(noticing->config, one.key, err) : ECERT_OK;
+}
 
 /* Take one reminder of the problem in; written by a clock that was put back since, it is gone. */
 static enum ecert_status take_in(struct ecert_noticing *noticing, struct ecert_known_key *known,
@@ -269,7 +316,10 @@ static enum ecert_status take_in(struct ecert_noticing *noticing, struct ecert_k
         return ecert_known_drop(noticing->config, known, err);
     if (reminder.created > history->latest)
         history->latest = reminder.created;
-    return ECERT_OK;
+    if (known->owed)
+        return ECERT_OK;
+    return keep_newest(noticing, (struct told){known, reminder.since, reminder.created}, history,
+                       err);
 }
 
 /* *ret_early: the check before this one had an answer, or it was a moment ago. */
@@ -288,6 +338,18 @@ static enum ecert_status notice_no_answer(struct ecert_noticing *noticing,
     return ecert_things_since_add(&noticing->no_answer, thing->prefix, since, err);
 }
 
+/* What could not be looked at may have the problems that it had. */
+static enum ecert_status note_hidden(struct ecert_noticing *noticing,
+                                     const struct ecert_finding *finding, struct ecert_error *err)
+{
+    struct ecert_thing place;
+
+    if (!ecert_condition_hides(finding->condition))
+        return ECERT_OK;
+    ECERT_TRY(ecert_thing_of_place(finding, &place, err));
+    return ecert_things_since_add(&noticing->hidden, place.prefix, noticing->now, err);
+}
+
 static enum ecert_status add_problem(struct ecert_noticing *noticing,
                                      const struct ecert_finding *finding, bool *ret_new,
                                      struct ecert_error *err)
@@ -299,6 +361,7 @@ static enum ecert_status add_problem(struct ecert_noticing *noticing,
     size_t first;
 
     ECERT_TRY(ecert_thing_of_problem(finding, &thing, err));
+    ECERT_TRY(note_hidden(noticing, finding, err));
     if (finding->condition == ECERT_CONDITION_NO_ANSWER)
         ECERT_TRY(notice_no_answer(noticing, &thing, &history.since, &is_early, err));
     const size_t n = mark_seen(noticing, &thing, &first);
@@ -308,7 +371,7 @@ static enum ecert_status add_problem(struct ecert_noticing *noticing,
         ECERT_TRY(take_in(noticing, &noticing->known.items[first + i], &history, err));
     if (history.latest > noticing->now) /* a clock put back a little */
         return ECERT_OK;
-    ecert_thing_key(&thing, (noticing->now - history.since) / ECERT_WEEK, key);
+    ecert_thing_key(&thing, ecert_week_told((noticing->now - history.since) / ECERT_WEEK), key);
     return owe_latest(noticing, &thing, key, finding, history.since, ret_new, err);
 }
 
@@ -324,155 +387,4 @@ enum ecert_status ecert_noticing_add(struct ecert_noticing *noticing,
         ECERT_TRY(add_problem(noticing, finding, &is_new, err));
     *ret_new = is_new;
     return ECERT_OK;
-}
-
-/* ---- the end of a check ---- */
-
-/*
- * Is it of a unit?  No check sees those (remind --failed tells of them), so *ret_told says when
- * they were last told.  What cannot be read is of none.
- */
-static enum ecert_status is_of_unit(const struct ecert_noticing *noticing, const char *key,
-                                    bool *ret, int64_t *ret_told, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_reminder_clear) struct ecert_reminder reminder = {0};
-    ECERT_AUTO(ecert_auto_free) char *path = NULL;
-
-    ECERT_TRY(ecert_reminders_path(noticing->config, ECERT_FOLDER_SENT, key, &path, err));
-    const enum ecert_status status = ecert_reminder_read(path, key, &reminder, err);
-    if (status == ECERT_E_NOMEM)
-        return status;
-    *ret = status == ECERT_OK && reminder.finding.watched == ECERT_WATCHED_UNIT;
-    *ret_told = reminder.created;
-    for (size_t i = 0; i < reminder.n_owed; i++)
-        if (reminder.owed[i].told_at > *ret_told)
-            *ret_told = reminder.owed[i].told_at;
-    return ECERT_OK;
-}
-
-/* A problem that stayed away is forgotten, and told at once when it comes back. */
-static enum ecert_status forget_problem(struct ecert_noticing *noticing,
-                                        struct ecert_known_key *key,
-                                        struct ecert_things_since *absent, struct ecert_error *err)
-{
-    const struct ecert_thing_since *before =
-        ecert_things_since_find(&noticing->before.absent, key->key);
-    int64_t since = noticing->now, told = 0;
-    bool unit = false;
-
-    if (before != NULL && before->since < since)
-        since = before->since;
-    ECERT_TRY(is_of_unit(noticing, key->key, &unit, &told, err));
-    const int64_t away = noticing->now - (unit ? told : since);
-    if (away >= GONE_AFTER || away < -ECERT_CLOCK_SLACK)
-        return ecert_known_drop(noticing->config, key, err);
-    return unit ? ECERT_OK : ecert_things_since_add(absent, key->key, since, err);
-}
-
-static enum ecert_status forget_problems(struct ecert_noticing *noticing,
-                                         struct ecert_things_since *absent, struct ecert_error *err)
-{
-    for (size_t i = 0; i < noticing->known.n; i++) {
-        struct ecert_known_key *key = &noticing->known.items[i];
-
-        if (key->sent && !key->owed && !key->seen && ecert_key_is_problem(key->key))
-            ECERT_TRY(forget_problem(noticing, key, absent, err));
-    }
-    return ECERT_OK;
-}
-
-static enum ecert_status forget_if_old(struct ecert_noticing *noticing, struct ecert_known_key *key,
-                                       struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_reminder_clear) struct ecert_reminder reminder = {0};
-    ECERT_AUTO(ecert_auto_free) char *path = NULL;
-
-    ECERT_TRY(ecert_reminders_path(noticing->config, ECERT_FOLDER_SENT, key->key, &path, err));
-    const enum ecert_status status = ecert_reminder_read(path, key->key, &reminder, err);
-    if (status == ECERT_E_NOMEM)
-        return status;
-    /* one that cannot be read any more says that it was sent, by its name */
-    if (status != ECERT_OK || noticing->now - reminder.created <= FORGET_AFTER)
-        return ECERT_OK;
-    return ecert_known_drop(noticing->config, key, err);
-}
-
-static enum ecert_status forget_old(struct ecert_noticing *noticing, struct ecert_error *err)
-{
-    const char *const folders[] = {".", ECERT_FOLDER_OWED, ECERT_FOLDER_ACKS};
-
-    for (size_t i = 0; i < noticing->known.n; i++) {
-        struct ecert_known_key *key = &noticing->known.items[i];
-
-        if (key->sent && !key->owed && !key->seen)
-            ECERT_TRY(forget_if_old(noticing, key, err));
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-        ECERT_TRY(ecert_reminders_remove_temporaries(noticing->config, folders[i], err));
-    return ECERT_OK;
-}
-
-static bool is_seen(const struct ecert_noticing *noticing, const char *prefix)
-{
-    struct ecert_thing thing = {0};
-    size_t first, n;
-
-    memcpy(thing.prefix, prefix, ECERT_THING_LEN);
-    ecert_known_of(&noticing->known, &thing, &first, &n);
-    return n > 0 && noticing->known.items[first].seen;
-}
-
-/* Of a check that did not look at everything, what it did not look at is as it was. */
-static enum ecert_status keep_the_rest(struct ecert_noticing *noticing,
-                                       struct ecert_things_since *absent, struct ecert_error *err)
-{
-    const struct ecert_reminders_state *before = &noticing->before;
-
-    for (size_t i = 0; i < before->no_answer.n; i++)
-        ECERT_TRY(ecert_things_since_add(&noticing->no_answer, before->no_answer.items[i].thing,
-                                         before->no_answer.items[i].since, err));
-    for (size_t i = 0; i < before->absent.n; i++)
-        if (!is_seen(noticing, before->absent.items[i].thing))
-            ECERT_TRY(ecert_things_since_add(absent, before->absent.items[i].thing,
-                                             before->absent.items[i].since, err));
-    return ECERT_OK;
-}
-
-static enum ecert_status finish(struct ecert_noticing *noticing, bool complete,
-                                struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_reminders_state_clear) struct ecert_reminders_state state = {0};
-    ECERT_AUTO(ecert_things_since_clear) struct ecert_things_since absent = {0};
-    const int64_t since_forgetting = noticing->now - noticing->before.last_forget;
-    const bool nothing_new = noticing->no_answer.n == 0;
-
-    if (complete)
-        ECERT_TRY(forget_problems(noticing, &absent, err));
-    else
-        ECERT_TRY(keep_the_rest(noticing, &absent, err));
-    if (!complete && nothing_new && absent.n == noticing->before.absent.n)
-        return ECERT_OK;
-    if (complete && (since_forgetting < 0 || since_forgetting >= ECERT_WEEK))
-        ECERT_TRY(forget_old(noticing, err));
-    /* read again: a digest may have gone out meanwhile */
-    ECERT_TRY(ecert_reminders_state_read(noticing->config, &state, NULL, err));
-    if (complete)
-        state.last_check = noticing->now;
-    if (complete && (since_forgetting < 0 || since_forgetting >= ECERT_WEEK))
-        state.last_forget = noticing->now;
-    ecert_things_since_clear(&state.no_answer);
-    ecert_things_since_clear(&state.absent);
-    state.no_answer = noticing->no_answer;
-    state.absent = absent;
-    noticing->no_answer = absent = (struct ecert_things_since){0};
-    return ecert_reminders_state_write(noticing->config, &state, err);
-}
-
-enum ecert_status ecert_noticing_end(struct ecert_noticing **noticing, bool complete,
-                                     struct ecert_error *err)
-{
-    const enum ecert_status status = finish(*noticing, complete, err);
-
-    ecert_noticing_free(noticing);
-    return status;
 }

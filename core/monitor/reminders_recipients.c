@@ -1,9 +1,7 @@
 /* Who is told of a finding. */
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
-#include "core/monitor/channel.h"
+#include "core/monitor/channel_internal.h"
 #include "core/monitor/reminders_internal.h"
 
 struct recipients {
@@ -17,22 +15,11 @@ static void clear(struct recipients *recipients)
     *recipients = (struct recipients){0};
 }
 
-/* The domain has no case; of the local part only its server knows (RFC 5321, 2.4). */
-static bool is_same_address(const char *a, const char *b)
+int ecert_owed_compare(const struct ecert_owed *a, const struct ecert_owed *b)
 {
-    const char *at_a = strrchr(a, '@'), *at_b = strrchr(b, '@');
-
-    if (at_a == NULL || at_b == NULL)
-        return strcmp(a, b) == 0;
-    return at_a - a == at_b - b && strncmp(a, b, (size_t)(at_a - a)) == 0 &&
-           strcasecmp(at_a, at_b) == 0;
-}
-
-bool ecert_owed_is_same(const struct ecert_owed *a, const struct ecert_owed *b)
-{
-    if (a->channel != b->channel || (a->to == NULL) != (b->to == NULL))
-        return false;
-    return a->to == NULL || is_same_address(a->to, b->to);
+    if (a->channel != b->channel)
+        return a->channel < b->channel ? -1 : 1;
+    return ecert_address_compare(a->to == NULL ? "" : a->to, b->to == NULL ? "" : b->to);
 }
 
 static enum ecert_status add(struct recipients *recipients, enum ecert_channel channel,
@@ -42,7 +29,8 @@ static enum ecert_status add(struct recipients *recipients, enum ecert_channel c
     struct ecert_owed *items;
 
     for (size_t i = 0; to != NULL && i < recipients->n; i++)
-        if (recipients->items[i].to != NULL && is_same_address(recipients->items[i].to, to))
+        if (recipients->items[i].to != NULL &&
+            ecert_address_compare(recipients->items[i].to, to) == 0)
             return ECERT_OK;
     if (to != NULL)
         ECERT_TRY(ecert_text_copy(ecert_view_of(to), &copy, err));

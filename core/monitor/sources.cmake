@@ -30,6 +30,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/reminders_acks.c
   core/monitor/reminders_digest.c
   core/monitor/reminders_file.c
+  core/monitor/reminders_forgetting.c
   core/monitor/reminders_key.c
   core/monitor/reminders_known.c
   core/monitor/reminders_noticing.c

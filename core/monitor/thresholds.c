@@ -5,6 +5,8 @@
 #define DAY           86400
 #define LONG_LIFETIME (90LL * DAY)
 #define CRITICAL_DAYS 3
+#define WEEKLY        8 /* so many weeks what lasts is told every week */
+#define SELDOM        4 /* then each so many */
 
 static const int long_days[] = {30, 14, 7, 3, 1, 0};
 static const int subscription_days[] = {60, 45, 30, 14, 7, 3, 1, 0};
@@ -96,11 +98,21 @@ int ecert_thresholds_crossed(const struct ecert_thresholds *thresholds, int days
     return ECERT_NO_THRESHOLD;
 }
 
+int64_t ecert_week_told(int64_t week)
+{
+    return week <= WEEKLY ? week : week - (week - WEEKLY) % SELDOM;
+}
+
+int64_t ecert_week_told_next(int64_t week)
+{
+    const int64_t told = ecert_week_told(week);
+
+    return told + (told < WEEKLY ? 1 : SELDOM);
+}
+
 int ecert_thresholds_past_end(int days)
 {
-    const int weeks = days < 0 ? -(days / 7) : 0;
-
-    return -7 * (weeks < ECERT_WEEKS_PAST_END ? weeks : ECERT_WEEKS_PAST_END);
+    return days < 0 ? (int)(-7 * ecert_week_told(-(days / 7))) : 0;
 }
 
 static bool is_in_second_half(const struct ecert_thresholds *thresholds, int threshold)

@@ -45,10 +45,17 @@ void ecert_thresholds_for(const struct ecert_reminders_config *reminders,
 int ecert_thresholds_crossed(const struct ecert_thresholds *thresholds, int days);
 
 /*
- * Past the end a thing is told of once a week, for eight weeks: -7, -14, ... -56, as far as the
- * whole days left (below 0) have come; 0 in the first week.
+ * What lasts is told of every week for eight weeks, and every four weeks after them, for as long as
+ * it lasts: in the weeks 0, 1, 2, ... 8, 12, 16, ... since it began.  The last of them that is not
+ * later than `week`, and the one that follows it.
  */
-#define ECERT_WEEKS_PAST_END 8
+int64_t ecert_week_told(int64_t week);
+int64_t ecert_week_told_next(int64_t week);
+
+/*
+ * So a thing is told of past its end, whose whole days left (below 0) have come that far: 0 in the
+ * first week, then -7, -14, ... -56, -84, -112, ...
+ */
 int ecert_thresholds_past_end(int days);
 
 /*

@@ -102,6 +102,30 @@ owed() { # how many reminders are owed
     is "owed" "[]" "$(json 'o["owed"]' <<<"$output")"
 }
 
+@test "status and check look at what is owed, whatever there is to be settled, and write nothing" {
+    by_page
+    touch "$W/off"
+    run_ecert remind
+    [ "$status" -eq 1 ]
+    echo '{' >"$W/state/reminders/owed/0123456789abcdef0123456789abcdef.json"
+    sed -i 's|command = [^;]*;|webhook = { url = "http://127.0.0.1:9/"; };|' "$W/ecert.conf"
+    picture() { find "$W/state/reminders" -printf '%p %i %T@\n' -type f -exec md5sum {} + | sort; }
+    local before
+    before=$(picture)
+    run_ecert status
+    says "any more: the configuration does not" "is damaged"
+    is "the files" "$before" "$(picture)"
+    run_ecert check --prometheus "$W/ecert.prom"
+    is "the files" "$before" "$(picture)"
+    grep -qx 'ecert_reminders_owed 1' "$W/ecert.prom"
+    # whoever sends settles it
+    run_ecert remind --owed
+    [ "$status" -eq 1 ]
+    run_ecert status
+    says "owed: a reminder of shop (expires): webhook, 1 try"
+    says_not "any more" "is damaged"
+}
+
 @test "run: a channel that does not accept is said, and neither hinders deploying nor fails the run" {
     ca_up
     # shellcheck disable=SC2059 # the format is ours
@@ -276,6 +300,49 @@ for name in sorted(sys.argv[1:]):
         "$(sed -n 's/^X-Ecert-Signature: //pI' "$W/got/post-1")"
     is "body" shop "$(json 'o["findings"][0]["name"]' <"$W/body")"
     is "owed" 0 "$(owed)"
+}
+
+@test "1,200 reminders at once: each is told once by mail and in the chat, whatever one message holds" {
+    receiver_up
+    local i
+    reminding "email = { server = \"smtp://127.0.0.1:$SMTP_PORT\"; starttls = \"opportunistic\";
+        from = \"ecert@myserver.com\"; to = [ \"a@myserver.com\" ]; };
+        webhook = { url = \"http://127.0.0.1:$HTTP_PORT/chat\"; template = \"slack\"; };"
+    sed -i '/^watch = /d' "$W/ecert.conf"
+    {
+        echo 'watch = ('
+        for i in $(seq 1000 2198); do
+            echo "{ name = \"host-$i\"; file = \"$W/absent/$i.pem\"; },"
+        done
+        echo "{ name = \"host-2199\"; file = \"$W/absent/2199.pem\"; } );"
+    } >>"$W/ecert.conf"
+    run_ecert remind --json
+    [ "$status" -eq 0 ]
+    is "told" "(2, 0, 1200)" "$(json '(o["reminders"]["told"], o["reminders"]["failed"],
+        o["reminders"]["noticed"])' <<<"$output")"
+    is "owed" 0 "$(owed)"
+    is "mails" 3 "$(find "$W/got" -name 'mail-*' | wc -l)"
+    [ "$(find "$W/got" -name 'post-*' | wc -l)" -gt 10 ]
+    run python3 -I -S -c '
+import collections, email, email.policy, glob, json, re, sys
+told = {"mail": collections.Counter(), "post": collections.Counter()}
+for name in glob.glob(sys.argv[1] + "/mail-*"):
+    m = email.message_from_binary_file(open(name, "rb"), policy=email.policy.default)
+    text = m.get_body(("plain",)).get_content()
+    told["mail"].update(re.findall(r"^[0-9]+\. \[[^]]*\] (host-[0-9]+):", text, re.M))
+    assert "are not shown" not in text, name
+for name in glob.glob(sys.argv[1] + "/post-*"):
+    text = json.loads(open(name).read().partition("\n\n")[2])["text"]
+    told["post"].update(re.findall(r"^\[[^]]*\] (host-[0-9]+):", text, re.M))
+    assert "are not shown" not in text and len(text) <= 17000, name
+for kind, names in told.items():
+    print(kind, len(names), set(names.values()))' "$W/got"
+    echo "$output"
+    [ "$output" = "mail 1200 {1}"$'\n'"post 1200 {1}" ]
+    run_ecert remind
+    [ "$status" -eq 0 ]
+    says "nothing is owed to anybody"
+    is "mails" 3 "$(find "$W/got" -name 'mail-*' | wc -l)"
 }
 
 @test "the weekly digest: also that all is well; once a week" {

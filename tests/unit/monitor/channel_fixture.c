@@ -67,7 +67,8 @@ WRAP(enum ecert_status, ecert_notice_json, const struct ecert_notice *notice,
 
 static enum ecert_status answer(const char *to, struct ecert_error *err)
 {
-    if (sent.refuses != NULL && (strcmp(sent.refuses, "*") == 0 || strcmp(sent.refuses, to) == 0))
+    if (sent.refuses != NULL && sent.n > sent.refuses_after &&
+        (strcmp(sent.refuses, "*") == 0 || strcmp(sent.refuses, to) == 0))
         return ecert_error_set(err, sent.answer, "550 not here");
     return ECERT_OK;
 }
@@ -105,11 +106,11 @@ size_t n_books;
 char written[4096];
 bool digest_was_sent, disk_is_full;
 
-WRAP(enum ecert_status, ecert_reminders_owed, const struct ecert_config *of,
+WRAP(enum ecert_status, ecert_reminders_settle, const struct ecert_config *of,
      struct ecert_reminder_list *ret, struct ecert_strings *ret_notes, struct ecert_error *err)
 {
     (void)of, (void)ret_notes, (void)err;
-    *ret = (struct ecert_reminder_list){books, n_books};
+    *ret = (struct ecert_reminder_list){.items = books, .n = n_books};
     books = NULL;
     n_books = 0;
     return ECERT_OK;

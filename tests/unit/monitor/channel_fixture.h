@@ -21,6 +21,7 @@ struct sent {
     char log[4096]; /* one line per message: who, in which language, what */
     unsigned n;
     const char *refuses;      /* this recipient, or "*" */
+    unsigned refuses_after;   /* so many messages; 0: from the first on */
     enum ecert_status answer; /* with this */
     char from[64], user[64], password[64], url[64], signature[128], body[512];
     char keys[16][40];

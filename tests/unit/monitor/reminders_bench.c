@@ -133,7 +133,7 @@ size_t bench_send(struct bench *bench, int64_t now, enum bench_post post)
     struct ecert_error err = {0};
     const size_t before = bench->n_letters;
 
-    if (ecert_reminders_owed(&bench->config, &list, &bench->notes, &err) != ECERT_OK)
+    if (ecert_reminders_settle(&bench->config, &list, &bench->notes, &err) != ECERT_OK)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < list.n; i++)
         for (size_t k = 0; k < list.items[i].n_owed; k++) {

@@ -181,7 +181,7 @@ static void test_grouped(void **state)
                                   "mail chan@myserver.com(陳大文) zh_HK kind 0: "
                                   "www.myserver.com+note\n"
                                   "json -() en kind 0: gate,www.myserver.com+note\n");
-    assert_string_equal(written, "k1[1]=0 k2[1]=0 k1[0]=0 k1[2]=0 k2[0]=0 ");
+    assert_string_equal(written, "k2[1]=0 k1[1]=0 k1[0]=0 k2[0]=0 k1[2]=0 ");
     assert_int_equal(telling.told, 3);
     assert_int_equal(telling.failed, 0);
     assert_int_equal(telling.waiting, 1);
@@ -326,70 +326,80 @@ static void test_full_disk(void **state)
     ecert_telling_clear(&telling);
 }
 
-/* ---- digest and test ---- */
+/* ---- more than one message holds ---- */
 
-static void test_digest(void **state)
+#define MANY 60 /* a chat message holds some forty of these */
+
+static void owe_many(void)
 {
-    struct ecert_finding finding = finding_of("gate", ECERT_CONDITION_EXPIRES, 12);
-    const struct ecert_finding *list[] = {&finding};
-    struct ecert_telling telling = {0};
-    struct ecert_error err = {0};
+    static char url[] = "https://hooks.example/1", slack[] = "slack";
 
-    (void)state;
-    static char url[] = "https://hooks.example/1";
     config.reminders.has_webhook = true;
     config.reminders.webhook.url = url;
-    sent.refuses = "webhook";
-    sent.answer = ECERT_E_NETWORK;
-    assert_int_equal(ecert_digest_send(&context, list, 1, 5, NOW, &telling, &err), ECERT_OK);
-    assert_string_equal(sent.log, "mail fallback@myserver.com() en kind 1: gate\n"
-                                  "json -() en kind 1: gate\n");
-    assert_int_equal(telling.told, 1);
-    assert_int_equal(telling.failed, 1);
-    assert_false(digest_was_sent); /* a channel that took it for nobody: once more next time */
-    ecert_telling_clear(&telling);
-    /* who has it is not told daily because of the other */
-    sent.log[0] = '\0';
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 86400, &telling, &err),
-                     ECERT_OK);
-    assert_string_equal(sent.log, "json -() en kind 1:\n");
-    assert_false(digest_was_sent);
-    ecert_telling_clear(&telling);
-    /* but the next week */
-    sent.log[0] = '\0';
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 7 * 86400, &telling, &err),
-                     ECERT_OK);
-    assert_int_equal(telling.told, 1);
-    ecert_telling_clear(&telling);
-    sent.refuses = NULL;
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 8 * 86400, &telling, &err),
-                     ECERT_OK);
-    assert_true(digest_was_sent);
-    assert_int_equal(telling.told, 1);
-    ecert_telling_clear(&telling);
-    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 9 * 86400, &telling, &err),
-                     ECERT_OK);
-    assert_int_equal(telling.told, 2); /* a new one */
-    ecert_telling_clear(&telling);
-    ecert_finding_clear(&finding);
+    config.reminders.webhook.template_name = slack;
+    for (int i = 0; i < MANY; i++) {
+        char key[8], name[8];
+
+        (void)snprintf(key, sizeof key, "k%02d.", i);
+        (void)snprintf(name, sizeof name, "w%02d", i);
+        OWE(key, name, 12, 0, {{"webhook"}});
+    }
 }
 
-static void test_test(void **state)
+static size_t how_often(const char *text, const char *word)
 {
-    struct ecert_telling telling = {0};
-    struct ecert_error err = {0};
+    size_t n = 0;
 
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void test_split(void **state)
+{
     (void)state;
-    sent.refuses = "boss@myserver.com";
+    owe_many();
+    struct ecert_telling telling = send_all(false);
+    assert_in_range(sent.n, 2, 4);
+    for (int i = 0; i < MANY; i++) {
+        char key[16], name[8];
+
+        (void)snprintf(key, sizeof key, "k%02d.[0]=0 ", i);
+        (void)snprintf(name, sizeof name, "w%02d", i);
+        assert_int_equal(how_often(written, key), 1);
+        assert_int_equal(how_often(sent.log, name), 1);
+    }
+    assert_string_not_equal(sent.keys[0], sent.keys[1]);
+    assert_int_equal(telling.told, 1); /* one recipient */
+    assert_int_equal(telling.accepted.len, 1);
+    ecert_telling_clear(&telling);
+}
+
+/* Of two messages one is accepted: what was in the other is still owed, with the error. */
+static void test_split_and_refused(void **state)
+{
+    (void)state;
+    owe_many();
+    sent.refuses = "webhook";
+    sent.refuses_after = 1;
     sent.answer = ECERT_E_NETWORK;
-    assert_int_equal(ecert_channels_test(&context, NOW, &telling, &err), ECERT_OK);
-    /* everybody whom the configuration names, each once */
-    assert_string_equal(sent.log, "mail fallback@myserver.com() en kind 2:\n"
-                                  "mail boss@myserver.com() en kind 2:\n"
-                                  "mail chan@myserver.com(陳大文) zh_HK kind 2:\n"
-                                  "mail else@myserver.com() en kind 2:\n");
-    assert_int_equal(telling.told, 3);
+    struct ecert_telling telling = send_all(false);
+    assert_int_equal(sent.n, 2);
+    const size_t told = how_often(written, "[0]=0 "), owed = how_often(written, "[0]=7 ");
+    assert_in_range(told, 10, MANY - 10);
+    assert_int_equal(told + owed, MANY);
+    const char *second = strchr(sent.log, '\n') + 1;
+    for (int i = 0; i < MANY; i++) {
+        char key[16], name[8];
+
+        (void)snprintf(key, sizeof key, "k%02d.[0]=0 ", i);
+        (void)snprintf(name, sizeof name, "w%02d", i);
+        assert_int_equal(how_often(written, key), how_often(second, name) == 0);
+    }
+    assert_int_equal(telling.told, 0);
     assert_int_equal(telling.failed, 1);
+    assert_string_equal(telling.errors.items[0], "webhook: after 1 message that was accepted: "
+                                                 "https://hooks.example: 550 not here");
     ecert_telling_clear(&telling);
 }
 
@@ -397,11 +407,21 @@ int main(void)
 {
 #define WITH_SCENE(test) cmocka_unit_test_setup_teardown(test, set_scene, clear_scene)
     const struct CMUnitTest tests[] = {
-        WITH_SCENE(test_email),     WITH_SCENE(test_email_fails),     WITH_SCENE(test_webhook),
-        WITH_SCENE(test_command),   WITH_SCENE(test_addresses),       WITH_SCENE(test_grouped),
-        WITH_SCENE(test_again),     WITH_SCENE(test_refused),         WITH_SCENE(test_hanging),
-        WITH_SCENE(test_full_disk), WITH_SCENE(test_hanging_for_one), WITH_SCENE(test_news),
-        WITH_SCENE(test_unspooled), WITH_SCENE(test_digest),          WITH_SCENE(test_test),
+        WITH_SCENE(test_email),
+        WITH_SCENE(test_email_fails),
+        WITH_SCENE(test_webhook),
+        WITH_SCENE(test_command),
+        WITH_SCENE(test_addresses),
+        WITH_SCENE(test_grouped),
+        WITH_SCENE(test_again),
+        WITH_SCENE(test_refused),
+        WITH_SCENE(test_hanging),
+        WITH_SCENE(test_full_disk),
+        WITH_SCENE(test_hanging_for_one),
+        WITH_SCENE(test_news),
+        WITH_SCENE(test_unspooled),
+        WITH_SCENE(test_split),
+        WITH_SCENE(test_split_and_refused),
     };
 
     return cmocka_run_group_tests_name("channel", tests, NULL, NULL);

@@ -500,7 +500,24 @@ static void chats_take_only_so_much(void **state)
         json_decref(json);
         json_decref(read_json(&notice, "teams", &len));
         assert_in_range(len, 5000, 24000);
+        /* as many as fit leave none out, one more does */
+        for (int k = 0; k < 4; k++) {
+            struct ecert_notice part = notice;
+            struct ecert_bytes bytes = {0};
+            struct ecert_error err = {0};
+            const char *name = k < 2 ? "slack" : "teams";
+
+            part.n = ecert_notice_fits(&notice, name) + (size_t)(k % 2);
+            assert_in_range(part.n, 5, 100);
+            assert_int_equal(ecert_notice_json(&part, name, &bytes, &err), ECERT_OK);
+            assert_int_equal(strstr((const char *)bytes.ptr, "ecert check --verbose") != NULL,
+                             k % 2);
+            ecert_bytes_clear(&bytes);
+        }
     }
+    const struct ecert_notice all = notice_of(list, MANY, "en");
+    assert_int_equal(ecert_notice_fits(&all, NULL), ECERT_NOTICE_ROWS_MAX);
+    assert_int_equal(ecert_notice_fits(&all, "json"), MANY);
     free(list);
     free(long_name);
 }

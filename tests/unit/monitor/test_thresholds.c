@@ -114,12 +114,19 @@ static void which_is_crossed(void **state)
 static void weeks_past_the_end(void **state)
 {
     (void)state;
-    static const int rows[][2] = {{5, 0},     {0, 0},     {-1, 0},    {-6, 0},
-                                  {-7, -7},   {-13, -7},  {-14, -14}, {-55, -49},
-                                  {-56, -56}, {-63, -56}, {-900, -56}};
+    static const int rows[][2] = {{5, 0},     {0, 0},     {-1, 0},     {-6, 0},      {-7, -7},
+                                  {-13, -7},  {-14, -14}, {-55, -49},  {-56, -56},   {-63, -56},
+                                  {-83, -56}, {-84, -84}, {-111, -84}, {-112, -112}, {-900, -896}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         assert_int_equal(ecert_thresholds_past_end(rows[i][0]), rows[i][1]);
+    for (int64_t week = 0, next; week < 100; week = next) {
+        next = ecert_week_told_next(week);
+        assert_int_equal(next - week, week < 8 ? 1 : 4);
+        assert_int_equal(ecert_week_told(next - 1), week);
+        assert_int_equal(ecert_week_told_next(next - 1), next);
+        assert_int_equal(ecert_week_told(next), next);
+    }
 }
 
 static void dates_are_judged(void **state)
