@@ -15,6 +15,7 @@
 #include "core/base/fs.h"
 #include "core/flow/config.h"
 #include "tests/support/test_pki.h"
+#include "tests/support/test_rows.h"
 #include "tests/unit/flow/config_fixture.h"
 
 /* The texts below stand behind line 1, which names the directories; '~' is the test's folder. */
@@ -395,9 +396,6 @@ int main(void)
     size_t n = ARRAY_SIZE(fixed);
 
     memcpy(tests, fixed, sizeof fixed);
-    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) /* the rows are only read */
-        tests[n++] = (struct CMUnitTest){.name = wrong[i].name,
-                                         .test_func = a_wrong_configuration_is_refused,
-                                         .initial_state = (void *)(uintptr_t)&wrong[i]};
+    n += TEST_ADD_ROWS(tests + n, a_wrong_configuration_is_refused, wrong);
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
