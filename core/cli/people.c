@@ -65,12 +65,10 @@ void ecert_people_remark(struct ecert_app *app)
         return;
     }
     if (!is_anybody_told(config))
-        ecert_remark(app,
-                     "nobody is sent a reminder: `reminders` has no 'email', 'webhook' or "
-                     "'command'%s; see `ecert config --reference`",
+        ecert_remark(app, "%s: `reminders` has no 'email', 'webhook' or 'command'",
                      ecert_channel_is_configured(config, ECERT_CHANNEL_JOURNAL)
-                         ? ", the journal of this host alone is told"
-                         : "");
+                         ? "only the journal is told"
+                         : "nobody is reminded");
     else if (untold.len > 0)
         ecert_remark(app,
                      "%zu %s (%s%s) cannot be told: reminders has no 'email'; see `ecert config`",

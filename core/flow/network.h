@@ -139,9 +139,11 @@ void ecert_seen_clear(struct ecert_seen *seen);
  * resolve" is a reason not to answer); it does not become the server name.  starttls "ldap" is the
  * extended request of RFC 4511, 4.14.
  *
- * Handshake with every endpoint, all at the same time, each within timeout_ms.  `key_type`: "rsa"
- * or "ec" asks for a certificate of that kind only (a server may have one of each), NULL for any.
- * `ret` has room for n results; an endpoint that does not answer is a result, not an error.
+ * Handshake with every endpoint, all at the same time (but few at one address and port), each
+ * within timeout_ms of its turn.  An address and port where nothing but time limits was met is not
+ * asked for the rest of its names: they timed out.  `key_type`: "rsa" or "ec" asks for a
+ * certificate of that kind only (a server may have one of each), NULL for any.  `ret` has room for
+ * n results; an endpoint that does not answer is a result, not an error.
  * ECERT_E_NETWORK / ECERT_E_IO: ecert-net itself failed.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_network_probe(struct ecert_network *network,

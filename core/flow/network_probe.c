@@ -397,7 +397,7 @@ static enum ecert_status talk_probe(struct ecert_talk *talk, const struct asked 
 static enum ecert_status probe(struct ecert_network *network, const struct asked *asked,
                                struct sightings *sightings, struct ecert_error *err)
 {
-    const int64_t rounds = (int64_t)(asked->n / ECERT_NET_AT_ONCE_LEAST) + 1;
+    const int64_t rounds = (int64_t)(asked->n / ECERT_NET_AT_ONCE_PLACE) + 1;
 
     ECERT_TRY(ecert_network_start(network, err));
     ECERT_AUTO(ecert_talk_clear)

@@ -1,10 +1,12 @@
 #include "core/net/probe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "core/base/clock.h"
 #include "core/net/probe_attempt.h"
+#include "core/net/probe_turns.h"
 
 /* All the handshakes of one request. */
 struct round {
@@ -17,7 +19,8 @@ struct round {
     size_t hung;           /* theirs, in threads that still resolve: not to be had back */
     struct ecert_attempt attempts[ECERT_NET_AT_ONCE];
     struct curl_waitfd waits[1 + ECERT_NET_AT_ONCE];
-    size_t started, reported;
+    struct ecert_turns *turns;
+    size_t reported;
 };
 
 /* ---- beginning and ending ---- */
@@ -83,37 +86,53 @@ static enum ecert_status end_one(struct round *round, struct ecert_attempt *atte
     const enum ecert_status status = report(attempt, code, round->fd, err);
 
     give_back(round, attempt, code);
+    ecert_turns_end(round->turns, attempt->index, code != CURLE_OPERATION_TIMEDOUT);
     ecert_attempt_end(attempt, round->multi);
     round->reported++;
     return status;
 }
 
-/* The resolver hangs with so many names that another would only take from those without one. */
-static enum ecert_status give_up_name(struct round *round, struct ecert_error *err)
+/* It is not asked; `why` is told instead. */
+static enum ecert_status give_up(struct round *round, size_t index, const char *why,
+                                 struct ecert_error *err)
 {
-    const size_t index = round->started++;
-    const struct ecert_attempt attempt = {
-        .endpoint = &round->probe->endpoints[index],
-        .index = index,
-        .alert = -1,
-        .reason = "the name was not resolved: the resolver does not answer"};
+    struct ecert_attempt attempt = {
+        .endpoint = &round->probe->endpoints[index], .index = index, .alert = -1};
 
+    (void)snprintf(attempt.reason, sizeof attempt.reason, "%s", why);
+    ecert_turns_begin(round->turns);
+    ecert_turns_end(round->turns, index, false);
     round->reported++;
     return report(&attempt, CURLE_ABORTED_BY_CALLBACK, round->fd, err);
 }
 
-/* In order; who finds too few descriptors waits until another has ended. */
+/* Why the next one is not even asked; NULL: it is. */
+static const char *why_not_asked(const struct round *round, size_t index)
+{
+    const struct ecert_net_endpoint *endpoint = &round->probe->endpoints[index];
+
+    if (ecert_turns_is_silent(round->turns, index))
+        return "timed out, as did all the connections to this address and port before it";
+    /* another would only take from those without a name */
+    if (ecert_net_endpoint_is_named(endpoint) &&
+        round->hung + needs(endpoint) > round->most_for_names)
+        return "the name was not resolved: the resolver does not answer";
+    return NULL;
+}
+
+/* Who finds too few descriptors waits until another has ended. */
 static enum ecert_status begin_some(struct round *round, struct ecert_error *err)
 {
-    size_t place = 0;
+    size_t place = 0, index;
 
-    while (place < ECERT_NET_AT_ONCE && round->started < round->probe->n) {
-        const struct ecert_net_endpoint *endpoint = &round->probe->endpoints[round->started];
+    while (place < ECERT_NET_AT_ONCE && ecert_turns_next(round->turns, &index)) {
+        const struct ecert_net_endpoint *endpoint = &round->probe->endpoints[index];
         const bool named = ecert_net_endpoint_is_named(endpoint);
         const size_t need = needs(endpoint);
+        const char *why = why_not_asked(round, index);
 
-        if (named && round->hung + need > round->most_for_names) {
-            ECERT_TRY(give_up_name(round, err));
+        if (why != NULL) {
+            ECERT_TRY(give_up(round, index, why, err));
             continue;
         }
         if (need > round->descriptors || (named && need > round->for_names))
@@ -121,8 +140,9 @@ static enum ecert_status begin_some(struct round *round, struct ecert_error *err
         if (round->attempts[place].endpoint == NULL) {
             round->descriptors -= need;
             round->for_names -= named ? need : 0;
+            ecert_turns_begin(round->turns);
             ECERT_TRY(ecert_attempt_begin(&round->attempts[place], round->multi, round->probe,
-                                          round->started++, err));
+                                          index, err));
         }
         place++;
     }
@@ -226,10 +246,13 @@ enum ecert_status ecert_net_probe_run(CURLM *multi, const struct ecert_net_probe
     round->fd = fd;
     round->descriptors = count_descriptors();
     round->for_names = round->most_for_names = round->descriptors / 4 * 3;
-    const enum ecert_status status = run(round, err);
+    enum ecert_status status = ecert_turns_new(probe, &round->turns, err);
+    if (status == ECERT_OK)
+        status = run(round, err);
     for (size_t i = 0; i < ECERT_NET_AT_ONCE; i++)
         if (round->attempts[i].endpoint != NULL)
             ecert_attempt_end(&round->attempts[i], multi);
+    ecert_turns_free(round->turns);
     free(round);
     return status;
 }

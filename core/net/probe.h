@@ -44,7 +44,8 @@ bool ecert_net_endpoint_is_named(const struct ecert_net_endpoint *endpoint);
 
 /*
  * Probe and write one ECERT_NET_SEEN per endpoint to `fd` as it is known, at most
- * ECERT_NET_AT_ONCE at a time.  `multi` has no transfers.  ECERT_E_IO: the parent is gone;
+ * ECERT_NET_AT_ONCE at a time, and at most ECERT_NET_AT_ONCE_PLACE of one address and port
+ * (probe_turns.h).  `multi` has no transfers.  ECERT_E_IO: the parent is gone;
  * ECERT_E_NOMEM.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_net_probe_run(CURLM *multi,

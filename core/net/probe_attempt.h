@@ -5,6 +5,7 @@
  *   probe_attempt.c  begins one connection with libcurl, and says why there was no handshake
  *   probe_tls.c      what is offered in a handshake, and what is kept of it
  *   probe_ldap.c     STARTTLS of LDAP, which libcurl does not know
+ *   probe_turns.c    whose turn it is
  *   probe.c          all of them at once
  */
 #ifndef ECERT_NET_PROBE_ATTEMPT_H

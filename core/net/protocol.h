@@ -43,9 +43,11 @@ enum ecert_net_kind {
 /*
  * Connections open at the same time, as far as there are descriptors for them (RLIMIT_NOFILE, which
  * jail.c sets), but at least so many.  An endpoint needs at most two (LDAP's changes hands); one
- * with a name four: for the thread that resolves it, and what that thread opens.
+ * with a name four: for the thread that resolves it, and what that thread opens.  With one address
+ * and port few at a time, however many names are asked for there (core/net/probe_turns.h).
  */
 #define ECERT_NET_AT_ONCE          400
+#define ECERT_NET_AT_ONCE_PLACE    8
 #define ECERT_NET_AT_ONCE_LEAST    16
 #define ECERT_NET_DESCRIPTORS      2
 #define ECERT_NET_DESCRIPTORS_NAME 4

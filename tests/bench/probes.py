@@ -9,13 +9,19 @@ ends with the processes.
 
 Per row: seconds from the request until the last answer, the ratio to the budget of 3 s, and the
 most descriptors that ecert-net had open. "near" is the same without the delay: what the handshakes
-themselves cost here, where the server shares the processors.
+themselves cost here, where the server shares the processors. "one leaf": every port serves the same
+chain of three; "own leaves": each a leaf of its own, below the same two.
 
-Usage: probes.py [--endpoints N] [--runs N] [--net PROGRAM]
+Below, the whole `ecert check` over the same endpoints: there each leaf is decoded in a limited child,
+one that was seen before is not, and each chain is judged.
+
+Usage: probes.py [--endpoints N] [--runs N] [--net PROGRAM] [--ecert PROGRAM]
 """
 import argparse
 import collections
+import concurrent.futures
 import fcntl
+import json
 import os
 import resource
 import select
@@ -101,29 +107,66 @@ class Reflector(threading.Thread):
 # ---- servers ----
 
 class Servers:
+    """On n ports one leaf, on n more a leaf each; one key, so that only what is sent differs."""
+
     def __init__(self, folder, n):
-        self.n = n
-        pair = os.path.join(folder, "pair")
-        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", pair + ".key",
-            "-out", pair + ".pem", "-subj", "/CN=bench.test", "-days", "20")
-        with open(pair + ".pem") as leaf:  # a chain of three, as the CA's are
-            text = leaf.read()
-        with open(pair + ".pem", "w") as chain:
-            chain.write(text * 3)
-        listen = "".join("listen 0.0.0.0:%d ssl backlog=64;\n" % (FIRST_PORT + i) for i in range(n))
+        self.folder = folder
+        self.issue(n)
+        blocks = self.block("leaf-0", range(FIRST_PORT, FIRST_PORT + n))
+        for i in range(n):
+            blocks += self.block("leaf-%d" % i, [FIRST_PORT + n + i])
         with open(os.path.join(folder, "nginx.conf"), "w") as conf:
             conf.write("daemon off; master_process off; pid nginx.pid; error_log error.log crit;\n"
-                       "worker_rlimit_nofile 8192; events { worker_connections 4096; }\n"
+                       "worker_rlimit_nofile 8192; events { worker_connections 8000; }\n"
                        "http { access_log off; ssl_session_cache off; ssl_session_tickets off;\n"
-                       "server { %s ssl_certificate pair.pem; ssl_certificate_key pair.key; } }\n"
-                       % listen)
+                       "ssl_certificate_key leaf.key;\n%s}\n" % blocks)
+        self.start(FIRST_PORT + 2 * n - 1)
+
+    @staticmethod
+    def block(chain, ports):
+        listen = "".join("listen 0.0.0.0:%d ssl backlog=64; " % port for port in ports)
+        return "server { %s ssl_certificate %s.pem; }\n" % (listen, chain)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def issue(self, n):
+        """A root, a sub CA and n leaves, as chains of three."""
+        for name in ("root", "sub", "leaf"):
+            run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out",
+                self.path(name + ".key"))
+            run("openssl", "req", "-new", "-key", self.path(name + ".key"), "-subj",
+                "/CN=%s.bench.test" % name, "-out", self.path(name + ".csr"))
+        with open(self.path("ca.ext"), "w") as out:
+            out.write("basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n")
+        with open(self.path("leaf.ext"), "w") as out:
+            out.write("subjectAltName=DNS:bench.test\nsubjectKeyIdentifier=hash\n")
+        run("openssl", "x509", "-req", "-in", self.path("root.csr"), "-signkey",
+            self.path("root.key"), "-days", "400", "-extfile", self.path("ca.ext"), "-out",
+            self.path("root.pem"))
+        self.sign("sub", "ca.ext", "root", 1, "sub.pem")
+        with open(self.path("sub.pem")) as sub, open(self.path("root.pem")) as root:
+            above = sub.read() + root.read()
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda i: self.sign("leaf", "leaf.ext", "sub", 1000 + i, "leaf-%d.pem" % i),
+                          range(n)))
+        for i in range(n):
+            with open(self.path("leaf-%d.pem" % i), "a") as chain:
+                chain.write(above)
+
+    def sign(self, name, extensions, by, serial, to):
+        run("openssl", "x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path(by + ".pem"),
+            "-CAkey", self.path(by + ".key"), "-set_serial", str(serial), "-days", "199", "-extfile",
+            self.path(extensions), "-out", self.path(to))
+
+    def start(self, last_port):
         self.nginx = subprocess.Popen(
-            ["/usr/sbin/nginx", "-p", folder, "-c", "nginx.conf", "-e", "error.log"],
+            ["/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", "-e", "error.log"],
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192)))
         end = time.monotonic() + 20
         while True:
             try:
-                socket.create_connection((NEAR, FIRST_PORT + n - 1), timeout=1).close()
+                socket.create_connection((NEAR, last_port), timeout=1).close()
                 return
             except OSError:
                 if self.nginx.poll() is not None or time.monotonic() > end:
@@ -194,6 +237,11 @@ class Net:
         self.process.wait()
 
 
+def tell(name, n, seconds, more):
+    print("%-32s %5d endpoints  %6.2f s  (%.2f of %.0f s)%s" %
+          (name, n, seconds, seconds / BUDGET, BUDGET, more), flush=True)
+
+
 def measure(name, program, endpoints, runs):
     times = []
     net = Net(program)
@@ -201,17 +249,38 @@ def measure(name, program, endpoints, runs):
         times.append(net.probe(endpoints))
     net.end()
     median = statistics.median(times)
-    print("%-14s %5d endpoints  %6.2f s  (%.2f of %.0f s)  %4d of %d descriptors" %
-          (name, len(endpoints), median, median / BUDGET, BUDGET, net.most, DESCRIPTORS),
-          flush=True)
+    tell(name, len(endpoints), median, "  %4d of %d descriptors" % (net.most, DESCRIPTORS))
     return median <= BUDGET and net.most < DESCRIPTORS
+
+
+def measure_check(name, program, folder, endpoints, runs):
+    """The command itself; every endpoint has to have answered."""
+    with open(os.path.join(folder, "endpoints"), "w") as out:
+        out.writelines("%s:%d bench.test\n" % endpoint for endpoint in endpoints)
+    os.makedirs(os.path.join(folder, "none"), exist_ok=True)
+    with open(os.path.join(folder, "ecert.conf"), "w") as out:
+        out.write('state_dir = "%s/state"; authorities_dir = "%s/none"; certificates = ( );\n'
+                  'watch = ( { endpoints_file = "%s/endpoints"; name = "far"; } );\n' %
+                  (folder, folder, folder))
+    times = []
+    for _ in range(runs):
+        start = time.monotonic()
+        done = subprocess.run([program, "--config", os.path.join(folder, "ecert.conf"), "check",
+                               "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        times.append(time.monotonic() - start)
+        if b'"no-answer"' in done.stdout or not json.loads(done.stdout)["counts"]["fine"]:
+            sys.exit("probes: not all answered `ecert check`: %s" % done.stdout[:2000].decode())
+    tell(name, len(endpoints), statistics.median(times), "")
 
 
 def inside(options):
     """In the namespace: it and what runs in it are ours alone."""
     run("ip", "link", "set", "lo", "up")
     reflector = servers = None
-    ports = range(FIRST_PORT, FIRST_PORT + options.endpoints)
+    n = options.endpoints
+    ports = {"one leaf": range(FIRST_PORT, FIRST_PORT + n),
+             "own leaves": range(FIRST_PORT + n, FIRST_PORT + 2 * n)}
+    good = True
     with tempfile.TemporaryDirectory(prefix="ecert-probes-") as folder:
         os.chmod(folder, 0o755)
         try:
@@ -221,12 +290,18 @@ def inside(options):
             else:
                 reflector = Reflector()
                 far, by = FAR, "tun"
-            servers = Servers(folder, options.endpoints)
-            measure("near", options.net, [(NEAR, port) for port in ports], options.runs)
+            servers = Servers(folder, n)
+            for what in ports:
+                measure("near, " + what, options.net, [(NEAR, port) for port in ports[what]],
+                        options.runs)
             if options.netem and not have_netem():
                 sys.exit("probes: netem is gone")
-            good = measure("100 ms, " + by, options.net, [(far, port) for port in ports],
-                           options.runs)
+            for what in ports:
+                good &= measure("100 ms (%s), %s" % (by, what), options.net,
+                                [(far, port) for port in ports[what]], options.runs)
+            for what in ports:
+                measure_check("ecert check, 100 ms, " + what, options.ecert, folder,
+                              [(far, port) for port in ports[what]], options.runs)
         finally:
             if servers:
                 servers.end()
@@ -241,6 +316,7 @@ def main():
     parser.add_argument("--endpoints", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--net", default=os.path.join(ROOT, "build", "ecert-net"))
+    parser.add_argument("--ecert", default=os.path.join(ROOT, "build", "ecert"))
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--netem", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -252,7 +328,8 @@ def main():
         skip("no network namespace can be made here")
     again = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable,
              os.path.abspath(__file__), "--inside", "--endpoints", str(options.endpoints),
-             "--runs", str(options.runs), "--net", os.path.abspath(options.net)]
+             "--runs", str(options.runs), "--net", os.path.abspath(options.net),
+             "--ecert", os.path.abspath(options.ecert)]
     netem = subprocess.run(["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem",
                             "delay", "1ms"], stderr=subprocess.DEVNULL).returncode == 0
     if not netem and not os.path.exists("/dev/net/tun"):

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -42,6 +43,19 @@ int renameat(int a, const char *from, int b, const char *to)
 {
     step();
     return NEXT(renameat)(a, from, b, to);
+}
+
+int rename(const char *from, const char *to)
+{
+    step();
+    return NEXT(rename)(from, to);
+}
+
+int unlink(const char *name)
+{
+    if (exists(AT_FDCWD, name))
+        step();
+    return NEXT(unlink)(name);
 }
 
 int linkat(int a, const char *from, int b, const char *to, int flags)

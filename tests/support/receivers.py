@@ -32,6 +32,8 @@ class Mail(socketserver.StreamRequestHandler):
 
     def handle(self):
         name = self.server.name
+        if name == "silent":
+            time.sleep(600)
         self.say("220 test ESMTP")
         for line in self.rfile:
             keep(name + ".lines", line, "ab")
@@ -164,6 +166,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 NAMES = {
+    "silent": (Mail, False),
     "refuses": (Mail, False),
     "hangs": (Mail, False),
     "half": (Mail, False),

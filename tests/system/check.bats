@@ -393,7 +393,7 @@ PY
 }
 
 @test "nobody is told, or somebody cannot be: said once, where there is something to tell" {
-    local nobody="nobody is sent a reminder: \`reminders\` has no 'email', 'webhook' or 'command'"
+    local nobody="\`reminders\` has no 'email', 'webhook' or 'command'"
     local base
     base=$(printf 'state_dir = "%s/state";\ncertificates = ( );\nwatch = ( { file = "%s"; } );\n' "$W" "$W/absent.pem")
     echo "$base" >"$W/ecert.conf"

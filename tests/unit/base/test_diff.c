@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "core/base/diff.h"
+#include "tests/support/test_rows.h"
 
 /* ---- unified ---- */
 
@@ -173,13 +174,7 @@ int main(void)
         cmocka_unit_test(random_texts)};
     size_t n = 1;
 
-    for (size_t i = 0; i < ARRAY_SIZE(unified_rows); i++)
-        tests[n++] = (struct CMUnitTest){.name = unified_rows[i].name,
-                                         .test_func = check_unified,
-                                         .initial_state = (void *)(uintptr_t)&unified_rows[i]};
-    for (size_t i = 0; i < ARRAY_SIZE(merge_rows); i++)
-        tests[n++] = (struct CMUnitTest){.name = merge_rows[i].name,
-                                         .test_func = check_merge,
-                                         .initial_state = (void *)(uintptr_t)&merge_rows[i]};
+    n += TEST_ADD_ROWS(tests + n, check_unified, unified_rows);
+    n += TEST_ADD_ROWS(tests + n, check_merge, merge_rows);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -309,6 +309,21 @@ void net_site_end(struct net_site *site)
     (void)nftw(site->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+int net_begin(struct net_site *site, struct ecert_network *network, const char *program)
+{
+    struct ecert_error err = {0};
+
+    net_site_start(site);
+    return ecert_network_init(network, program, NULL, &err) == ECERT_OK ? 0 : -1;
+}
+
+int net_end(struct net_site *site, struct ecert_network *network)
+{
+    ecert_network_clear(network);
+    net_site_end(site);
+    return 0;
+}
+
 /* ---- STARTTLS ---- */
 
 struct line {

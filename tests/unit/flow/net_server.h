@@ -27,6 +27,10 @@ struct net_site {
 void net_site_start(struct net_site *site);
 void net_site_end(struct net_site *site);
 
+/* The same, and an ecert-net (ECERT_NET_PROGRAM, `program`) that asks them; for group set-ups. */
+int net_begin(struct net_site *site, struct ecert_network *network, const char *program);
+int net_end(struct net_site *site, struct ecert_network *network);
+
 /* Write a file below the folder; returns its full name, valid until the next call. */
 const char *net_site_write(const struct net_site *site, const char *name, const void *bytes,
                            size_t len, mode_t mode);

@@ -14,34 +14,12 @@
 
 #include "core/base/fs.h"
 #include "core/flow/config.h"
+#include "tests/support/test_pki.h"
+#include "tests/support/test_rows.h"
+#include "tests/unit/flow/config_fixture.h"
 
-/*
- * The texts below: '~' is the test's folder; line 1, which names the directories, is put in front.
- * In the folder: key.pem and word (ours alone), open (anybody may write it), authorities/ca.conf.
- */
-static char folder[] = "/tmp/ecert-test-config-XXXXXX";
-
-static void add_with_folder(struct ecert_buffer *buffer, const char *text)
-{
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '~')
-            ecert_buffer_add_text(buffer, folder);
-        else
-            ecert_buffer_add(buffer, (struct ecert_view){(const uint8_t *)p, 1});
-    }
-}
-
-static void write_file(const char *name, const char *text, mode_t mode)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer content = {0};
-    const struct ecert_fs_owner owner = ecert_fs_own(mode);
-    struct ecert_error err = {0};
-    char path[160];
-
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    add_with_folder(&content, text);
-    assert_int_equal(ecert_fs_replace(path, ecert_buffer_view(&content), &owner, &err), ECERT_OK);
-}
+/* The texts below stand behind line 1, which names the directories; '~' is the test's folder. */
+static char *folder;
 
 #define LINE_1                        \
     "plugin_dir = \"" TEST_PLUGIN_DIR \
@@ -50,14 +28,7 @@ static void write_file(const char *name, const char *text, mode_t mode)
 static enum ecert_status load(const char *text, struct ecert_config *ret,
                               struct ecert_strings *ret_mistakes, struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer whole = {0};
-    char path[160];
-
-    ecert_buffer_add_text(&whole, LINE_1);
-    ecert_buffer_add_text(&whole, text);
-    write_file("ecert.conf", (const char *)whole.ptr, 0600);
-    (void)snprintf(path, sizeof path, "%s/ecert.conf", folder);
-    return ecert_config_load(path, ret, ret_mistakes, err);
+    return config_folder_load(folder, LINE_1, text, ret, ret_mistakes, err);
 }
 
 /* ---- wrong configurations ---- */
@@ -168,30 +139,6 @@ static const struct wrong {
     /* clang-format on */
 };
 
-static void expect_mistakes(const struct ecert_strings *mistakes, const char *want)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
-    char path[160], *save = NULL;
-    size_t n = 0;
-
-    add_with_folder(&words, want);
-    (void)snprintf(path, sizeof path, "%s/ecert.conf:", folder);
-    for (char *word = strtok_r((char *)words.ptr, "|", &save); word != NULL;
-         word = strtok_r(NULL, "|", &save), n++) {
-        const char *text = strchr(word, ':') + 2;
-        const size_t place = strlen(path) + (size_t)(text - word);
-
-        if (n >= mistakes->len)
-            fail_msg("only %zu mistakes, not '%s'", mistakes->len, word);
-        if (strncmp(mistakes->items[n], path, strlen(path)) != 0 ||
-            strncmp(mistakes->items[n] + strlen(path), word, (size_t)(text - word)) != 0 ||
-            strncmp(mistakes->items[n] + place, text, strlen(text)) != 0)
-            fail_msg("'%s' is not '%s'", mistakes->items[n], word);
-    }
-    if (n != mistakes->len)
-        fail_msg("one more: '%s'", mistakes->items[n]);
-}
-
 static void a_wrong_configuration_is_refused(void **state)
 {
     const struct wrong *row = *state;
@@ -200,7 +147,7 @@ static void a_wrong_configuration_is_refused(void **state)
     struct ecert_error err = {0};
 
     assert_int_equal(load(row->text, &config, &mistakes, &err), ECERT_E_CONFIG);
-    expect_mistakes(&mistakes, row->want);
+    config_expect_mistakes(folder, &mistakes, row->want);
     assert_null(config.file);
     assert_non_null(strstr(err.text, mistakes.len == 1 ? "' has 1 mistake" : " mistakes"));
 }
@@ -284,7 +231,7 @@ static void an_empty_file_has_the_defaults(void **state)
     char path[160];
 
     (void)state;
-    write_file("empty.conf", "", 0600);
+    config_folder_write(folder, "empty.conf", "", 0600);
     (void)snprintf(path, sizeof path, "%s/empty.conf", folder);
     assert_int_equal(ecert_config_load(path, &config, &mistakes, &err), ECERT_OK);
     assert_string_equal(config.state_dir, "/var/lib/ecert");
@@ -318,7 +265,7 @@ static void an_included_file_must_be_trusted(void **state)
     char path[160];
 
     (void)state;
-    write_file("part.conf", "proxy = \"http://x\";\n", 0666);
+    config_folder_write(folder, "part.conf", "proxy = \"http://x\";\n", 0666);
     (void)snprintf(path, sizeof path, "%s/main.conf", folder);
     assert_int_equal(
         ecert_fs_replace(path, ecert_view_of("@include \"part.conf\"\n"), &owner, &err), ECERT_OK);
@@ -326,7 +273,7 @@ static void an_included_file_must_be_trusted(void **state)
     assert_non_null(
         strstr(mistakes.items[0], "part.conf:1: this file is included and not trusted"));
     ecert_strings_clear(&mistakes);
-    write_file("part.conf", "proxy = \"http://x\";\n", 0600);
+    config_folder_write(folder, "part.conf", "proxy = \"http://x\";\n", 0600);
     if (ecert_config_load(path, &config, &mistakes, &err) != ECERT_OK)
         fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
     assert_string_equal(config.proxy, "http://x");
@@ -339,10 +286,10 @@ static void one_file_per_certificate(void **state)
     struct ecert_error err = {0};
 
     (void)state;
-    write_file("d/a.conf", "name = \"a.x.test\";\nauthority = \"ca\";\n", 0600);
-    write_file("d/b.conf", "certificates = ( { name = \"b.x.test\"; authority = \"ca\"; } );\n",
-               0600);
-    write_file("d/c.conf.bak", "nonsense", 0600);
+    config_folder_write(folder, "d/a.conf", "name = \"a.x.test\";\nauthority = \"ca\";\n", 0600);
+    config_folder_write(folder, "d/b.conf",
+                        "certificates = ( { name = \"b.x.test\"; authority = \"ca\"; } );\n", 0600);
+    config_folder_write(folder, "d/c.conf.bak", "nonsense", 0600);
     if (load("include_dir = \"~/d\";\n", &config, &mistakes, &err) != ECERT_OK)
         fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
     assert_int_equal(config.n_certificates, 2);
@@ -350,9 +297,9 @@ static void one_file_per_certificate(void **state)
     assert_non_null(strstr(config.certificates[1].file, "/d/b.conf"));
     ecert_config_clear(&config);
 
-    write_file("d/c.conf", "name = \"a.x.test\"; authority = \"ca\";\n", 0600);
-    write_file("d/d.conf", "name = ;\n", 0600);
-    write_file("d/e.conf", "name = \"e.x.test\"; authority = \"ca\";\n", 0666);
+    config_folder_write(folder, "d/c.conf", "name = \"a.x.test\"; authority = \"ca\";\n", 0600);
+    config_folder_write(folder, "d/d.conf", "name = ;\n", 0600);
+    config_folder_write(folder, "d/e.conf", "name = \"e.x.test\"; authority = \"ca\";\n", 0666);
     assert_int_equal(load("include_dir = \"~/d\"; colour = 1;\n", &config, &mistakes, &err),
                      ECERT_E_CONFIG);
     assert_int_equal(mistakes.len, 4);
@@ -423,31 +370,16 @@ static void the_example_is_a_configuration(void **state)
 
 static int make_folder(void **state)
 {
-    struct ecert_error err = {0};
-    char path[160];
-
     (void)state;
-    if (mkdtemp(folder) == NULL)
-        return -1;
-    (void)snprintf(path, sizeof path, "%s/authorities", folder);
-    if (ecert_fs_make_directories(path, 0700, &err) != ECERT_OK)
-        return -1;
-    (void)snprintf(path, sizeof path, "%s/d", folder);
-    if (ecert_fs_make_directories(path, 0700, &err) != ECERT_OK)
-        return -1;
-    write_file("authorities/ca.conf", "", 0600);
-    write_file("key.pem", "", 0600);
-    write_file("word", "", 0600);
-    write_file("open", "", 0666);
+    folder = config_folder_make();
     return 0;
 }
 
 static int remove_folder(void **state)
 {
-    struct ecert_error err = {0};
-
     (void)state;
-    return ecert_fs_remove_tree(AT_FDCWD, folder, &err) == ECERT_OK ? 0 : -1;
+    test_folder_remove(folder);
+    return 0;
 }
 
 int main(void)
@@ -464,9 +396,6 @@ int main(void)
     size_t n = ARRAY_SIZE(fixed);
 
     memcpy(tests, fixed, sizeof fixed);
-    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) /* the rows are only read */
-        tests[n++] = (struct CMUnitTest){.name = wrong[i].name,
-                                         .test_func = a_wrong_configuration_is_refused,
-                                         .initial_state = (void *)(uintptr_t)&wrong[i]};
+    n += TEST_ADD_ROWS(tests + n, a_wrong_configuration_is_refused, wrong);
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -8,26 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/fs.h"
 #include "core/flow/config_read.h"
 #include "tests/support/test_pki.h"
+#include "tests/support/test_rows.h"
+#include "tests/unit/flow/config_fixture.h"
 
-/*
- * The texts below: '~' is the test's folder; line 1, which names the directories, is put in front.
- * In the folder: word (ours alone), shown (everybody may read it), open (everybody may write it),
- * authorities/ca.conf.
- */
+/* The texts below stand behind line 1, which names the directories; '~' is the test's folder. */
 static char *folder;
-
-static void add_with_folder(struct ecert_buffer *buffer, const char *text)
-{
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '~')
-            ecert_buffer_add_text(buffer, folder);
-        else
-            ecert_buffer_add(buffer, (struct ecert_view){(const uint8_t *)p, 1});
-    }
-}
 
 struct loaded {
     enum ecert_status status;
@@ -44,14 +31,11 @@ static void loaded_clear(struct loaded *loaded)
 
 static struct loaded load(const char *text)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer whole = {0};
     struct loaded loaded = {0};
 
-    add_with_folder(&whole, "authorities_dir = \"~/authorities\"; state_dir = \"~/state\";\n");
-    add_with_folder(&whole, text);
-    char *path = test_file_write(folder, "ecert.conf", ecert_buffer_view(&whole), 0600);
-    loaded.status = ecert_config_load(path, &loaded.config, &loaded.mistakes, &loaded.err);
-    free(path);
+    loaded.status = config_folder_load(
+        folder, "authorities_dir = \"~/authorities\"; state_dir = \"~/state\";\n", text,
+        &loaded.config, &loaded.mistakes, &loaded.err);
     return loaded;
 }
 
@@ -230,27 +214,9 @@ static void a_wrong_configuration_is_refused(void **state)
 {
     const struct wrong *row = *state;
     ECERT_AUTO(loaded_clear) struct loaded loaded = load(row->text);
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
-    ECERT_AUTO(ecert_auto_free) char *start = NULL;
-    struct ecert_error err = {0};
-    char *save = NULL;
-    size_t n = 0;
 
     assert_int_equal(loaded.status, ECERT_E_CONFIG);
-    add_with_folder(&words, row->want);
-    for (char *word = strtok_r((char *)words.ptr, "|", &save); word != NULL;
-         word = strtok_r(NULL, "|", &save), n++) {
-        ecert_auto_free(&start);
-        start = NULL;
-        assert_int_equal(ecert_text_format(&start, &err, "%s/ecert.conf:%s", folder, word),
-                         ECERT_OK);
-        if (n >= loaded.mistakes.len)
-            fail_msg("only %zu mistakes, not '%s'", loaded.mistakes.len, word);
-        if (strncmp(loaded.mistakes.items[n], start, strlen(start)) != 0)
-            fail_msg("'%s' is not '%s'", loaded.mistakes.items[n], word);
-    }
-    if (n != loaded.mistakes.len)
-        fail_msg("one more: '%s'", loaded.mistakes.items[n]);
+    config_expect_mistakes(folder, &loaded.mistakes, row->want);
     assert_null(loaded.config.watches);
 }
 
@@ -438,30 +404,9 @@ static void an_included_file_holds_certificates_only(void **state)
 
 static int make_folder(void **state)
 {
-    static const struct {
-        const char *name, *text;
-        unsigned mode;
-    } files[] = {
-        {"authorities/ca.conf", "", 0600},
-        {"d/inc.conf", "name = \"inc.test\"; authority = \"ca\";\n", 0600},
-        {"word", "x\n", 0600},
-        {"shown", "x\n", 0644},
-        {"open", "x\n", 0666},
-    };
-    struct ecert_error err = {0};
-
     (void)state;
-    folder = test_folder_make();
-    for (size_t i = 0; i < 2; i++) {
-        ECERT_AUTO(ecert_auto_free) char *path = NULL;
-
-        if (ecert_text_format(&path, &err, "%s/%s", folder, i == 0 ? "authorities" : "d") !=
-                ECERT_OK ||
-            ecert_fs_make_directories(path, 0700, &err) != ECERT_OK)
-            return -1;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-        free(test_file_write(folder, files[i].name, ecert_view_of(files[i].text), files[i].mode));
+    folder = config_folder_make();
+    config_folder_write(folder, "d/inc.conf", "name = \"inc.test\"; authority = \"ca\";\n", 0600);
     return 0;
 }
 
@@ -486,10 +431,7 @@ int main(void)
     size_t n = ARRAY_SIZE(fixed);
 
     memcpy(tests, fixed, sizeof fixed);
-    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) /* the rows are only read */
-        tests[n++] = (struct CMUnitTest){.name = wrong[i].name,
-                                         .test_func = a_wrong_configuration_is_refused,
-                                         .initial_state = (void *)(uintptr_t)&wrong[i]};
+    n += TEST_ADD_ROWS(tests + n, a_wrong_configuration_is_refused, wrong);
     tests[n] = last; /* it writes into the folder that is included */
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -410,20 +410,17 @@ static void nonsense_is_not_believed(void **state)
 
 static int start_all(void **state)
 {
-    struct ecert_error err = {0};
 
     (void)state;
-    net_site_start(&site);
+    const int outcome = net_begin(&site, &network, ECERT_NET_PROGRAM);
     net_site_publish(&site);
-    return ecert_network_init(&network, ECERT_NET_PROGRAM, NULL, &err) == ECERT_OK ? 0 : -1;
+    return outcome;
 }
 
 static int end_all(void **state)
 {
     (void)state;
-    ecert_network_clear(&network);
-    net_site_end(&site);
-    return 0;
+    return net_end(&site, &network);
 }
 
 int main(void)

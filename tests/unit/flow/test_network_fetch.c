@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/flow/network.h"
+#include "tests/support/test_rows.h"
 #include "tests/unit/flow/net_server.h"
 
 static struct net_site site;
@@ -329,20 +330,17 @@ static void the_configured_proxy_is_used(void **state)
 
 static int start_all(void **state)
 {
-    struct ecert_error err = {0};
 
     (void)state;
-    net_site_start(&site);
+    const int outcome = net_begin(&site, &network, ECERT_NET_PROGRAM);
     net_site_publish(&site);
-    return ecert_network_init(&network, ECERT_NET_PROGRAM, NULL, &err) == ECERT_OK ? 0 : -1;
+    return outcome;
 }
 
 static int end_all(void **state)
 {
     (void)state;
-    ecert_network_clear(&network);
-    net_site_end(&site);
-    return 0;
+    return net_end(&site, &network);
 }
 
 int main(void)
@@ -357,10 +355,6 @@ int main(void)
     };
     struct CMUnitTest tests[ARRAY_SIZE(fetch_rows) + ARRAY_SIZE(others)] = {0};
 
-    for (size_t i = 0; i < ARRAY_SIZE(fetch_rows); i++)
-        tests[i] = (struct CMUnitTest){.name = fetch_rows[i].name,
-                                       .test_func = check_fetch,
-                                       .initial_state = (void *)(uintptr_t)&fetch_rows[i]};
-    memcpy(tests + ARRAY_SIZE(fetch_rows), others, sizeof others);
+    memcpy(tests + TEST_ADD_ROWS(tests, check_fetch, fetch_rows), others, sizeof others);
     return cmocka_run_group_tests(tests, start_all, end_all);
 }

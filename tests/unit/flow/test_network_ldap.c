@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "tests/support/test_rows.h"
 #include "tests/unit/flow/net_server.h"
 
 #define SLAPD "/usr/sbin/slapd"
@@ -397,19 +398,15 @@ static void the_time_limit_is_of_the_whole(void **state)
 
 static int start_all(void **state)
 {
-    struct ecert_error err = {0};
 
     (void)state;
-    net_site_start(&site);
-    return ecert_network_init(&network, ECERT_NET_PROGRAM, NULL, &err) == ECERT_OK ? 0 : -1;
+    return net_begin(&site, &network, ECERT_NET_PROGRAM);
 }
 
 static int end_all(void **state)
 {
     (void)state;
-    ecert_network_clear(&network);
-    net_site_end(&site);
-    return 0;
+    return net_end(&site, &network);
 }
 
 int main(void)
@@ -425,10 +422,6 @@ int main(void)
     struct CMUnitTest tests[ARRAY_SIZE(others) + ARRAY_SIZE(servers)];
 
     memcpy(tests, others, sizeof others);
-    for (size_t i = 0; i < ARRAY_SIZE(servers); i++)
-        tests[ARRAY_SIZE(others) + i] =
-            (struct CMUnitTest){.name = servers[i].name,
-                                .test_func = one_server,
-                                .initial_state = (void *)(uintptr_t)&servers[i]};
+    (void)TEST_ADD_ROWS(tests + ARRAY_SIZE(others), one_server, servers);
     return cmocka_run_group_tests(tests, start_all, end_all);
 }

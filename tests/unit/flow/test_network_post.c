@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/flow/network.h"
+#include "tests/support/test_rows.h"
 #include "tests/unit/flow/mail_server.h"
 #include "tests/unit/flow/net_server.h"
 
@@ -254,23 +255,20 @@ static void the_configured_proxy_is_used(void **state)
 
 static int start_all(void **state)
 {
-    struct ecert_error err = {0};
     char pem[300];
 
     (void)state;
-    net_site_start(&site);
+    const int outcome = net_begin(&site, &network, ECERT_NET_PROGRAM);
     (void)snprintf(pem, sizeof pem, "%s/a.pem", site.folder);
     receivers_start(&receivers, site.folder, pem);
-    return ecert_network_init(&network, ECERT_NET_PROGRAM, NULL, &err) == ECERT_OK ? 0 : -1;
+    return outcome;
 }
 
 static int end_all(void **state)
 {
     (void)state;
-    ecert_network_clear(&network);
     receivers_end(&receivers);
-    net_site_end(&site);
-    return 0;
+    return net_end(&site, &network);
 }
 
 int main(void)
@@ -283,10 +281,7 @@ int main(void)
     struct CMUnitTest tests[ARRAY_SIZE(post_rows) + ARRAY_SIZE(others)] = {0};
     size_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(post_rows); i++)
-        tests[n++] = (struct CMUnitTest){.name = post_rows[i].name,
-                                         .test_func = check_post,
-                                         .initial_state = (void *)(uintptr_t)&post_rows[i]};
+    n += TEST_ADD_ROWS(tests + n, check_post, post_rows);
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         tests[n++] = others[i];
     return cmocka_run_group_tests(tests, start_all, end_all);

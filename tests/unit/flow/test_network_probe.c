@@ -11,14 +11,18 @@
 
 #include <arpa/inet.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/net/protocol.h"
 #include "tests/unit/flow/net_server.h"
 
 static struct net_site site;
@@ -153,7 +157,8 @@ static void a_dead_resolver(void **state)
     static struct ecert_probe probes[N];
     static struct ecert_seen seen[N];
     ECERT_AUTO(ecert_seen_clear) struct ecert_seen after = {0};
-    char name[] = "unknown.test", address[] = "127.0.0.1";
+    static char names[N][32];
+    char address[] = "127.0.0.1";
     struct ecert_error err = {0};
     size_t asked = 0;
 
@@ -161,9 +166,11 @@ static void a_dead_resolver(void **state)
     need_own_names();
     if (dead_resolver < 0)
         skip();
-    for (size_t i = 0; i < N; i++)
-        probes[i] = (struct ecert_probe){.address = i % 2 == 0 ? name : address,
+    for (size_t i = 0; i < N; i++) {
+        (void)snprintf(names[i], sizeof names[i], "unknown%zu.test", i);
+        probes[i] = (struct ecert_probe){.address = i % 2 == 0 ? names[i] : address,
                                          .port = (uint16_t)site.https};
+    }
     const int64_t start = ecert_clock_monotonic_ms();
     if (ecert_network_probe(&network, probes, N, NULL, 2500, seen, &err) != ECERT_OK)
         fail_msg("%s", err.text);
@@ -201,6 +208,101 @@ static void what_is_no_address_is_refused(void **state)
                          ECERT_E_REFUSED);
         assert_non_null(strstr(err.text, "not an endpoint"));
     }
+}
+
+/* ---- many names at one place ---- */
+
+/* What the processes of a server share. */
+struct load {
+    atomic_int now, most, all;
+};
+
+struct counting {
+    struct load *load;
+    bool silent;
+};
+
+/* Each connection in a process of its own.  Counted are those whose handshake has not begun: the
+ * other has surely not closed them. */
+static void count_and_serve(int fd, const void *context)
+{
+    const struct counting *counting = context;
+
+    (void)signal(SIGCHLD, SIG_IGN);
+    const int now = atomic_fetch_add(&counting->load->now, 1) + 1;
+    if (now > atomic_load(&counting->load->most)) /* only this process accepts */
+        atomic_store(&counting->load->most, now);
+    (void)atomic_fetch_add(&counting->load->all, 1);
+    if (fork() != 0)
+        return;
+    ecert_clock_sleep_ms(counting->silent ? 30000 : 50);
+    (void)atomic_fetch_sub(&counting->load->now, 1);
+    net_serve_tls(fd, &site, "a.pem");
+    _exit(0);
+}
+
+enum { MANY = 100 };
+
+/* MANY names of one server, and one of another; *ret_load is what the former saw. */
+static void probe_many(bool silent, struct load *ret_load, struct ecert_seen seen[MANY + 1])
+{
+    static char names[MANY][32];
+    struct ecert_probe probes[MANY + 1];
+    char address[] = "127.0.0.1";
+    struct ecert_error err = {0};
+    struct net_starttls server;
+    struct load *load =
+        mmap(NULL, sizeof *load, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const struct counting counting = {load, silent};
+
+    assert_true(load != MAP_FAILED);
+    net_server_start(&server, address, count_and_serve, &counting);
+    for (size_t i = 0; i < MANY; i++) {
+        (void)snprintf(names[i], sizeof names[i], "name%zu.example", i);
+        probes[i] = (struct ecert_probe){
+            .address = address, .port = (uint16_t)server.port, .server_name = names[i]};
+    }
+    probes[MANY] = (struct ecert_probe){.address = address, .port = (uint16_t)site.https};
+    if (ecert_network_probe(&network, probes, MANY + 1, NULL, 1500, seen, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    net_starttls_end(&server);
+    *ret_load = *load;
+    (void)munmap(load, sizeof *load);
+}
+
+static void a_server_of_many_names_is_asked_a_few_at_a_time(void **state)
+{
+    static struct ecert_seen seen[MANY + 1];
+    struct load load;
+
+    (void)state;
+    probe_many(false, &load, seen);
+    for (size_t i = 0; i <= MANY; i++) {
+        expect_leaf(&seen[i], site.a);
+        ecert_seen_clear(&seen[i]);
+    }
+    assert_int_equal(load.all, MANY);
+    if (load.most > ECERT_NET_AT_ONCE_PLACE || load.most < 2)
+        fail_msg("%d connections at a time", load.most);
+}
+
+/* Those that would wait behind others for nothing are not asked: one time limit, not thirteen. */
+static void a_silent_server_of_many_names_costs_one_time_limit(void **state)
+{
+    static struct ecert_seen seen[MANY + 1];
+    const int64_t start = ecert_clock_monotonic_ms();
+    struct load load;
+
+    (void)state;
+    probe_many(true, &load, seen);
+    assert_true(ecert_clock_monotonic_ms() - start < 4000);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(strncmp(seen[i].why_not, "timed out", 9), 0);
+        ecert_seen_clear(&seen[i]);
+    }
+    expect_leaf(&seen[MANY], site.a);
+    ecert_seen_clear(&seen[MANY]);
+    assert_int_equal(load.all, ECERT_NET_AT_ONCE_PLACE);
 }
 
 /* ---- addresses of IPv6 ---- */
@@ -387,6 +489,8 @@ int main(void)
         cmocka_unit_test(a_name_at_a_closed_port),
         cmocka_unit_test(a_dead_resolver),
         cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(a_server_of_many_names_is_asked_a_few_at_a_time),
+        cmocka_unit_test(a_silent_server_of_many_names_costs_one_time_limit),
         cmocka_unit_test(an_address_of_ipv6),
         cmocka_unit_test(the_order_is_the_servers),
         cmocka_unit_test(what_cannot_be_decoded_hides_no_other),

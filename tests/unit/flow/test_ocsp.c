@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/flow/ocsp.h"
 #include "tests/support/test_pki.h"
+#include "tests/support/test_rows.h"
 
 #define URL    "http://OCSP.test/ask"
 #define SECOND "http://ocsp.test:8080/"
@@ -451,9 +452,6 @@ int main(void)
     size_t n = ARRAY_SIZE(fixed);
 
     memcpy(tests, fixed, sizeof fixed);
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) /* the rows are only read */
-        tests[n++] = (struct CMUnitTest){.name = rows[i].name,
-                                         .test_func = check_row,
-                                         .initial_state = (void *)(uintptr_t)&rows[i]};
+    n += TEST_ADD_ROWS(tests + n, check_row, rows);
     return cmocka_run_group_tests(tests, make_world, free_world);
 }

@@ -13,6 +13,7 @@
 
 #include "core/base/fs.h"
 #include "core/host/lent.h"
+#include "tests/support/test_rows.h"
 
 static const struct ecert_host *const host = &ecert_lent_host;
 static char folder[] = "/tmp/ecert-test-lent-XXXXXX";
@@ -291,9 +292,6 @@ int main(void)
     size_t n = ARRAY_SIZE(fixed);
 
     memcpy(tests, fixed, sizeof fixed);
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) /* the rows are only read */
-        tests[n++] = (struct CMUnitTest){.name = names[i].name,
-                                         .test_func = a_name_is_judged,
-                                         .initial_state = (void *)(uintptr_t)&names[i]};
+    n += TEST_ADD_ROWS(tests + n, a_name_is_judged, names);
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
