@@ -48,7 +48,7 @@ static enum ecert_status belongs(struct ecert_context *context, const struct can
 
     *ret = false;
     switch (entry->key.place) {
-    case ECERT_KEY_WITH_ISSUED:
+    case ECERT_KEY_OURS:
         *ret =
             carried_key(candidate) >= 0 && ecert_certificate_covers(candidate->leaf, entry->name);
         return ECERT_OK;
@@ -252,7 +252,7 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
         ECERT_TRY(ecert_strings_add_all(&examined->names, ecert_strings_array(&entry->names), err));
         if (entry->key.place == ECERT_KEY_FILE)
             ECERT_TRY(ecert_context_key_id(context, entry, &key_id, notes, err));
-        else if (entry->key.place == ECERT_KEY_WITH_ISSUED && carried_key(candidate) >= 0)
+        else if (entry->key.place == ECERT_KEY_OURS && carried_key(candidate) >= 0)
             key_id = candidate->decoded->key_ids[carried_key(candidate)];
     }
     const struct ecert_check_input input = {
@@ -301,7 +301,7 @@ static enum ecert_status key_for(const struct ecert_certificate_config *entry,
                                "the private key '%s' was replaced while the certificate was looked "
                                "at; run the command again",
                                entry->key.file);
-    case ECERT_KEY_WITH_ISSUED:
+    case ECERT_KEY_OURS:
         return ecert_secret_copy(
             ecert_secret_view(&candidate->decoded->keys[carried_key(candidate)]), ret, err);
     case ECERT_KEY_IIS:

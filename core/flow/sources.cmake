@@ -19,6 +19,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/config_check.c
   core/flow/config_keys.c
   core/flow/config_read.c
+  core/flow/config_request.c
   core/flow/config_target.c
   core/flow/config_watch.c
   core/flow/context.c

@@ -271,7 +271,7 @@ static void everything_is_read(void **state)
     assert_int_equal(config.n_plugins, 1); /* described once */
     assert_string_equal(ecert_config_plugin(&config, "right")->summary, "right on purpose");
     const struct ecert_certificate_config *second = &config.certificates[1];
-    assert_int_equal(second->key.place, ECERT_KEY_WITH_ISSUED);
+    assert_int_equal(second->key.place, ECERT_KEY_OURS);
     assert_int_equal(second->source.type, ECERT_SOURCE_INBOX);
     assert_true(second->cross_certificate);
 }
