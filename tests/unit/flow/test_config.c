@@ -115,7 +115,7 @@ static const struct wrong {
     {"a key somewhere else", CERTIFICATE("key = { where = \"hsm\"; };"), "2: 'where' must be \"iis\", not \"hsm\""},
     {"a key in IIS and here", CERTIFICATE("key = { where = \"iis\"; file = \"~/key.pem\"; };"), "2: a key with where = \"iis\" is not on this host"},
     {"a key in IIS, a server here", CERTIFICATE("key = { where = \"iis\"; }; targets = (\n{ plugin = \"right\"; } );"), "3: plugin 'right' needs the key on this host, but it is in IIS"},
-    {"an unknown type of source", CERTIFICATE("source = { type = \"ldap\"; };"), "2: 'type' must be \"inbox\" or \"url\", not \"ldap\""},
+    {"an unknown type of source", CERTIFICATE("source = { type = \"ftp\"; };"), "2: 'type' must be \"inbox\", \"url\" or \"ldap\", not \"ftp\""},
     {"a url without an address", CERTIFICATE("source = { type = \"url\"; };"), "2: a source of type \"url\" lacks the key 'url'"},
     {"an address of an inbox", CERTIFICATE("source = { url = \"http://x/\"; };"), "2: 'url' applies to type = \"url\" only"},
     {"an address by ftp", CERTIFICATE("source = { type = \"url\"; url = \"ftp://x/\"; };"), "2: 'url': 'ftp://x/' is not an address (http://, https:// or file:///path)"},
