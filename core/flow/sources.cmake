@@ -53,6 +53,9 @@ set(ECERT_FLOW_SOURCES
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/requests.c
+  core/flow/requests_json.c
+  core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
   core/flow/source.c
