@@ -39,6 +39,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/items.c
   core/flow/journal.c
   core/flow/key.c
+  core/flow/key_pem.c
   core/flow/look.c
   core/flow/nearest.c
   core/flow/network.c

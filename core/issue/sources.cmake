@@ -3,5 +3,6 @@ set(ECERT_ISSUE_SOURCES
   core/issue/csr.c
   core/issue/csr_check.c
   core/issue/new_key.c
+  core/issue/new_key_pem.c
   core/issue/new_keys.c
 )
