@@ -5,6 +5,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/authority.c
   core/flow/authority_anchors.c
   core/flow/authority_keys.c
+  core/flow/authority_read.c
   core/flow/bundle.c
   core/flow/certificate.c
   core/flow/chain.c
