@@ -5,4 +5,6 @@ set(ECERT_ISSUE_SOURCES
   core/issue/new_key.c
   core/issue/new_key_pem.c
   core/issue/new_keys.c
+  core/issue/sheet.c
+  core/issue/sheet_html.c
 )
