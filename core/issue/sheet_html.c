@@ -26,7 +26,7 @@ static const char style[] =
     "margin:0 auto;padding:1rem;max-width:60rem}\n"
     "a{color:inherit}h1{font-size:1.6rem;margin:.2rem 0}"
     "h2{font-size:1.3rem;margin:2.5rem 0 .5rem;overflow-wrap:anywhere}"
-    "h3{font-size:1rem;margin:1rem 0 .3rem}\n"
+    "small{font-weight:400;white-space:nowrap}h3{font-size:1rem;margin:1rem 0 .3rem}\n"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;"
     "padding:.3rem .6rem;border-bottom:1px solid var(--line)}thead th{background:var(--soft)}"
     "th[scope=row]{font-weight:600;overflow-wrap:anywhere;min-width:10rem}"
@@ -201,7 +201,6 @@ static enum ecert_status add_facts(struct page *page, const struct ecert_sheet_e
     ecert_buffer_add_text(out, "</dt><dd>");
     add_day(out, request->created);
     ecert_buffer_add_text(out, "</dd>\n");
-    add_fact(out, ecert_words("Request"), request->id);
     add_fact(out, ecert_words("Key"), request->key_words);
     add_fact(out, ecert_words("File"), entry->csr_file);
     add_fact(out, ecert_words("SHA-256 of the request"), request->csr_sha256);
@@ -261,7 +260,10 @@ static enum ecert_status add_request(struct page *page, size_t i, struct ecert_e
                         "<section class=\"request\" aria-labelledby=\"r%zu\">\n<h2 id=\"r%zu\">",
                         i + 1, i + 1);
     ECERT_TRY(add_title(out, entry->request, err));
-    ecert_buffer_add_text(out, "</h2>\n");
+    /* two requests of one name are told apart, by eye and aloud */
+    ecert_buffer_add_text(out, " <small>");
+    add_text(out, entry->request->id);
+    ecert_buffer_add_text(out, "</small></h2>\n");
     ECERT_TRY(add_facts(page, entry, err));
     ECERT_TRY(add_csr(page, i, err));
     ECERT_TRY(add_steps(page, entry, err));
