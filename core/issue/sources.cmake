@@ -5,4 +5,9 @@ set(ECERT_ISSUE_SOURCES
   core/issue/new_key.c
   core/issue/new_key_pem.c
   core/issue/new_keys.c
+  core/issue/request.c
+  core/issue/request_cancel.c
+  core/issue/request_key.c
+  core/issue/request_kind.c
+  core/issue/request_prepare.c
 )
