@@ -14,6 +14,8 @@ set(ECERT_FLOW_SOURCES
   core/flow/checks.c
   core/flow/checks_chain.c
   core/flow/checks_leaf.c
+  core/flow/checks_order.c
+  core/flow/compare.c
   core/flow/config.c
   core/flow/config_certificate.c
   core/flow/config_check.c
@@ -53,6 +55,9 @@ set(ECERT_FLOW_SOURCES
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/requests.c
+  core/flow/requests_json.c
+  core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
   core/flow/source.c
