@@ -13,27 +13,28 @@ static bool list_ids(const struct ecert_requests *requests, bool pending, struct
     return !text->failed;
 }
 
-static enum ecert_status find_named(struct ecert_requests *requests, const char *name,
-                                    const char *id, struct ecert_request **ret,
-                                    struct ecert_error *err)
+/* NULL: `err` says why. */
+static struct ecert_request *find_named(struct ecert_requests *requests, const char *name,
+                                        const char *id, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer known = {0};
 
     for (size_t i = 0; i < requests->n; i++) {
-        if (strcmp(requests->items[i].id, id) == 0) {
-            *ret = &requests->items[i];
-            return ECERT_OK;
-        }
+        if (strcmp(requests->items[i].id, id) == 0)
+            return &requests->items[i];
     }
-    if (!list_ids(requests, false, &known))
-        return ecert_error_nomem(err);
-    return ecert_error_set(
+    if (!list_ids(requests, false, &known)) {
+        (void)ecert_error_nomem(err);
+        return NULL;
+    }
+    (void)ecert_error_set(
         err, ECERT_E_NOT_FOUND, "'%s' has no request '%s'; there %s%s", name, id,
         known.len == 0 ? "is none" : "are: ", known.len == 0 ? "" : (const char *)known.ptr);
+    return NULL;
 }
 
-static enum ecert_status find_only(struct ecert_requests *requests, const char *name,
-                                   struct ecert_request **ret, struct ecert_error *err)
+static struct ecert_request *find_only(struct ecert_requests *requests, const char *name,
+                                       struct ecert_error *err)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer pending = {0};
     struct ecert_request *last = NULL;
@@ -45,17 +46,20 @@ static enum ecert_status find_only(struct ecert_requests *requests, const char *
             n++;
         }
     }
-    if (last == NULL)
-        return ecert_error_set(err, ECERT_E_NOT_FOUND, "'%s' has no pending request", name);
-    if (n == 1) {
-        *ret = last;
-        return ECERT_OK;
+    if (last == NULL) {
+        (void)ecert_error_set(err, ECERT_E_NOT_FOUND, "'%s' has no pending request", name);
+        return NULL;
     }
-    if (!list_ids(requests, true, &pending))
-        return ecert_error_nomem(err);
-    return ecert_error_set(err, ECERT_E_REFUSED,
-                           "'%s' has %zu pending requests: %s; say which with --id", name, n,
-                           (const char *)pending.ptr);
+    if (n == 1)
+        return last;
+    if (!list_ids(requests, true, &pending)) {
+        (void)ecert_error_nomem(err);
+        return NULL;
+    }
+    (void)ecert_error_set(err, ECERT_E_REFUSED,
+                          "'%s' has %zu pending requests: %s; say which with --id", name, n,
+                          (const char *)pending.ptr);
+    return NULL;
 }
 
 static enum ecert_status cancel(const char *state_dir, struct ecert_request *request, int64_t now,
@@ -80,13 +84,12 @@ enum ecert_status ecert_request_cancel(struct ecert_context *context,
 {
     ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
     const char *state_dir = context->config->state_dir;
-    struct ecert_request *request = NULL;
 
     ECERT_TRY(ecert_requests_load(state_dir, certificate->name, &requests, err));
-    if (id != NULL)
-        ECERT_TRY(find_named(&requests, certificate->name, id, &request, err));
-    else
-        ECERT_TRY(find_only(&requests, certificate->name, &request, err));
+    struct ecert_request *request = id != NULL ? find_named(&requests, certificate->name, id, err)
+                                               : find_only(&requests, certificate->name, err);
+    if (request == NULL)
+        return err->status;
     ECERT_TRY(cancel(state_dir, request, now, err));
     *ret = *request;
     *request = (struct ecert_request){0};
