@@ -41,6 +41,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/journal.c
   core/flow/key.c
   core/flow/look.c
+  core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
   core/flow/network_fetch.c
