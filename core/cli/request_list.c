@@ -177,7 +177,8 @@ static void say_table(const struct ecert_app *app, const json_t *rows)
         ecert_say(app, "%-*s  %-*s  %-*s  %-10.10s  %s%s%s", name, text_of(row, "certificate"), id,
                   text_of(row, "id"), state, text_of(row, "state"), since,
                   *what == '\0' ? "-" : what, *what == '\0' ? "" : ", from ", text_of(row, "from"));
-        if (*what != '\0')
+        /* those of a batch all wait for the same, which is said once, below */
+        if (*what != '\0' && (*text_of(row, "batch") == '\0' || app->options.verbose))
             ecert_say(app, "    next: %s", text_of(row, "next"));
     }
 }
@@ -216,6 +217,9 @@ static void say_batch(struct ecert_app *app, const struct listing *listing, cons
     ecert_say(app, "batch %s%s%s: %zu of %zu are back, %zu %s missing", batch,
               json_is_null(json_object_get(row, "reason")) ? "" : ", ", text_of(row, "reason"),
               back, back + missing, missing, missing == 1 ? "is" : "are");
+    ecert_say(app,
+              "    next: hand the requests on; --sheet FILE.html makes a page of them, with the "
+              "steps");
     (void)json_array_append_new(list, row);
 }
 
