@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 BUILD_PACKAGES=(gcc g++ cmake make pkg-config libssl-dev libcurl4-openssl-dev libconfig-dev
-    libjansson-dev libseccomp-dev ca-certificates gettext)
+    libjansson-dev libidn2-dev libseccomp-dev ca-certificates gettext)
 DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
 TEST_PACKAGES=(clang clang-format bats libcmocka-dev nginx apache2 openssl libnss3-tools gnutls-bin
     valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light

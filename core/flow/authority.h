@@ -21,6 +21,31 @@ struct ecert_authority_intermediate {
     char *validation;             /* "ov", "ev" or NULL */
 };
 
+/*
+ * One step of a person on the way from a CSR to the certificate, as the CA wants it; shown in the
+ * order of the profile.  "%NAME%", "%ORGANIZATION%", "%INBOX%", "%CSR%" (the file), "%NAMES%" stand
+ * for the request's own.
+ */
+struct ecert_authority_step {
+    struct ecert_strings kinds; /* of requests (requests.h) it belongs to; empty: all */
+    char *who;                  /* "the Authorised Representative"; NULL: whoever runs ecert */
+    char *who_zh;               /* the same in Traditional Chinese; NULL: the English one */
+    char *text;                 /* one or a few sentences, English */
+    char *text_zh;              /* the same in Traditional Chinese; NULL: the English one */
+};
+
+/* What the CA wants of a CSR: the group `request` of the profile. */
+struct ecert_authority_request {
+    bool known;                       /* the group is there */
+    char *country, *state, *locality; /* must be these; NULL: whatever applies */
+    struct ecert_strings keys; /* "rsa-2048", "ec-p256" ...: what it accepts; empty: not said */
+    bool names_in_request;     /* the CSR carries all names as SAN; false: the CN only */
+    unsigned max_names;        /* of one certificate; 0: not said */
+    bool wildcard_among_names; /* may a wildcard be one of several names? */
+    struct ecert_authority_step *steps;
+    size_t n_steps;
+};
+
 struct ecert_authority {
     char *id;
     char *name;
@@ -34,6 +59,8 @@ struct ecert_authority {
     struct ecert_strings ocsp;     /* addresses of responders; their hosts are among `hosts` */
     struct ecert_strings hosts;    /* the only hosts that addresses inside certificates may name */
     struct ecert_strings policies; /* arcs: one of them must prefix a policy of the leaf */
+    struct ecert_strings caa;      /* issuer domain names that CAA records know it by (RFC 8659) */
+    struct ecert_authority_request request;
 };
 
 /*

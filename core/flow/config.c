@@ -33,6 +33,9 @@ void ecert_config_clear(struct ecert_config *config)
     free(config->plugin_dir);
     free(config->authorities_dir);
     free(config->proxy);
+    free(config->resolver);
+    ecert_config_organization_clear(&config->organization);
+    ecert_config_backup_clear(&config->backup);
     *config = (struct ecert_config){0};
 }
 
@@ -320,6 +323,7 @@ enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
         if (!reader.nomem) {
             read_list(&reader, ecert_config_member(root, "certificates", CONFIG_TYPE_LIST));
             read_include_dir(&reader, root);
+            ecert_config_read_requesting(&reader, root);
             ecert_config_read_monitoring(&reader, root);
         }
     }

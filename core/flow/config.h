@@ -14,10 +14,23 @@
 
 #include "core/host/plugin.h"
 
+/*
+ * Where the key of an issued certificate is looked for.  First of all, for every place but "iis",
+ * among the requests that `ecert request` made (requests.h).
+ */
 enum ecert_key_place {
-    ECERT_KEY_FILE,        /* key.file */
-    ECERT_KEY_WITH_ISSUED, /* no `key`: the issued file brings it (PKCS#12, PEM with a key) */
-    ECERT_KEY_IIS,         /* key.where = "iis": it never leaves the Windows host */
+    ECERT_KEY_FILE, /* then key.file: made elsewhere */
+    ECERT_KEY_OURS, /* no key.file: then in the issued file itself (PKCS#12, PEM with a key) */
+    ECERT_KEY_IIS,  /* key.where = "iis": it never leaves the Windows host */
+};
+
+enum ecert_key_type { ECERT_KEY_TYPE_RSA, ECERT_KEY_TYPE_EC };
+enum ecert_key_curve { ECERT_KEY_CURVE_P256, ECERT_KEY_CURVE_P384 };
+
+/* What `ecert request` does for a certificate that had a key before. */
+enum ecert_key_policy {
+    ECERT_KEY_POLICY_NEW,   /* a new key for each request */
+    ECERT_KEY_POLICY_REUSE, /* the key of the newest generation, else key.file, else a new one */
 };
 
 struct ecert_key_config {
@@ -25,15 +38,45 @@ struct ecert_key_config {
     char *file;
     char *passphrase_file;                   /* NULL: none */
     struct ecert_strings passphrase_command; /* empty: none */
+    /* of the keys that `ecert request` makes */
+    enum ecert_key_type type;
+    unsigned bits; /* of RSA: 2048 (default), 3072 or 4096 */
+    enum ecert_key_curve curve;
+    enum ecert_key_policy policy;
+    bool encrypted; /* wherever ecert keeps the key, deployed files too, it is encrypted with its
+                       passphrase; the server must know it (docs/decisions/0014) */
 };
 
-enum ecert_source_type { ECERT_SOURCE_INBOX, ECERT_SOURCE_URL };
+enum ecert_source_type { ECERT_SOURCE_INBOX, ECERT_SOURCE_URL, ECERT_SOURCE_LDAP };
 
 struct ecert_source_config {
     enum ecert_source_type type;
-    char *url;           /* http, https or file */
-    char *ca_file;       /* anchors for an https server; NULL: the system's */
+    char *url;           /* http, https or file; of a directory ldap://host[:port], ldaps://... */
+    char *ca_file;       /* anchors for an https or ldaps server; NULL: the system's */
     char *password_file; /* of a PKCS#12; NULL: none */
+    char *base;          /* of a directory: where it is searched, "o=...,c=hk" */
+    char *filter;        /* RFC 4515, "%s" stands for the server name; default "(cn=%s)" */
+    char *bind_dn;       /* NULL: anonymous */
+    char *bind_password_file;
+};
+
+/* Who applies: the subject of every CSR (CA guide: C, ST, L, O).  NULL: not given. */
+struct ecert_organization_config {
+    char *country; /* two letters */
+    char *state;
+    char *locality;
+    char *name;
+    char
+        *chinese_name; /* the O of a certificate whose applicant chose "Confirm Opt with Chinese" */
+};
+
+/* Where copies of keys go before a CSR is shown (core/issue/backup.h). */
+struct ecert_backup_config {
+    bool wanted;                             /* the group is there */
+    struct ecert_strings recipients;         /* certificate files; each can open every backup */
+    char *passphrase_file;                   /* or one who knows this; NULL: none */
+    struct ecert_strings passphrase_command; /* empty: none */
+    struct ecert_strings places;             /* directories; every one of them gets every backup */
 };
 
 struct ecert_target_config {
@@ -126,16 +169,20 @@ struct ecert_reminders_config {
     char *digest; /* "monday" ... "sunday" (default "monday"), "never" */
 };
 
+/* ECERT_VALIDATION_ANY: not said, whatever comes is right. */
+enum ecert_validation { ECERT_VALIDATION_ANY, ECERT_VALIDATION_OV, ECERT_VALIDATION_EV };
+
 struct ecert_certificate_config {
     char *name;                 /* server name as applied for; also the folder's name */
     struct ecert_strings names; /* further names that the leaf must cover */
     char *authority;
     struct ecert_key_config key;
     struct ecert_source_config source;
-    char *chain_file;           /* NULL: none */
-    bool cross_certificate;     /* default true */
-    struct ecert_strings allow; /* ids of checks that may fail */
-    char *subscription_ends;    /* "2027-06-30"; NULL: not given */
+    char *chain_file;                 /* NULL: none */
+    bool cross_certificate;           /* default true */
+    enum ecert_validation validation; /* what was ordered */
+    struct ecert_strings allow;       /* ids of checks that may fail */
+    char *subscription_ends;          /* "2027-06-30"; NULL: not given */
     struct ecert_watch_settings settings;
     struct ecert_target_config *targets;
     size_t n_targets;
@@ -148,7 +195,10 @@ struct ecert_config {
     char *state_dir;
     char *plugin_dir;
     char *authorities_dir;
-    char *proxy; /* for http and https; NULL: none, whatever the environment says */
+    char *proxy;    /* for http and https; NULL: none, whatever the environment says */
+    char *resolver; /* "192.0.2.53:53", asked for CAA records; NULL: those of /etc/resolv.conf */
+    struct ecert_organization_config organization;
+    struct ecert_backup_config backup;
     struct ecert_certificate_config *certificates;
     size_t n_certificates;
     struct ecert_watch_config *watches;

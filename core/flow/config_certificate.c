@@ -21,6 +21,10 @@ void ecert_config_certificate_clear(struct ecert_certificate_config *certificate
     free(certificate->source.url);
     free(certificate->source.ca_file);
     free(certificate->source.password_file);
+    free(certificate->source.base);
+    free(certificate->source.filter);
+    free(certificate->source.bind_dn);
+    free(certificate->source.bind_password_file);
     free(certificate->chain_file);
     ecert_strings_clear(&certificate->allow);
     free(certificate->subscription_ends);
@@ -40,12 +44,31 @@ static void lower(char *text)
 
 /* ---- key ---- */
 
+/* What belongs to the other type of key, or to nothing. */
+static void check_new_key(struct ecert_config_reader *reader, const config_setting_t *group,
+                          const struct ecert_key_config *key)
+{
+    const config_setting_t *bits = config_setting_get_member(group, "bits");
+    const config_setting_t *curve = config_setting_get_member(group, "curve");
+
+    if (key->type == ECERT_KEY_TYPE_EC && bits != NULL)
+        ecert_config_mistake(reader, bits, "'bits' applies to type = \"rsa\" only, write 'curve'");
+    if (key->type == ECERT_KEY_TYPE_RSA && curve != NULL)
+        ecert_config_mistake(reader, curve, "'curve' applies to type = \"ec\" only, write 'bits'");
+    if (key->encrypted && config_setting_get_member(group, "passphrase_file") == NULL &&
+        config_setting_get_member(group, "passphrase_command") == NULL)
+        ecert_config_mistake(reader, config_setting_get_member(group, "encrypted"),
+                             "'encrypted' needs 'passphrase_file' or 'passphrase_command' beside "
+                             "it");
+}
+
 static void read_key_group(struct ecert_config_reader *reader, const config_setting_t *certificate,
                            struct ecert_key_config *key)
 {
     const config_setting_t *group = ecert_config_member(certificate, "key", CONFIG_TYPE_GROUP);
 
-    key->place = ECERT_KEY_WITH_ISSUED;
+    key->place = ECERT_KEY_OURS;
+    key->bits = 2048; /* what the CA's guide asks for */
     if (group == NULL)
         return;
     ecert_config_read_group(reader, group, &ecert_config_key_table, key);
@@ -66,6 +89,7 @@ static void read_key_group(struct ecert_config_reader *reader, const config_sett
                              "'passphrase_file' and 'passphrase_command' exclude each other");
     if (command != NULL && (key->passphrase_command.len > 0 || config_setting_length(command) == 0))
         ecert_config_check_command(reader, command, &key->passphrase_command);
+    check_new_key(reader, group, key);
 }
 
 /* ---- source ---- */

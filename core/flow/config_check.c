@@ -298,6 +298,21 @@ enum ecert_status ecert_config_is_endpoint(const char *value, struct ecert_error
     return ECERT_OK;
 }
 
+enum ecert_status ecert_config_is_resolver(const char *value, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *host = NULL;
+    unsigned char address[16];
+    bool bracketed;
+
+    if (read_machine(value, strlen(value), true, &host, &bracketed) &&
+        inet_pton(bracketed ? AF_INET6 : AF_INET, host, address) == 1)
+        return ECERT_OK;
+    return ecert_error_set(err, ECERT_E_CONFIG,
+                           "'%s' is not address:port of a name server, such as \"192.0.2.53:53\" "
+                           "or \"[2001:db8::53]:53\"",
+                           value);
+}
+
 enum ecert_status ecert_config_is_server_name(const char *value, struct ecert_error *err)
 {
     if (value[0] == '*')

@@ -10,6 +10,7 @@
         char *: ECERT_CONFIG_TEXT,                 \
         bool: ECERT_CONFIG_BOOLEAN,                \
         int: ECERT_CONFIG_DAY,                     \
+        unsigned: ECERT_CONFIG_BITS,               \
         struct ecert_days: ECERT_CONFIG_DAYS,      \
         struct ecert_strings: ECERT_CONFIG_LIST)
 
@@ -28,12 +29,20 @@
 
 /* In the order of the enums; "" cannot be chosen by a word. */
 static const char *const places[] = {"", "", "iis", NULL};
-static const char *const source_types[] = {"inbox", "url", NULL};
+static const char *const key_types[] = {"rsa", "ec", NULL};
+static const char *const curves[] = {"P-256", "P-384", NULL};
+static const char *const policies[] = {"new", "reuse", NULL};
+static const char *const source_types[] = {"inbox", "url", "ldap", NULL};
+static const char *const validations[] = {"", "ov", "ev", NULL};
 static const char *const watch_uses[] = {"", "organisational", NULL};
 static const char *const starttls_uses[] = {"required", "opportunistic", NULL};
 
 static_assert(ECERT_KEY_IIS == 2, "the list above is in the order of the enum");
-static_assert(ECERT_SOURCE_URL == 1, "the list above is in the order of the enum");
+static_assert(ECERT_KEY_TYPE_EC == 1, "the list above is in the order of the enum");
+static_assert(ECERT_KEY_CURVE_P384 == 1, "the list above is in the order of the enum");
+static_assert(ECERT_KEY_POLICY_REUSE == 1, "the list above is in the order of the enum");
+static_assert(ECERT_VALIDATION_EV == 2, "the list above is in the order of the enum");
+static_assert(ECERT_SOURCE_LDAP == 2, "the list above is in the order of the enum");
 static_assert(ECERT_WATCH_ORGANISATIONAL == 1, "the list above is in the order of the enum");
 static_assert(ECERT_STARTTLS_OPPORTUNISTIC == 1, "the list above is in the order of the enum");
 static_assert(sizeof(enum ecert_key_place) == sizeof(unsigned), "choices are written as unsigned");
@@ -41,26 +50,43 @@ static_assert(sizeof(enum ecert_key_place) == sizeof(unsigned), "choices are wri
 #define OF struct ecert_key_config
 static const struct ecert_config_key key_keys[] = {
     KEY(OF, file, false, NULL, ecert_config_is_file,
-        "the private key, PEM; without it the issued file must bring the key"),
+        "a private key that was made elsewhere, PEM; without it the key is the one of a request, "
+        "or the issued file must bring it"),
     KEY(OF, passphrase_file, false, NULL, ecert_config_is_trusted_file,
         "file with the key's passphrase on its first line"),
     KEY(OF, passphrase_command, false, NULL, NULL,
         "command that prints the key's passphrase; [program, arguments ...]"),
     CHOICE("where", OF, place, NULL, places,
            "\"iis\": the key was made in IIS and never leaves the Windows host"),
+    CHOICE("type", OF, type, "rsa", key_types, "of the keys that are made: \"rsa\" or \"ec\""),
+    KEY(OF, bits, false, "2048", NULL, "of an RSA key that is made: 2048, 3072 or 4096"),
+    CHOICE("curve", OF, curve, "P-256", curves,
+           "of an EC key that is made: \"P-256\" or \"P-384\""),
+    CHOICE("policy", OF, policy, "new", policies,
+           "key of the next request: \"new\", or \"reuse\" the present one"),
+    KEY(OF, encrypted, false, "false", NULL,
+        "keep it encrypted with its passphrase, deployed too; the server must know that"),
 };
 #undef OF
 
 #define OF struct ecert_source_config
 static const struct ecert_config_key source_keys[] = {
     CHOICE("type", OF, type, "inbox", source_types,
-           "\"inbox\": files are dropped into STATE_DIR/inbox; \"url\": fetched from 'url'"),
+           "\"inbox\": files are dropped into STATE_DIR/inbox; \"url\": fetched from 'url'; "
+           "\"ldap\": looked for in the directory 'url'"),
     KEY(OF, url, false, NULL, ecert_config_is_source_url,
-        "address of the issued certificate: http, https or file"),
+        "address of the issued certificate: http, https or file; of a directory: ldap or ldaps"),
     KEY(OF, ca_file, false, NULL, ecert_config_is_trusted_file,
-        "anchors for an https server, PEM; by default the system's"),
+        "anchors for an https or ldaps server, PEM; by default the system's"),
     KEY(OF, password_file, false, NULL, ecert_config_is_trusted_file,
         "file with the password of an issued PKCS#12 on its first line"),
+    KEY(OF, base, false, NULL, NULL, "of a directory: where it is searched, \"o=...,c=hk\""),
+    KEY(OF, filter, false, "(cn=%s)", NULL,
+        "of a directory: RFC 4515, %s stands for the server name"),
+    KEY(OF, bind_dn, false, NULL, NULL,
+        "of a directory: whom to bind as; by default nobody; never sent without TLS"),
+    KEY(OF, bind_password_file, false, NULL, ecert_config_is_secret_file,
+        "file with the password of 'bind_dn' on its first line"),
 };
 #undef OF
 
@@ -114,6 +140,8 @@ static const struct ecert_config_key certificate_keys[] = {
      .help = "the private key"},
     {.name = "source", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_source_table,
      .help = "where the issued certificate comes from"},
+    CHOICE("validation", OF, validation, NULL, validations,
+           "what was ordered, \"ov\" or \"ev\"; another certificate is refused"),
     KEY(OF, chain_file, false, NULL, ecert_config_is_file,
         "issuers' certificates of your own, checked like all others"),
     KEY(OF, cross_certificate, false, "true", NULL,
@@ -220,6 +248,30 @@ static const struct ecert_config_key reminders_keys[] = {
 };
 #undef OF
 
+#define OF struct ecert_organization_config
+static const struct ecert_config_key organization_keys[] = {
+    KEY(OF, country, false, NULL, ecert_config_is_country, "C: two letters, \"HK\""),
+    KEY(OF, state, false, NULL, NULL, "ST: \"Hong Kong\""),
+    KEY(OF, locality, false, NULL, NULL, "L: \"Hong Kong\""),
+    KEY(OF, name, false, NULL, NULL, "O: the organisation as it is registered"),
+    KEY(OF, chinese_name, false, NULL, NULL,
+        "its Chinese name, which the CA puts into O if the applicant so chooses"),
+};
+#undef OF
+
+#define OF struct ecert_backup_config
+static const struct ecert_config_key backup_keys[] = {
+    KEY(OF, recipients, false, NULL, ecert_config_is_trusted_file,
+        "certificates (files); whoever has the key of one of them can open every backup"),
+    KEY(OF, passphrase_file, false, NULL, ecert_config_is_secret_file,
+        "file with a passphrase that opens every backup, on its first line"),
+    KEY(OF, passphrase_command, false, NULL, NULL,
+        "command that prints it; [program, arguments ...]"),
+    KEY(OF, places, true, NULL, ecert_config_is_place,
+        "directories that each get every backup; one of them should be on another machine"),
+};
+#undef OF
+
 #define OF struct ecert_config_reader
 static const struct ecert_config_key top_keys[] = {
     KEY_AS("state_dir", OF, config.state_dir, false, "/var/lib/ecert", ecert_config_is_place,
@@ -232,6 +284,12 @@ static const struct ecert_config_key top_keys[] = {
         "each *.conf in it holds the keys of one certificate, or a 'certificates' list"),
     KEY_AS("proxy", OF, config.proxy, false, NULL, ecert_config_is_proxy_url,
            "proxy for http and https; the environment is not asked"),
+    KEY_AS("resolver", OF, config.resolver, false, "those of /etc/resolv.conf",
+           ecert_config_is_resolver, "name server that is asked for CAA records, \"192.0.2.53:53\""),
+    {.name = "organization", .type = ECERT_CONFIG_GROUP,
+     .group = &ecert_config_organization_table, .help = "who applies: the subject of every CSR"},
+    {.name = "backup", .type = ECERT_CONFIG_GROUP, .group = &ecert_config_backup_table,
+     .help = "where copies of new keys go, and who can open them"},
     {.name = "certificates", .type = ECERT_CONFIG_GROUPS,
      .group = &ecert_config_certificate_table, .help = "the managed certificates"},
     {.name = "watch", .type = ECERT_CONFIG_GROUPS, .group = &ecert_config_watch_table,
@@ -254,6 +312,9 @@ const struct ecert_config_table ecert_config_watch_table = TABLE("watch", watch_
 const struct ecert_config_table ecert_config_contact_table = TABLE("contact", contact_keys);
 const struct ecert_config_table ecert_config_reminders_table =
     TABLE("group 'reminders'", reminders_keys);
+const struct ecert_config_table ecert_config_organization_table =
+    TABLE("group 'organization'", organization_keys);
+const struct ecert_config_table ecert_config_backup_table = TABLE("group 'backup'", backup_keys);
 const struct ecert_config_table ecert_config_email_table = TABLE("group 'email'", email_keys);
 const struct ecert_config_table ecert_config_webhook_table =
     TABLE("group 'webhook'", webhook_keys);
@@ -270,6 +331,7 @@ static const char *type_words(const struct ecert_config_key *key)
     case ECERT_CONFIG_BOOLEAN:
         return "boolean";
     case ECERT_CONFIG_DAY:
+    case ECERT_CONFIG_BITS:
         return "whole number";
     case ECERT_CONFIG_DAYS:
         return "array of whole numbers";

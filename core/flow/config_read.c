@@ -346,6 +346,18 @@ static void expect_type(struct ecert_config_reader *reader, const config_setting
                              ecert_config_type_words(setting));
 }
 
+static void read_bits(struct ecert_config_reader *reader, const config_setting_t *setting,
+                      unsigned *ret)
+{
+    const int bits =
+        config_setting_type(setting) == CONFIG_TYPE_INT ? config_setting_get_int(setting) : 0;
+
+    if (bits == 2048 || bits == 3072 || bits == 4096)
+        *ret = (unsigned)bits;
+    else
+        ecert_config_mistake(reader, setting, "'%s' must be 2048, 3072 or 4096", name_of(setting));
+}
+
 static void read_key(struct ecert_config_reader *reader, const config_setting_t *setting,
                      const struct ecert_config_key *key, void *member)
 {
@@ -363,6 +375,9 @@ static void read_key(struct ecert_config_reader *reader, const config_setting_t 
             *(int *)member = day;
         return;
     }
+    case ECERT_CONFIG_BITS:
+        read_bits(reader, setting, member);
+        return;
     case ECERT_CONFIG_DAYS:
         read_days(reader, setting, member);
         return;

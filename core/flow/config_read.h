@@ -15,6 +15,7 @@ enum ecert_config_type {
     ECERT_CONFIG_TEXT,
     ECERT_CONFIG_BOOLEAN,
     ECERT_CONFIG_DAY,     /* int: whole days, 0 to ECERT_CONFIG_DAY_MAX */
+    ECERT_CONFIG_BITS,    /* unsigned: the size of an RSA key, 2048, 3072 or 4096 */
     ECERT_CONFIG_DAYS,    /* struct ecert_days: an array of them, in any order */
     ECERT_CONFIG_LIST,    /* an array of strings */
     ECERT_CONFIG_COMMAND, /* one string (a program alone) or an array of strings */
@@ -52,7 +53,8 @@ struct ecert_config_table {
 extern const struct ecert_config_table ecert_config_top_table, ecert_config_certificate_table,
     ecert_config_key_table, ecert_config_source_table, ecert_config_target_table,
     ecert_config_files_table, ecert_config_watch_table, ecert_config_contact_table,
-    ecert_config_reminders_table, ecert_config_email_table, ecert_config_webhook_table;
+    ecert_config_reminders_table, ecert_config_email_table, ecert_config_webhook_table,
+    ecert_config_organization_table, ecert_config_backup_table;
 
 struct ecert_config_mistake {
     char *file;
@@ -133,6 +135,8 @@ enum ecert_status ecert_config_is_authority_id(const char *value, struct ecert_e
 enum ecert_status ecert_config_is_check_id(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_date(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_source_url(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_country(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_resolver(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_proxy_url(const char *value, struct ecert_error *err);
 
 /* A trusted file that not everybody may read: it holds a password, a secret, a secret address. */
@@ -183,6 +187,11 @@ void ecert_config_read_monitoring(struct ecert_config_reader *reader, const conf
 void ecert_config_watch_clear(struct ecert_watch_config *watch);
 void ecert_config_contact_clear(struct ecert_contact_config *contact);
 void ecert_config_reminders_clear(struct ecert_reminders_config *reminders);
+
+/* Read the groups 'organization' and 'backup' of the main file: config_request.c. */
+void ecert_config_read_requesting(struct ecert_config_reader *reader, const config_setting_t *root);
+void ecert_config_organization_clear(struct ecert_organization_config *organization);
+void ecert_config_backup_clear(struct ecert_backup_config *backup);
 
 /* Who is told of a certificate or watch: what the table could not check.  `group` is its group. */
 void ecert_config_check_watch_settings(struct ecert_config_reader *reader,

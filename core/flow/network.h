@@ -124,6 +124,62 @@ ECERT_MUST_CHECK enum ecert_status ecert_network_post(struct ecert_network *netw
                                                       struct ecert_bytes *ret_answer,
                                                       struct ecert_error *err);
 
+/* ---- looking up ---- */
+
+/* One CAA record (RFC 8659, 4.1). */
+struct ecert_caa_record {
+    bool critical;
+    char *tag;   /* lower case */
+    char *value; /* as it was sent, without bytes that are no text */
+};
+
+struct ecert_caa_records {
+    struct ecert_caa_record *items; /* none: the name has none, or does not exist */
+    size_t n;
+};
+void ecert_caa_records_clear(struct ecert_caa_records *records);
+
+/*
+ * The CAA records of one name (no climbing; aliases are followed by the resolver).  `resolver`:
+ * "192.0.2.53:53", NULL: those of /etc/resolv.conf.  That the name does not exist is no error.
+ * ECERT_E_NETWORK: the server failed or refused (its own word); ECERT_E_TIMEOUT.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_network_caa(struct ecert_network *network,
+                                                     const char *resolver, const char *name,
+                                                     unsigned timeout_ms,
+                                                     struct ecert_caa_records *ret,
+                                                     struct ecert_error *err);
+
+/* Where issued certificates lie in a directory (RFC 4523: userCertificate;binary). */
+struct ecert_search {
+    const char *url;     /* ldap://host[:port] or ldaps://host[:port] */
+    const char *base;    /* distinguished name */
+    const char *filter;  /* RFC 4515, values escaped already */
+    const char *bind_dn; /* NULL: anonymous; else only with ldaps, or to a loopback address */
+    struct ecert_view password;
+    const char *ca_file;
+    size_t max_len; /* bytes of the whole answer */
+    unsigned timeout_ms;
+};
+
+struct ecert_found {
+    struct ecert_bytes *items; /* the values of userCertificate;binary of every entry: DER, if so */
+    size_t n;
+    char **entries; /* the distinguished name of the entry of each */
+};
+void ecert_found_clear(struct ecert_found *found);
+
+/*
+ * Subtree search.  Referrals are not followed: which there were is in ret_notes.  None found is no
+ * error.  ECERT_E_NETWORK: not reached, TLS, bind refused, the server's own words ("No such
+ * object"); ECERT_E_REFUSED: too large, a password without TLS; ECERT_E_TIMEOUT.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_network_search(struct ecert_network *network,
+                                                        const struct ecert_search *search,
+                                                        struct ecert_found *ret,
+                                                        struct ecert_strings *ret_notes,
+                                                        struct ecert_error *err);
+
 /* ---- probing ---- */
 
 /* What one handshake saw. */

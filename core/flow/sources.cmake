@@ -5,6 +5,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/authority.c
   core/flow/authority_anchors.c
   core/flow/authority_keys.c
+  core/flow/authority_read.c
   core/flow/bundle.c
   core/flow/certificate.c
   core/flow/chain.c
@@ -14,17 +15,21 @@ set(ECERT_FLOW_SOURCES
   core/flow/checks.c
   core/flow/checks_chain.c
   core/flow/checks_leaf.c
+  core/flow/checks_order.c
+  core/flow/compare.c
   core/flow/config.c
   core/flow/config_certificate.c
   core/flow/config_check.c
   core/flow/config_keys.c
   core/flow/config_read.c
+  core/flow/config_request.c
   core/flow/config_target.c
   core/flow/config_watch.c
   core/flow/context.c
   core/flow/crls.c
   core/flow/decode.c
   core/flow/decode_forms.c
+  core/flow/decode_mail.c
   core/flow/decode_pem.c
   core/flow/decode_pkcs12.c
   core/flow/decode_text.c
@@ -32,12 +37,15 @@ set(ECERT_FLOW_SOURCES
   core/flow/deploy_prepare.c
   core/flow/deploy_record.c
   core/flow/endpoints.c
+  core/flow/host_name.c
   core/flow/inbox.c
   core/flow/intake.c
   core/flow/items.c
   core/flow/journal.c
   core/flow/key.c
+  core/flow/key_pem.c
   core/flow/look.c
+  core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
   core/flow/network_fetch.c
@@ -51,6 +59,9 @@ set(ECERT_FLOW_SOURCES
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/requests.c
+  core/flow/requests_json.c
+  core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
   core/flow/source.c

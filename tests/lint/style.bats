@@ -28,13 +28,16 @@ setup() {
 }
 
 @test "includes point downwards only" {
-    run grep -rnE '#include "core/(host|flow|monitor|cli|net)/' core/base
+    run grep -rnE '#include "core/(host|flow|issue|monitor|cli|net)/' core/base
     echo "$output"
     [ "$status" -eq 1 ]
-    run grep -rnE '#include "core/(flow|monitor|cli|net)/' core/host
+    run grep -rnE '#include "core/(flow|issue|monitor|cli|net)/' core/host
     echo "$output"
     [ "$status" -eq 1 ]
-    run grep -rnE '#include "core/(monitor|cli)/' core/flow core/net
+    run grep -rnE '#include "core/(issue|monitor|cli)/' core/flow core/net
+    echo "$output"
+    [ "$status" -eq 1 ]
+    run grep -rnE '#include "core/(monitor|cli)/' core/issue
     echo "$output"
     [ "$status" -eq 1 ]
     run grep -rnE '#include "core/cli/' core/monitor
@@ -46,7 +49,7 @@ setup() {
 }
 
 @test "only the command line prints" {
-    run grep -rnE '\b(printf|puts|fputs|fprintf|perror)\(' core/base core/host core/flow core/monitor
+    run grep -rnE '\b(printf|puts|fputs|fprintf|perror)\(' core/base core/host core/flow core/issue core/monitor
     echo "$output"
     [ "$status" -eq 1 ]
 }
@@ -82,7 +85,7 @@ setup() {
 
 @test "every header of the core is included by a unit test or covered by a named system test" {
     local header missing=0
-    for header in core/base/*.h core/host/*.h core/flow/*.h core/monitor/*.h; do
+    for header in core/base/*.h core/host/*.h core/flow/*.h core/issue/*.h core/monitor/*.h; do
         grep -rqF "\"$header\"" tests/unit tests/support && continue
         [ "$header" != core/base/error.h ] || continue # in every header, bytes.h first
         # "# covers: core/flow/intake.h" at the top of a system test that runs it for real

@@ -86,7 +86,7 @@ static const struct wrong {
     {"a key somewhere else", CERTIFICATE("key = { where = \"hsm\"; };"), "2: 'where' must be \"iis\", not \"hsm\""},
     {"a key in IIS and here", CERTIFICATE("key = { where = \"iis\"; file = \"~/key.pem\"; };"), "2: a key with where = \"iis\" is not on this host"},
     {"a key in IIS, a server here", CERTIFICATE("key = { where = \"iis\"; }; targets = (\n{ plugin = \"right\"; } );"), "3: plugin 'right' needs the key on this host, but it is in IIS"},
-    {"an unknown type of source", CERTIFICATE("source = { type = \"ldap\"; };"), "2: 'type' must be \"inbox\" or \"url\", not \"ldap\""},
+    {"an unknown type of source", CERTIFICATE("source = { type = \"ftp\"; };"), "2: 'type' must be \"inbox\", \"url\" or \"ldap\", not \"ftp\""},
     {"a url without an address", CERTIFICATE("source = { type = \"url\"; };"), "2: a source of type \"url\" lacks the key 'url'"},
     {"an address of an inbox", CERTIFICATE("source = { url = \"http://x/\"; };"), "2: 'url' applies to type = \"url\" only"},
     {"an address by ftp", CERTIFICATE("source = { type = \"url\"; url = \"ftp://x/\"; };"), "2: 'url': 'ftp://x/' is not an address (http://, https:// or file:///path)"},
@@ -218,7 +218,7 @@ static void everything_is_read(void **state)
     assert_int_equal(config.n_plugins, 1); /* described once */
     assert_string_equal(ecert_config_plugin(&config, "right")->summary, "right on purpose");
     const struct ecert_certificate_config *second = &config.certificates[1];
-    assert_int_equal(second->key.place, ECERT_KEY_WITH_ISSUED);
+    assert_int_equal(second->key.place, ECERT_KEY_OURS);
     assert_int_equal(second->source.type, ECERT_SOURCE_INBOX);
     assert_true(second->cross_certificate);
 }

@@ -1,0 +1,109 @@
+/*
+ * Backups of keys: a request whose key is lost brings a certificate that nobody can use (CA guide).
+ *
+ * One file per key and place: PLACE/FOLDER-ID.p7m, a CMS EnvelopedData (RFC 5652) in DER, AES-256,
+ * for every recipient's certificate and, where there is a passphrase, for that too
+ * (PasswordRecipientInfo, RFC 3211).  `openssl cms -decrypt` opens it without us:
+ *
+ *   openssl cms -decrypt -inform DER -in FILE -inkey officer.key -recip officer.cer
+ *   openssl cms -decrypt -inform DER -in FILE -pwri_password ...
+ *
+ * What is in it is text: the key as PEM (not encrypted, so that one secret opens the backup), the
+ * CSR as PEM, and request.json between BEGIN/END ECERT REQUEST lines as base64.
+ *
+ * A file is written like all others (new, synced, 0600), read back, and compared; one that is there
+ * already is never replaced by another content.
+ */
+#ifndef ECERT_ISSUE_BACKUP_H
+#define ECERT_ISSUE_BACKUP_H
+
+#include "core/flow/context.h"
+#include "core/flow/requests.h"
+
+/* What opens and closes the backups of one run, read and checked once. */
+struct ecert_backup_kit;
+
+/*
+ * Read recipients' certificates and the passphrase, make sure that each place is a directory that
+ * can be written.  ECERT_E_CONFIG: a recipient that is no certificate, is expired, or has a key
+ * that cannot be encrypted to; ECERT_E_NOT_FOUND / ECERT_E_REFUSED: a place that is missing (a
+ * share that is not mounted: said so) or not trusted; each with its path.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
+                                                         struct ecert_backup_kit **ret,
+                                                         struct ecert_error *err);
+void ecert_backup_kit_close(struct ecert_backup_kit **kit); /* wipes */
+
+/*
+ * Write what is missing of the backups of this request: every place has one afterwards, or
+ * ECERT_E_IO and the sentence says which place has none.  With a passphrase each is opened again
+ * before it counts; with recipients alone that its structure names every recipient.
+ * request->backups is filled in (the caller saves it), also for those places that went well.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
+                                                      const struct ecert_config *config,
+                                                      struct ecert_request *request,
+                                                      struct ecert_error *err);
+
+/* ---- opening ---- */
+
+/* How to open; borrowed.  A recipient's key or a passphrase; both may be empty with a kit's own. */
+struct ecert_backup_opener {
+    struct ecert_view passphrase;
+    struct ecert_view recipient_key; /* PEM or DER */
+    struct ecert_view recipient_key_passphrase;
+};
+
+/* What was in it. */
+struct ecert_backup_content {
+    struct ecert_secret key_pem;
+    uint8_t key_id[ECERT_SHA256_LEN];
+    struct ecert_bytes csr_pem;
+    struct ecert_request request;
+};
+void ecert_backup_content_clear(struct ecert_backup_content *content);
+
+/*
+ * Open one, in a limited child like every outside file.  ECERT_E_CRYPTO: not a backup, damaged, or
+ * made for others (the recipients are named: issuer and serial); key and CSR that do not belong
+ * together.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_read(struct ecert_view file,
+                                                     const struct ecert_backup_opener *opener,
+                                                     struct ecert_backup_content *ret,
+                                                     struct ecert_error *err);
+
+/* What is wrong with a backup. */
+enum ecert_backup_state {
+    ECERT_BACKUP_OPENS,     /* it was opened just now */
+    ECERT_BACKUP_UNCHANGED, /* the bytes that were written; nothing here can open it */
+    ECERT_BACKUP_MISSING,
+    ECERT_BACKUP_CHANGED, /* other bytes than were written */
+    ECERT_BACKUP_SHUT,    /* the right bytes, and what is configured does not open it */
+    ECERT_BACKUP_UNREADABLE,
+};
+
+/*
+ * Look at one backup of a request: its bytes against what was written, and, with a passphrase
+ * (opener, else the configuration's) or a recipient's key, that it opens and holds this request's
+ * key.  `why` is a sentence where it is not OPENS or UNCHANGED.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_check(const struct ecert_config *config,
+                                                      const struct ecert_request *request,
+                                                      const struct ecert_request_backup *backup,
+                                                      const struct ecert_backup_opener *opener,
+                                                      enum ecert_backup_state *ret, char **ret_why,
+                                                      struct ecert_error *err);
+
+/*
+ * Put a request back from a backup: the whole folder where it is missing, the key where only that
+ * is lost or damaged; a file that is there and differs is kept beside it, never overwritten.
+ * *ret_restored: false if everything was there already.  ECERT_E_NOT_FOUND: no certificate of the
+ * configuration has its name (the text says what to write there).  The caller holds the lock.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_restore(const struct ecert_config *config,
+                                                        const struct ecert_backup_content *content,
+                                                        bool *ret_restored,
+                                                        struct ecert_error *err);
+
+#endif
