@@ -5,6 +5,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/authority.c
   core/flow/authority_anchors.c
   core/flow/authority_keys.c
+  core/flow/authority_read.c
   core/flow/bundle.c
   core/flow/certificate.c
   core/flow/chain.c
@@ -33,11 +34,13 @@ set(ECERT_FLOW_SOURCES
   core/flow/deploy_prepare.c
   core/flow/deploy_record.c
   core/flow/endpoints.c
+  core/flow/host_name.c
   core/flow/inbox.c
   core/flow/intake.c
   core/flow/items.c
   core/flow/journal.c
   core/flow/key.c
+  core/flow/key_pem.c
   core/flow/look.c
   core/flow/nearest.c
   core/flow/network.c
@@ -52,6 +55,9 @@ set(ECERT_FLOW_SOURCES
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/requests.c
+  core/flow/requests_json.c
+  core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
   core/flow/source.c
