@@ -1,5 +1,6 @@
 # The issuing side: keys, CSRs, backups, and the people in between.
 set(ECERT_ISSUE_SOURCES
+  core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c
   core/issue/new_key.c
