@@ -50,6 +50,18 @@ static void format(char **ret, const char *folder, const char *name)
     assert_int_equal(ecert_text_format(ret, &err, "%s/%s", folder, name), ECERT_OK);
 }
 
+/* The one who can open the backups: that costs a test less than a passphrase. */
+static void add_recipient(struct request_fixture *f, const X509 *certificate)
+{
+    struct ecert_bytes pem = test_certificate_pem(certificate);
+    char *path = test_file_write(f->folder, "officer.cer", ecert_bytes_view(&pem), 0644);
+    struct ecert_error err = {0};
+
+    assert_int_equal(ecert_strings_add(&f->config.backup.recipients, path, &err), ECERT_OK);
+    ecert_bytes_clear(&pem);
+    free(path);
+}
+
 static void write_authority(struct request_fixture *f)
 {
     static const char profile[] = "name = \"Hongkong Post\";\n"
@@ -62,6 +74,10 @@ static void write_authority(struct request_fixture *f)
     struct ecert_buffer text = {0};
 
     ecert_buffer_printf(&text, profile, f->folder);
+    X509 *officer =
+        test_certificate_make(&(struct test_certificate){.key = key, .common_name = "officer"});
+    add_recipient(f, officer);
+    X509_free(officer);
     free(test_file_write(f->folder, "root.pem", ecert_bytes_view(&pem), 0600));
     free(test_file_write(f->folder, "hk.conf", ecert_buffer_view(&text), 0600));
     ecert_buffer_clear(&text);
@@ -107,8 +123,6 @@ void request_fixture_make(struct request_fixture *f, size_t n)
     f->config.organization.name = strdup("My Organisation Limited");
     f->config.organization.chinese_name = strdup("我的機構有限公司");
     f->config.backup.wanted = true;
-    f->config.backup.passphrase_file =
-        test_file_write(f->folder, "passphrase", ecert_view_of("open sesame\n"), 0600);
     assert_int_equal(ecert_strings_add(&f->config.backup.places, f->place, &err), ECERT_OK);
     assert_int_equal(ecert_strings_add(&f->config.backup.places, f->second_place, &err), ECERT_OK);
     f->context.config = &f->config; /* without a network: nothing here asks it */

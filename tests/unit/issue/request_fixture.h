@@ -23,7 +23,7 @@ struct request_fixture {
     struct ecert_error err;
 };
 
-/* n certificates w0.myserver.com, w1... with EC keys; backups under a passphrase at both places. */
+/* n certificates w0.myserver.com, w1... with EC keys; backups to one recipient at both places. */
 void request_fixture_make(struct request_fixture *f, size_t n);
 void request_fixture_clear(struct request_fixture *f);
 
