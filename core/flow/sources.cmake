@@ -15,6 +15,8 @@ set(ECERT_FLOW_SOURCES
   core/flow/checks.c
   core/flow/checks_chain.c
   core/flow/checks_leaf.c
+  core/flow/checks_order.c
+  core/flow/compare.c
   core/flow/config.c
   core/flow/config_certificate.c
   core/flow/config_check.c

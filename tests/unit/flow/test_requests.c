@@ -260,12 +260,12 @@ static void test_given_id(void **state)
 static void test_left_over(void **state)
 {
     ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
-    ECERT_AUTO(ecert_auto_free) char *id = added(*state, &pki.key_pem);
     ECERT_AUTO(ecert_auto_free)
     char *folder = path_of(*state, AT "." ID "-2.ecert-0123456789ABCDEF");
     ECERT_AUTO(ecert_auto_free) char *file = NULL;
     struct ecert_error err = {0};
 
+    free(added(*state, &pki.key_pem));
     assert_int_equal(ecert_fs_make_directories(folder, 0700, &err), ECERT_OK);
     free(test_file_write(folder, "privkey.pem", ecert_view_of("half a key"), 0600));
     file = test_file_write(*state, AT ID "/.request.json.ecert-0123456789ABCDEF",
@@ -377,9 +377,9 @@ static void test_another_name(void **state)
     ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
     ECERT_AUTO(ecert_request_clear) struct ecert_request request = new_request();
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
-    ECERT_AUTO(ecert_auto_free) char *id = added(*state, &pki.key_pem);
     struct ecert_error err = {0};
 
+    free(added(*state, &pki.key_pem));
     request.id = text("20200101T000000Z");
     assert_int_equal(ecert_request_to_json(&request, &json, &err), ECERT_OK);
     free(test_file_write(*state, AT ID "/request.json", ecert_bytes_view(&json), 0600));
