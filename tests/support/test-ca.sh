@@ -9,7 +9,7 @@
 #       --alt NAME            one more subject alternative name (repeatable)
 #       --key FILE            for this key; else one is made: --rsa (default) or --ec
 #       --csr FILE            what this request asks for: its subject and its key
-#       --organisation TEXT   O, other than that of the request
+#       --organization TEXT   O, other than that of the request
 #       --days N              validity (default 199), or
 #       --not-before T, --not-after T                 each YYYYMMDDHHMMSSZ
 #       --policy OID          the CA's policy (default 1.3.6.1.4.1.16030.1.7.16)
@@ -37,7 +37,8 @@ unset OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
 umask 077
 
 readonly ARC=1.3.6.1.4.1.16030.1.7
-readonly ORGANISATION="/C=HK/ST=Hong Kong/L=Hong Kong/O=Test Post"
+readonly PLACE="/C=HK/ST=Hong Kong/L=Hong Kong"
+readonly ORGANISATION="$PLACE/O=Test Post"
 readonly END=20420602000000Z # far away: an expired CA is a matter for unit tests
 
 fail() {
@@ -298,7 +299,7 @@ issue() {
         --alt) names+=("$2") ;;
         --key) key=$2 ;;
         --csr) csr=$2 ;;
-        --organisation) subject=(-subj "${ORGANISATION%/O=*}/O=$2/CN=$name") ;;
+        --organization) subject=(-subj "$PLACE/O=$2/CN=$name") ;;
         --days) days=$2 ;;
         --not-before) from=$2 ;;
         --not-after) until=$2 ;;
