@@ -4,6 +4,7 @@ set(ECERT_ISSUE_SOURCES
   core/issue/backup_check.c
   core/issue/backup_cms.c
   core/issue/backup_open.c
+  core/issue/backup_restore.c
   core/issue/new_key.c
   core/issue/new_key_pem.c
 )
