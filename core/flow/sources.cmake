@@ -42,6 +42,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/key.c
   core/flow/key_pem.c
   core/flow/look.c
+  core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
   core/flow/network_fetch.c
