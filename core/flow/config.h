@@ -163,6 +163,7 @@ struct ecert_reminders_config {
     bool journal_is_chosen;       /* true, and the configuration says so */
     struct ecert_strings escalation;
     int escalate_from;                         /* days; default 7 */
+    int requests_after;                        /* days that a request may wait; default 7 */
     char *language;                            /* default "en" */
     struct ecert_days thresholds;              /* of certificates */
     struct ecert_days subscription_thresholds; /* of subscriptions */

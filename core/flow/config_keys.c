@@ -237,6 +237,8 @@ static const struct ecert_config_key reminders_keys[] = {
     KEY(OF, escalation, false, NULL, ecert_config_is_email,
         "e-mail addresses that are told too when it becomes urgent"),
     KEY(OF, escalate_from, false, "7", NULL, "so many days before the end it is urgent"),
+    KEY(OF, requests_after, false, "7", NULL,
+        "so many days a request may wait for its certificate before somebody is told"),
     KEY(OF, language, false, "en", ecert_config_is_language,
         "\"en\" or \"zh_HK\", for whom 'contacts' gives no other"),
     KEY(OF, thresholds, false, "by the lifetime of the certificate", NULL,

@@ -363,6 +363,7 @@ static void read_reminders(struct ecert_config_reader *reader, const config_sett
 
     reminders->journal = true;
     reminders->escalate_from = 7;
+    reminders->requests_after = 7;
     ecert_config_read_group(reader, group, &ecert_config_reminders_table, reminders);
     set_default(reader, &reminders->language, "en");
     set_default(reader, &reminders->digest, "monday");

@@ -84,9 +84,10 @@ enum ecert_backup_state {
 };
 
 /*
- * Look at one backup of a request: its bytes against what was written, and, with a passphrase
- * (opener, else the configuration's) or a recipient's key, that it opens and holds this request's
- * key.  `why` is a sentence where it is not OPENS or UNCHANGED.
+ * Look at one backup of a request: its bytes against what was written (all that is done with
+ * `opener` NULL), and, with a passphrase (opener, else the configuration's) or a recipient's key,
+ * that it opens and holds this request's key.  `why` is a sentence where it is not OPENS or
+ * UNCHANGED.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_check(const struct ecert_config *config,
                                                       const struct ecert_request *request,

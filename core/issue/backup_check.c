@@ -69,7 +69,7 @@ static enum ecert_status look(const struct ecert_config *config,
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
-    struct ecert_backup_opener opener = *given;
+    struct ecert_backup_opener opener = {0};
     struct ecert_error why = {0};
     char sha256[ECERT_SHA256_HEX_LEN];
 
@@ -81,6 +81,9 @@ static enum ecert_status look(const struct ecert_config *config,
                    "these are not the bytes that were written; 'ecert backup' writes another one "
                    "beside it",
                    err);
+    if (given == NULL)
+        return ECERT_OK;
+    opener = *given;
     if (given->passphrase.len == 0 && given->recipient_key.len == 0) {
         if (ecert_passphrase_find(config->backup.passphrase_file,
                                   &config->backup.passphrase_command, &passphrase, err) != ECERT_OK)
@@ -97,7 +100,7 @@ enum ecert_status ecert_backup_check(const struct ecert_config *config,
                                      enum ecert_backup_state *ret, char **ret_why,
                                      struct ecert_error *err)
 {
-    struct verdict verdict = {0};
+    struct verdict verdict = {.state = ECERT_BACKUP_UNCHANGED};
 
     if (look(config, request, backup, opener, &verdict, err) != ECERT_OK) {
         free(verdict.why);

@@ -23,6 +23,8 @@
     X(ECERT_WATCHED_CRL, "crl")                       /* a list that an authority relies on */ \
     X(ECERT_WATCHED_SUBSCRIPTION, "subscription")     /* paid for until this day */            \
     X(ECERT_WATCHED_ORGANISATIONAL, "organisational") /* opens the CA's on-line renewal */     \
+    X(ECERT_WATCHED_REQUEST, "request")               /* a key that waits for the CA */        \
+    X(ECERT_WATCHED_BACKUP, "backup")                 /* the copy of a key */                  \
     X(ECERT_WATCHED_INBOX, "inbox")                   /* an issued file that is not taken */   \
     X(ECERT_WATCHED_UNIT, "unit")                     /* a unit of systemd: remind --failed */
 
@@ -64,6 +66,8 @@ int ecert_urgency_compare(enum ecert_urgency a, enum ecert_urgency b);
     X(ECERT_CONDITION_REVOKED, "revoked", ECERT_URGENCY_CRITICAL)                             \
     X(ECERT_CONDITION_REVOCATION_UNKNOWN, "revocation-unknown", ECERT_URGENCY_UNKNOWN)        \
     X(ECERT_CONDITION_NOT_ISSUED, "not-issued", ECERT_URGENCY_DUE)                            \
+    X(ECERT_CONDITION_PENDING, "pending", ECERT_URGENCY_DUE)                                  \
+    X(ECERT_CONDITION_NOT_BACKED_UP, "not-backed-up", ECERT_URGENCY_DUE)                      \
     X(ECERT_CONDITION_NOT_DEPLOYED, "not-deployed", ECERT_URGENCY_DUE)                        \
     X(ECERT_CONDITION_WAITING, "waiting", ECERT_URGENCY_DUE)                                  \
     X(ECERT_CONDITION_FAILED, "failed", ECERT_URGENCY_CRITICAL) /* of a unit: see its journal */

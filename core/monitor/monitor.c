@@ -241,6 +241,7 @@ enum ecert_status ecert_monitor_run(struct ecert_context *context,
     ECERT_TRY(monitor_select_targets(&monitor, err));
     ECERT_TRY(monitor_authorities(&monitor, err));
     ECERT_TRY(monitor_certificates(&monitor, err));
+    ECERT_TRY(monitor_requests(&monitor, err));
     ECERT_TRY(monitor_targets(&monitor, err));
     ECERT_TRY(monitor_tell_chains(&monitor, err));
     ECERT_TRY(monitor_tell_unknown(&monitor, err));

@@ -312,6 +312,21 @@ static enum ecert_status tell_certificate(struct monitor *monitor,
     return monitor_tell(monitor, &finding, err);
 }
 
+/* Is a request pending?  Where that cannot be told, it is said by monitor_requests(). */
+static bool is_asked_for(const struct monitor *monitor,
+                         const struct ecert_certificate_config *entry)
+{
+    struct ecert_requests *requests = NULL;
+    struct ecert_error told_later = {0};
+
+    if (ecert_context_requests(monitor->context, entry, &requests, &told_later) != ECERT_OK)
+        return false;
+    for (size_t i = 0; i < requests->n; i++)
+        if (ecert_request_is_pending(&requests->items[i]))
+            return true;
+    return false;
+}
+
 /* What is on disk of the newest generation; what is not as it should be is told. */
 static enum ecert_status look_at(struct monitor *monitor,
                                  const struct ecert_certificate_config *entry,
@@ -324,6 +339,8 @@ static enum ecert_status look_at(struct monitor *monitor,
 
     if (number == 0 && ecert_store_newest(state_dir, entry->name, &number, &why) != ECERT_OK)
         return tell_broken(monitor, entry, 0, &why, err);
+    if (number == 0 && is_asked_for(monitor, entry))
+        return ECERT_OK; /* the request is told */
     if (number == 0) {
         ECERT_TRY(begin(entry, 0, &finding, err));
         finding.condition = ECERT_CONDITION_NOT_ISSUED;

@@ -4,6 +4,7 @@
  *   monitor_authorities.c   which roots and CRLs are there?
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
+ *   monitor_requests.c      what is asked for, and are the copies of its keys good?
  *   monitor_key.c           has the newest generation its private key?
  *   monitor_targets.c       what has each target, and what does its live server serve?
  *   monitor_watches.c       what is in the watched files?
@@ -195,6 +196,13 @@ ECERT_MUST_CHECK enum ecert_status monitor_read_chain(struct monitor *monitor, c
 ECERT_MUST_CHECK enum ecert_status monitor_tell_chains(const struct monitor *monitor,
                                                        struct ecert_error *err);
 void monitor_certificates_clear(struct monitor *monitor);
+
+/* ---- monitor_requests.c ---- */
+
+/* Tell every pending request, and every copy of a key that is still needed; behind the
+ * certificates. */
+ECERT_MUST_CHECK enum ecert_status monitor_requests(const struct monitor *monitor,
+                                                    struct ecert_error *err);
 
 /* ---- monitor_key.c ---- */
 

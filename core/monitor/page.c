@@ -254,9 +254,25 @@ static void add_served(struct ecert_buffer *out, const struct sorted *sorted)
 
 static bool is_pending(const struct ecert_finding *finding)
 {
-    return finding->condition == ECERT_CONDITION_NOT_ISSUED ||
+    return finding->watched == ECERT_WATCHED_REQUEST ||
+           finding->condition == ECERT_CONDITION_NOT_ISSUED ||
            finding->condition == ECERT_CONDITION_NOT_DEPLOYED ||
            finding->condition == ECERT_CONDITION_WAITING;
+}
+
+/* Of a request: since when, which "fine" does not say. */
+static void add_pending_words(struct ecert_buffer *out, const struct ecert_finding *finding,
+                              int64_t now)
+{
+    add_state(out, finding, now);
+    if (finding->watched != ECERT_WATCHED_REQUEST)
+        return;
+    ecert_buffer_add_text(out, " · ");
+    add_sentence(out, finding->where);
+    if (finding->detail == NULL)
+        return;
+    ecert_buffer_add_text(out, " · ");
+    add_sentence(out, finding->detail);
 }
 
 static void add_pending(struct ecert_buffer *out, const struct sorted *sorted)
@@ -270,7 +286,7 @@ static void add_pending(struct ecert_buffer *out, const struct sorted *sorted)
         ecert_buffer_add_text(out, rows++ == 0 ? "<ul>\n<li>" : "<li>");
         ecert_html_text(out, sorted->list[i]->name);
         ecert_buffer_add_text(out, ": ");
-        add_state(out, sorted->list[i], sorted->page->now);
+        add_pending_words(out, sorted->list[i], sorted->page->now);
         ecert_buffer_add_text(out, "</li>\n");
     }
     if (rows > 0)

@@ -29,6 +29,10 @@ const char *ecert_words_watched(enum ecert_watched watched)
         return ecert_words("subscription");
     case ECERT_WATCHED_ORGANISATIONAL:
         return ecert_words("e-Cert (Organisational) of the Authorised Representative");
+    case ECERT_WATCHED_REQUEST:
+        return ecert_words("request to the CA");
+    case ECERT_WATCHED_BACKUP:
+        return ecert_words("backup of a key");
     case ECERT_WATCHED_INBOX:
         return ecert_words("file in the inbox");
     case ECERT_WATCHED_UNIT:
@@ -202,6 +206,10 @@ static const char *fixed_state(enum ecert_condition condition)
         return ecert_words("whether it was revoked cannot be told");
     case ECERT_CONDITION_NOT_ISSUED:
         return ecert_words("no issued certificate has been taken yet");
+    case ECERT_CONDITION_PENDING:
+        return ecert_words("the certificate has not come back from the CA yet");
+    case ECERT_CONDITION_NOT_BACKED_UP:
+        return ecert_words("its key has no backup, and it was not shown");
     case ECERT_CONDITION_NOT_DEPLOYED:
         return ecert_words("the newest certificate is not deployed");
     case ECERT_CONDITION_WAITING:
@@ -232,8 +240,17 @@ static const char *state_of_kind(const struct ecert_finding *finding)
                    ? ecert_words("its files cannot be used as they are")
                    : ecert_words("changed or damaged since it was taken");
     }
+    if (finding->watched == ECERT_WATCHED_REQUEST) {
+        if (finding->condition == ECERT_CONDITION_MISSING)
+            return ecert_words("its key is not there any more");
+        return finding->condition == ECERT_CONDITION_UNREADABLE
+                   ? ecert_words("its files cannot be used as they are")
+                   : ecert_words("its files are damaged");
+    }
     if (finding->condition != ECERT_CONDITION_UNDECODABLE)
         return NULL;
+    if (finding->watched == ECERT_WATCHED_BACKUP)
+        return ecert_words("is not the copy that was written, or does not open");
     if (finding->watched == ECERT_WATCHED_SUBSCRIPTION)
         return ecert_words("the day of its end cannot be understood");
     return finding->watched == ECERT_WATCHED_ENDPOINT ? ecert_words("cannot be understood") : NULL;

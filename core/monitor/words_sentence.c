@@ -53,6 +53,11 @@ static const char *const sentences[] = {
     _("its settings were changed since"),
     _("generation %s is to be deployed again"),
     _("its dates cannot be read"),
+    _("asked for on %s"),
+    _("made on %s, and never shown"),
+    _("'%s' is not there; is the share mounted? If it is lost, 'ecert backup' writes it again"),
+    _("these are not the bytes that were written; 'ecert backup' writes another one beside it"),
+    _("it opens, and holds the key of another request"),
     _("valid from %s; `ecert run` takes it then"),
     _("the private key '%s' is empty; put the one that belongs to the certificate back"),
     _("the private key '%s' is not a regular file; put the one that belongs to the certificate back"),
@@ -91,6 +96,8 @@ static const char *const sentences[] = {
 
     /* where: monitor*.c */
     _("no generation"),
+    _("its requests"),
+    _("request %s"),
     _("generation %s"),
     _("chain of %s and %s more"),
     _("chain of %s"),
