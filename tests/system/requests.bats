@@ -151,6 +151,37 @@ says() {
     [ "$(of_request $ID generation)" = 1 ]
 }
 
+@test "kill -9 before each single change of the file system: the next run ends what was begun" {
+    gcc -shared -fPIC -o "$W/die_at.so" "$ROOT/tests/support/die_at.c" -ldl
+    make_request $ID open
+    answer $ID issued
+    drop "$W/issued.cer"
+    cp -a "$W/state" "$W/before"
+    local at died=0
+    for at in $(seq 100); do
+        rm -rf "$W/state"
+        cp -a "$W/before" "$W/state"
+        status=0
+        { # the shell's own word about the death goes into the file, too
+            ECERT_DIE_AT=$at LD_PRELOAD=$W/die_at.so ecert --quiet fetch || status=$?
+        } >"$W/out" 2>&1
+        if [ "$status" -eq 0 ]; then break; fi
+        [ "$status" -eq 137 ] || { echo "at $at: code $status" && cat "$W/out" && return 1; }
+        died=$((died + 1))
+        echo "killed before change $at"
+        fetch 0
+        has_generation 1 "$W/issued.cer" $ID
+        [ "$(generations)" = 1 ]
+        [ "$(of_request $ID state)" = issued ]
+        [ "$(of_request $ID generation)" = 1 ]
+        [ ! -e "$W/state/inbox/issued.cer" ]
+        [ -z "$(find "$W/state/certificates" -name '.*.ecert-*')" ]
+    done
+    echo "$died places to die in"
+    [ "$died" -ge 10 ]
+    [ "$status" -eq 0 ]
+}
+
 @test "issued for a key that nobody has: its names, and the requests that still wait" {
     make_request $ID open
     test_ca issue "$W/ca" "$NAME" --alt myserver.com --ec --out "$W/wrong"
