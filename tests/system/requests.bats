@@ -136,6 +136,32 @@ says() {
     [ "$(of_request 20261102T080000Z state)" = open ]
 }
 
+@test "a key that is used again: the certificate that is here does not answer the later request" {
+    make_request $ID open
+    answer $ID issued
+    drop "$W/issued.cer"
+    fetch 0
+    cp -a "$REQUESTS/$ID" "$W/earlier"
+    make_request 20261102T080000Z open 'import time
+r["created"] = int(time.time()) + 60
+r["reused"] = True
+r.update({k: json.load(open(to + "/../'$ID'/request.json"))[k] for k in ("key_id", "csr_sha256")})'
+    cp "$REQUESTS/$ID/privkey.pem" "$REQUESTS/$ID/request.csr" "$REQUESTS/20261102T080000Z/"
+    drop "$W/issued.cer"
+    fetch 0
+    [ "$(generations)" = 1 ]
+    [ "$(of_request 20261102T080000Z state)" = open ]
+    same "$(snapshot "$W/earlier" | grep -o '^[0-9a-f]\{64\}')" \
+        "$(snapshot "$REQUESTS/$ID" | grep -o '^[0-9a-f]\{64\}')"
+    answer $ID later
+    drop "$W/later.cer"
+    fetch 0
+    [ "$(generations)" = 2 ]
+    [ "$(of_request 20261102T080000Z state)" = issued ]
+    [ "$(of_request 20261102T080000Z generation)" = 2 ]
+    [ "$(of_request $ID generation)" = 1 ]
+}
+
 @test "a run that ended before the request was marked: the next one marks it" {
     make_request $ID open
     answer $ID issued
@@ -216,6 +242,24 @@ says() {
     cp "$W/lost.pem" "$REQUESTS/$ID/privkey.pem"
     fetch 0
     has_generation 1 "$W/issued.cer" $ID
+}
+
+@test "an encrypted key is opened with the passphrase of the configuration" {
+    make_request $ID open
+    answer $ID issued
+    cp "$REQUESTS/$ID/privkey.pem" "$W/plain.pem"
+    openssl pkcs8 -topk8 -in "$W/plain.pem" -passout pass:'correct horse' \
+        -out "$REQUESTS/$ID/privkey.pem"
+    drop "$W/issued.cer"
+    fetch 1
+    says "request $ID" "is encrypted and no passphrase is given"
+    [ -f "$W/state/inbox/issued.cer" ]
+    printf 'correct horse\n' >"$W/passphrase"
+    chmod 600 "$W/passphrase"
+    KEY="passphrase_file = \"$W/passphrase\"" write_config
+    fetch 0
+    cmp <(openssl pkey -in "$(generation 1)/privkey.pem") <(openssl pkey -in "$W/plain.pem")
+    [ "$(of_request $ID state)" = issued ]
 }
 
 @test "a damaged request.json: its certificate still finds the key; the other requests are untouched" {
