@@ -118,7 +118,7 @@ static enum ecert_status collect_names(const struct ecert_match *match, struct e
 
     ECERT_TRY(ecert_strings_add(names, entry->name, err));
     ECERT_TRY(ecert_strings_add_all(names, ecert_strings_array(&entry->names), err));
-    for (size_t i = 0; match->request != NULL && i < match->request->names.len; i++)
+    for (size_t i = 0; match->answers && i < match->request->names.len; i++)
         if (!ecert_strings_contain(names, match->request->names.items[i]))
             ECERT_TRY(ecert_strings_add(names, match->request->names.items[i], err));
     return ECERT_OK;
@@ -130,7 +130,7 @@ static struct ecert_order order_of(const struct ecert_config *config,
 {
     const struct ecert_request *request = match->request;
 
-    if (request != NULL && request->authority != NULL)
+    if (match->answers && request->authority != NULL)
         return (struct ecert_order){request->organization, request->chinese_organization,
                                     request->validation};
     return (struct ecert_order){config->organization.name, config->organization.chinese_name,
@@ -193,7 +193,7 @@ static enum ecert_status examine(struct ecert_context *context,
         .anchor = examined->anchor,
         .key_id = key_id,
         .names = ecert_strings_array(&examined->names),
-        .requested = match->request != NULL,
+        .requested = match->answers,
         .order = &examined->order,
         .newest = examined->newest.leaf,
         .crls = crls,
@@ -249,6 +249,8 @@ static enum ecert_status check_request(const struct ecert_config *config,
         return ECERT_OK;
     if (ecert_requests_key_file(config->state_dir, request, &key, err) != ECERT_OK)
         return no_key_of(request, err);
+    if (!match->answers)
+        return ECERT_OK;
     return ecert_strings_printf(notes, err, "it was issued for request %s%s", request->id,
                                 request->state == ECERT_REQUEST_CANCELLED
                                     ? ", which was cancelled; it is taken nevertheless"
@@ -343,8 +345,7 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     result->generation = facts.number;
     result->not_after = facts.not_after;
     memcpy(result->sha256, facts.sha256, sizeof result->sha256);
-    return match->request == NULL ? ECERT_OK
-                                  : mark_issued(context->config, match->request, result, err);
+    return match->answers ? mark_issued(context->config, match->request, result, err) : ECERT_OK;
 }
 
 /* Does nothing stand against it but that its time has not come? */

@@ -35,9 +35,10 @@ void ecert_intake_result_clear(struct ecert_intake_result *result);
 /*
  * Take one file.  ECERT_E_CRYPTO, ECERT_E_REFUSED, ECERT_E_NOT_FOUND (matches no configured key):
  * the file itself is the reason, it will not do tomorrow either.  ECERT_E_NETWORK, ECERT_E_TIMEOUT,
- * ECERT_E_IO, ECERT_E_NOMEM, ECERT_E_CONFIG: try again when that is mended.  ECERT_E_CHANGED: try
- * again, the key was replaced meanwhile.  A file against which nothing stands but that its time has
- * not come (tomorrow's certificate, or a wrong clock) is no failure: ECERT_OK, and `early` is set.
+ * ECERT_E_IO, ECERT_E_NOMEM, ECERT_E_CONFIG (also a request whose key is lost): try again when that
+ * is mended.  ECERT_E_CHANGED: try again, the key was replaced meanwhile.  A file against which
+ * nothing stands but that its time has not come (tomorrow's certificate, or a wrong clock) is no
+ * failure: ECERT_OK, and `early` is set.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_intake(struct ecert_context *context,
                                                 const struct ecert_intake_file *file,

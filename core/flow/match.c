@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/flow/certificate.h"
 #include "core/flow/decode_forms.h"
+#include "core/flow/store.h"
 
 #define NAMES_SHOWN    5
 #define REQUESTS_SHOWN 3
@@ -77,11 +77,32 @@ static enum ecert_status find_request(struct ecert_context *context,
         const unsigned rank = 1u + (ecert_request_is_pending(request) ? 2u : 0) +
                               (ecert_certificate_covers(candidate->leaf, entry->name) ? 1u : 0);
         if (rank > best)
-            *ret = (struct ecert_match){entry, &requests->items[request - requests->items]};
+            *ret = (struct ecert_match){.certificate = entry,
+                                        .request = &requests->items[request - requests->items]};
         as_good = rank > best ? NULL : rank == best ? entry : as_good;
         best = rank > best ? rank : best;
     }
     return as_good == NULL ? ECERT_OK : is_shared(ret->certificate, as_good, err);
+}
+
+/*
+ * With `policy = "reuse"` a key has several certificates: the one that is here already, and that a
+ * source hands out at every run, does not answer a request that was made after it came.
+ */
+static bool was_here_before(const struct ecert_config *config, const struct ecert_match *match,
+                            const struct ecert_candidate *candidate)
+{
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    const char *name = match->certificate->name;
+    struct ecert_error ignored = {0};
+    char sha256[ECERT_SHA256_HEX_LEN];
+    unsigned newest = 0;
+
+    ecert_certificate_sha256(candidate->leaf, sha256);
+    return ecert_store_newest(config->state_dir, name, &newest, &ignored) == ECERT_OK &&
+           newest > 0 &&
+           ecert_store_facts(config->state_dir, name, newest, &facts, &ignored) == ECERT_OK &&
+           strcmp(facts.sha256, sha256) == 0 && facts.imported < match->request->created;
 }
 
 /* ---- configured keys ---- */
@@ -220,6 +241,7 @@ enum ecert_status ecert_match_find(struct ecert_context *context,
                                ret_notes, err));
     if (match.certificate == NULL)
         return matches_none(context, candidate, only, &problems, err);
+    match.answers = match.request != NULL && !was_here_before(context->config, &match, candidate);
     *ret = match;
     return ECERT_OK;
 }

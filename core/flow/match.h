@@ -25,6 +25,8 @@ int ecert_candidate_carried_key(const struct ecert_candidate *candidate);
 struct ecert_match {
     const struct ecert_certificate_config *certificate;
     struct ecert_request *request; /* of the context; NULL: none has this key */
+    bool answers; /* false: none, or the certificate was here before the request was made, which
+                     uses an earlier certificate's key again */
 };
 
 /*
