@@ -48,6 +48,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
+  core/flow/network_caa.c
   core/flow/network_fetch.c
   core/flow/network_probe.c
   core/flow/network_send.c
