@@ -58,7 +58,7 @@ static enum ecert_status with_subscription(int64_t now, int64_t end, const char 
                                  "%s",
                                  subscription, day);
     }
-    if (over > end + NEAR) {
+    if (over / DAY - end / DAY > NEAR / DAY) { /* whole days, as both are said */
         ret->kind = ECERT_REQUEST_REISSUE;
         return ecert_text_format(&ret->why, err,
                                  "the subscription goes on until %s, and the present certificate "
