@@ -48,7 +48,8 @@ struct ecert_app {
     struct ecert_config config;
     struct ecert_context context;
     int lock_fd;
-    json_t *json; /* the object that --json prints; NULL without it */
+    struct ecert_strings operands; /* of options.args, where they name certificates */
+    json_t *json;                  /* the object that --json prints; NULL without it */
 };
 
 /* The exit code that goes with a status. */
