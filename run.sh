@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 BUILD_PACKAGES=(gcc g++ cmake make pkg-config libssl-dev libcurl4-openssl-dev libconfig-dev
-    libjansson-dev libidn2-dev libseccomp-dev ca-certificates gettext)
+    libc-ares-dev libjansson-dev libidn2-dev libldap-dev libseccomp-dev ca-certificates gettext)
 DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
 TEST_PACKAGES=(clang clang-format bats libcmocka-dev nginx apache2 openssl libnss3-tools gnutls-bin
     valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light
-    slapd systemd chromium python3-websocket jq)
+    slapd nsd systemd chromium python3-websocket jq)
 BENCH_PACKAGES=(nginx apache2 openssl time python3 certbot python3-certbot-nginx
     python3-certbot-apache python3-cryptography iproute2 util-linux)
 

@@ -43,7 +43,8 @@ static enum ecert_status prepare_state(struct ecert_app *app, const struct ecert
 
     if ((command->needs & ECERT_COMMAND_STATE) != 0)
         ECERT_TRY(ecert_store_prepare(app->config.state_dir, err));
-    if ((command->needs & ECERT_COMMAND_LOCK) != 0) {
+    /* `request --list` only looks, and need not wait for a run */
+    if ((command->needs & ECERT_COMMAND_LOCK) != 0 && !app->options.list) {
         ECERT_TRY(ecert_text_format(&lock, err, "%s/lock", app->config.state_dir));
         ECERT_TRY(ecert_lock_take(lock, lock_wait_ms(command), &app->lock_fd, err));
         if (ecert_lock_is_after_crash(app->lock_fd))

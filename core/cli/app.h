@@ -38,6 +38,8 @@ struct ecert_options {
     const char *failed;
     const char *until, *note;
     const char *language;
+    bool all, another, no_backup, no_caa, new_header, cancel, list;
+    const char *reason, *sheet, *id;
     const char *const *args; /* operands, NULL-ended */
 };
 
@@ -96,6 +98,7 @@ int ecert_cmd_check(struct ecert_app *app);
 int ecert_cmd_remind(struct ecert_app *app);
 int ecert_cmd_ack(struct ecert_app *app);
 int ecert_cmd_report(struct ecert_app *app);
+int ecert_cmd_request(struct ecert_app *app);
 int ecert_cmd_plugins(struct ecert_app *app);
 int ecert_cmd_config(struct ecert_app *app);
 

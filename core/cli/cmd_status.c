@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/cli/reminding.h"
+#include "core/cli/requesting.h"
 #include "core/flow/certificate.h"
 #include "core/flow/deploy.h"
 #include "core/flow/endpoints.h"
@@ -237,7 +238,7 @@ int ecert_cmd_status(struct ecert_app *app)
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
     ECERT_AUTO(ecert_endpoints_clear) struct ecert_endpoints live = {0};
     struct ecert_error err = {0};
-    json_t *list = json_array(), *certificates = json_array();
+    json_t *list = json_array(), *certificates = json_array(), *requests = json_array();
     const struct ecert_certificate_config *shown = NULL;
     size_t unreadable = 0;
 
@@ -246,11 +247,15 @@ int ecert_cmd_status(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         json_decref(list);
         json_decref(certificates);
+        json_decref(requests);
         return ecert_exit_of(err.status);
     }
     for (size_t i = 0, first = 0; i < deployments.n; i++) {
-        if (deployments.items[i].certificate != shown)
+        if (deployments.items[i].certificate != shown) {
             unreadable += show_certificate(app, deployments.items[i].certificate, certificates);
+            unreadable +=
+                ecert_request_status(app, deployments.items[i].certificate->name, requests);
+        }
         shown = deployments.items[i].certificate;
         unreadable += show_target(app, &deployments.items[i], &live, first, list);
         first += deployments.items[i].state.n_probes;
@@ -259,6 +264,7 @@ int ecert_cmd_status(struct ecert_app *app)
     unreadable += ecert_report_owed(app);
     ecert_tell(app, "certificates", certificates);
     ecert_tell(app, "targets", list);
+    ecert_tell(app, "requests", requests);
     /* what stands badly is told, not failed; what could not be told is */
     return unreadable == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }

@@ -203,7 +203,9 @@ static void read_choice(struct ecert_config_reader *reader, const config_setting
             return;
         }
         if (choices[i][0] != '\0') {
-            ecert_buffer_printf(&words, "%s\"%s\"", first ? "" : " or ", choices[i]);
+            const char *join = choices[i + 1] == NULL ? " or " : ", ";
+
+            ecert_buffer_printf(&words, "%s\"%s\"", first ? "" : join, choices[i]);
             first = false;
         }
     }

@@ -29,6 +29,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/crls.c
   core/flow/decode.c
   core/flow/decode_forms.c
+  core/flow/decode_mail.c
   core/flow/decode_pem.c
   core/flow/decode_pkcs12.c
   core/flow/decode_text.c
@@ -44,8 +45,10 @@ set(ECERT_FLOW_SOURCES
   core/flow/key.c
   core/flow/key_pem.c
   core/flow/look.c
+  core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
+  core/flow/network_caa.c
   core/flow/network_fetch.c
   core/flow/network_probe.c
   core/flow/network_send.c

@@ -1,9 +1,11 @@
 # The issuing side: keys, CSRs, backups, and the people in between.
 set(ECERT_ISSUE_SOURCES
+  core/issue/awaited.c
   core/issue/backup.c
   core/issue/backup_check.c
   core/issue/backup_cms.c
   core/issue/backup_open.c
+  core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c
   core/issue/new_key.c
@@ -14,4 +16,6 @@ set(ECERT_ISSUE_SOURCES
   core/issue/request_key.c
   core/issue/request_kind.c
   core/issue/request_prepare.c
+  core/issue/sheet.c
+  core/issue/sheet_html.c
 )
