@@ -3,7 +3,8 @@
 
 1,000 RSA 2048 requests, each synced to disk and backed up to one recipient at one place before its
 CSR is shown, against `openssl req -new -newkey` in a loop, which does neither. The loop is sampled
-and extrapolated: its requests do not know of each other.  The command may take as long as the loop.
+and extrapolated: its requests do not know of each other.  The command may take as long as the loop;
+on a machine that is busy with other things the processor time says more than the clock.
 
 Usage: request.py [--requests N] [--sample N]
 """
@@ -37,13 +38,22 @@ def write_configuration(folder, names):
         out.write(");\n")
 
 
+def used():
+    """Processor time of every child that has ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def timed(work):
+    """Seconds by the clock and of processors."""
+    begin, before = time.monotonic(), used()
+    work()
+    return time.monotonic() - begin, used() - before
+
+
 def request_all(folder):
-    """Seconds, and MiB of the largest process."""
-    begin = time.monotonic()
     run(ECERT, "--config", folder + "/ecert.conf", "--quiet", "request", "--all", "--no-caa",
         "--reason", "bench")
-    seconds = time.monotonic() - begin
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def look(folder, names):
@@ -57,12 +67,10 @@ def look(folder, names):
 
 
 def loop(folder, names):
-    begin = time.monotonic()
     for name in names:
         run("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-sha256", "-subj",
             SUBJECT + name, "-keyout", f"{folder}/loop/{name}.key", "-out",
             f"{folder}/loop/{name}.csr")
-    return time.monotonic() - begin
 
 
 def main():
@@ -80,16 +88,20 @@ def main():
             "/CN=officer", "-keyout", folder + "/officer.key", "-out", folder + "/officer.cer")
         run(TEST_CA, "make", folder + "/ca")
         write_configuration(folder, names)
-        ours, memory = request_all(folder)
+        ours, ours_used = timed(lambda: request_all(folder))
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         look(folder, names)
-        theirs = loop(folder, sample) * len(names) / len(sample)
+        more = len(names) / len(sample)
+        theirs, theirs_used = (seconds * more for seconds in timed(lambda: loop(folder, sample)))
     finally:
         shutil.rmtree(folder)
     fine = ours <= theirs
     print(f"{len(names)} requests, RSA 2048, {os.cpu_count()} processors: ecert request --all "
           f"{ours:.1f} s, synced and backed up; openssl req in a loop {theirs:.1f} s "
           f"(extrapolated from {len(sample)}): {ours / theirs:.2f} x "
-          f"({'met' if fine else 'MISSED'}: at most 1); peak memory {memory:.0f} MiB")
+          f"({'met' if fine else 'MISSED'}: at most 1)\n"
+          f"processor time {ours_used:.1f} s and {theirs_used:.1f} s: {ours_used / theirs_used:.2f} x; "
+          f"peak memory {memory:.0f} MiB")
     return 0 if fine else 1
 
 
