@@ -50,7 +50,8 @@ struct ecert_app {
     struct ecert_config config;
     struct ecert_context context;
     int lock_fd;
-    json_t *json; /* the object that --json prints; NULL without it */
+    struct ecert_strings operands; /* of options.args, where they name certificates */
+    json_t *json;                  /* the object that --json prints; NULL without it */
 };
 
 /* The exit code that goes with a status. */
@@ -72,6 +73,12 @@ void ecert_say_text(const struct ecert_app *app, struct ecert_view text);
  */
 void ecert_say_behind(const struct ecert_app *app, const char *prefix, const char *fmt, ...)
     ECERT_PRINTF(3, 4);
+
+/*
+ * A name as people read it: Chinese, with the A-labels behind it where they differ
+ * (core/flow/host_name.h).  `*buffer` owns the text if there is a need for one.
+ */
+const char *ecert_name_shown(const char *name, char **buffer);
 
 /* "ecert: ..." on standard error, and into "errors" of the JSON. */
 void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);

@@ -8,12 +8,46 @@
 #include <cmocka.h>
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/flow/store.h"
+#include "core/issue/backup.h"
 #include "tests/support/test_pki.h"
+
+struct request_backups request_backups;
+
+enum ecert_status __real_ecert_backup_write(struct ecert_backup_kit *kit,
+                                            const struct ecert_config *config,
+                                            struct ecert_request *request, struct ecert_error *err);
+enum ecert_status __wrap_ecert_backup_write(struct ecert_backup_kit *kit,
+                                            const struct ecert_config *config,
+                                            struct ecert_request *request, struct ecert_error *err);
+
+enum ecert_status __wrap_ecert_backup_write(struct ecert_backup_kit *kit,
+                                            const struct ecert_config *config,
+                                            struct ecert_request *request, struct ecert_error *err)
+{
+    request_backups.calls++;
+    if (request_backups.calls == request_backups.die_at)
+        _exit(9);
+    if (request_backups.fixture != NULL) {
+        struct ecert_requests stored = request_stored(request_backups.fixture, 0);
+        struct ecert_secret key = {0};
+
+        assert_int_equal(stored.items[stored.n - 1].state, ECERT_REQUEST_MADE);
+        assert_int_equal(stored.items[stored.n - 1].shown, 0);
+        assert_int_equal(ecert_requests_key_file(config->state_dir, request, &key, err), ECERT_OK);
+        ecert_secret_clear(&key);
+        ecert_requests_clear(&stored);
+    }
+    if (request_backups.calls == request_backups.fail_at)
+        return ecert_error_set(err, ECERT_E_IO, "place '/mnt/x' is full");
+    return __real_ecert_backup_write(kit, config, request, err);
+}
 
 struct request_caa request_caa;
 
@@ -109,6 +143,7 @@ void request_fixture_make(struct request_fixture *f, size_t n)
     struct ecert_error err = {0};
 
     request_caa = (struct request_caa){0};
+    request_backups = (struct request_backups){0};
     *f = (struct request_fixture){.wish = {.now = REQUEST_NOW}};
     f->folder = test_folder_make();
     format(&f->place, f->folder, "place");
@@ -213,4 +248,53 @@ void request_add_generation(struct request_fixture *f, size_t i, int64_t not_aft
     ecert_bundle_clear(&bundle);
     ecert_bytes_clear(&pem);
     EVP_PKEY_free(own);
+}
+
+/* ---- what was made ---- */
+
+void request_check_ok(const struct request_fixture *f)
+{
+    if (f->err.status != ECERT_OK)
+        print_error("%s\n", f->err.text);
+    assert_int_equal(f->err.status, ECERT_OK);
+    for (size_t i = 0; i < f->outcomes.n; i++) {
+        if (f->outcomes.items[i].error.status != ECERT_OK)
+            print_error("%s\n", f->outcomes.items[i].error.text);
+        assert_int_equal(f->outcomes.items[i].error.status, ECERT_OK);
+    }
+}
+
+void request_check_stored(const struct request_fixture *f, size_t i, size_t want)
+{
+    struct ecert_requests stored = request_stored(f, i);
+
+    assert_int_equal(stored.n, want);
+    ecert_requests_clear(&stored);
+}
+
+/* The CSR on disk is of the key on disk, and the request says so. */
+void request_check_pair(const struct request_fixture *f, size_t i)
+{
+    const struct ecert_request *request = &f->outcomes.items[i].request;
+    struct ecert_secret key = {0};
+    struct ecert_bytes csr = {0};
+    struct ecert_error err = {0};
+
+    if (ecert_requests_key(f->config.state_dir, request, &f->config.certificates[i].key, &key,
+                           &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(ecert_requests_csr(f->config.state_dir, request, &csr, &err), ECERT_OK);
+    BIO *key_bio = BIO_new_mem_buf(key.ptr, (int)key.len);
+    BIO *csr_bio = BIO_new_mem_buf(csr.ptr, (int)csr.len);
+    EVP_PKEY *private = PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL);
+    X509_REQ *parsed = PEM_read_bio_X509_REQ(csr_bio, NULL, NULL, NULL);
+    assert_non_null(private);
+    assert_non_null(parsed);
+    assert_int_equal(X509_REQ_verify(parsed, private), 1);
+    X509_REQ_free(parsed);
+    EVP_PKEY_free(private);
+    BIO_free(key_bio);
+    BIO_free(csr_bio);
+    ecert_secret_clear(&key);
+    ecert_bytes_clear(&csr);
 }

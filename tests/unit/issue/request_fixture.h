@@ -23,6 +23,16 @@ struct request_fixture {
     struct ecert_error err;
 };
 
+/*
+ * ecert_backup_write() here (linked with --wrap): it can be made to fail at the n-th call, or to
+ * end the process, and looks at what is on disk when it is asked for.
+ */
+extern struct request_backups {
+    const struct request_fixture *fixture; /* NULL: nothing is looked at */
+    unsigned calls;
+    unsigned fail_at, die_at; /* 0: none */
+} request_backups;
+
 /* n certificates w0.myserver.com, w1... with EC keys; backups to one recipient at both places. */
 void request_fixture_make(struct request_fixture *f, size_t n);
 void request_fixture_clear(struct request_fixture *f);
@@ -38,6 +48,12 @@ struct ecert_requests request_stored(const struct request_fixture *f, size_t i);
 void request_failed(const struct request_fixture *f, size_t i, enum ecert_status status,
                     const char *words);
 bool request_notes(const struct request_fixture *f, size_t i, const char *words);
+
+/* Every outcome is ECERT_OK; so many requests of the i-th are on disk; the CSR of the i-th outcome
+ * is of the key on disk. */
+void request_check_ok(const struct request_fixture *f);
+void request_check_stored(const struct request_fixture *f, size_t i, size_t want);
+void request_check_pair(const struct request_fixture *f, size_t i);
 
 /* Give the i-th certificate a generation that ends at `not_after`, with this key (NULL: any). */
 void request_add_generation(struct request_fixture *f, size_t i, int64_t not_after, EVP_PKEY *key);
