@@ -40,6 +40,8 @@ struct ecert_options {
     const char *language;
     bool all, another, no_backup, no_caa, new_header, cancel, list;
     const char *reason, *sheet, *id;
+    bool check;
+    const char *key;
     const char *const *args; /* operands, NULL-ended */
 };
 
@@ -81,6 +83,8 @@ void ecert_tell(struct ecert_app *app, const char *key, json_t *value);
 /* ---- the commands, one file for those that belong together ---- */
 
 int ecert_cmd_import(struct ecert_app *app);
+int ecert_cmd_backup(struct ecert_app *app);
+int ecert_cmd_restore(struct ecert_app *app);
 int ecert_cmd_fetch(struct ecert_app *app);
 int ecert_cmd_plan(struct ecert_app *app);
 int ecert_cmd_deploy(struct ecert_app *app);

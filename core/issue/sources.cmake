@@ -5,6 +5,7 @@ set(ECERT_ISSUE_SOURCES
   core/issue/backup_check.c
   core/issue/backup_cms.c
   core/issue/backup_open.c
+  core/issue/backup_restore.c
   core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c
