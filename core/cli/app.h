@@ -74,6 +74,12 @@ void ecert_say_text(const struct ecert_app *app, struct ecert_view text);
 void ecert_say_behind(const struct ecert_app *app, const char *prefix, const char *fmt, ...)
     ECERT_PRINTF(3, 4);
 
+/*
+ * A name as people read it: Chinese, with the A-labels behind it where they differ
+ * (core/flow/host_name.h).  `*buffer` owns the text if there is a need for one.
+ */
+const char *ecert_name_shown(const char *name, char **buffer);
+
 /* "ecert: ..." on standard error, and into "errors" of the JSON. */
 void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
 

@@ -116,6 +116,8 @@ static size_t show_certificate(struct ecert_app *app, const struct ecert_certifi
                                json_t *list)
 {
     ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(entry->name, &buffer);
     struct ecert_error err = {0};
     char date[ECERT_TIME_TEXT_LEN];
     unsigned newest = 0;
@@ -124,14 +126,14 @@ static size_t show_certificate(struct ecert_app *app, const struct ecert_certifi
         newest > 0 &&
         ecert_store_facts(app->config.state_dir, entry->name, newest, &facts, &err) == ECERT_OK) {
         ecert_clock_date(facts.not_after, date);
-        ecert_say(app, "%s: newest generation %u, valid until %s (%d days), serial %s%s%s",
-                  entry->name, newest, date, (int)((facts.not_after - ecert_clock_now()) / 86400),
-                  facts.serial, entry->subscription_ends == NULL ? "" : ", subscription ends ",
+        ecert_say(app, "%s: newest generation %u, valid until %s (%d days), serial %s%s%s", name,
+                  newest, date, (int)((facts.not_after - ecert_clock_now()) / 86400), facts.serial,
+                  entry->subscription_ends == NULL ? "" : ", subscription ends ",
                   entry->subscription_ends == NULL ? "" : entry->subscription_ends);
     } else if (err.status != ECERT_OK) {
-        ecert_complain(app, "%s: %s", entry->name, err.text);
+        ecert_complain(app, "%s: %s", name, err.text);
     } else {
-        ecert_say(app, "%s: no certificate has been taken yet", entry->name);
+        ecert_say(app, "%s: no certificate has been taken yet", name);
     }
     (void)json_array_append_new(list, certificate_json(entry, &facts));
     return err.status == ECERT_OK ? 0 : 1;

@@ -7,7 +7,8 @@
  * configuration with mistakes is used.  The file, what it includes and every file or command it
  * names must be trusted (ecert_fs_check_trusted).
  *
- * Strings are UTF-8; host names may be written in Chinese and are kept as A-labels, lower case.  Everything is owned by the struct.
+ * Strings are UTF-8; host names may be written in Chinese and are kept as A-labels, lower case.
+ * Everything is owned by the struct.
  */
 #ifndef ECERT_FLOW_CONFIG_H
 #define ECERT_FLOW_CONFIG_H
