@@ -307,14 +307,17 @@ static enum ecert_status say_pending(struct ecert_app *app, const struct ecert_r
                                      json_t *list, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
+    ECERT_AUTO(ecert_auto_free) char *when = NULL;
     const int64_t since = request->shown != 0 ? request->shown : request->created;
     char day[ECERT_TIME_TEXT_LEN];
 
     ECERT_TRY(awaited_of(app, request, &awaited, err));
     ecert_clock_date(since, day);
-    ecert_say(app, "  request %s: %s is awaited from %s since %s (%d days)", request->id,
-              awaited.what, awaited.from, since == 0 ? "?" : day,
-              since == 0 ? 0 : (int)((ecert_clock_now() - since) / 86400));
+    if (since != 0) /* a damaged one does not tell */
+        ECERT_TRY(ecert_text_format(&when, err, " since %s (%d days)", day,
+                                    (int)((ecert_clock_now() - since) / 86400)));
+    ecert_say(app, "  request %s: %s is awaited from %s%s", request->id, awaited.what, awaited.from,
+              when == NULL ? "" : when);
     ecert_say(app, "      next: %s", awaited.next);
     (void)json_array_append_new(list, row_json(request, &awaited));
     return ECERT_OK;

@@ -187,7 +187,7 @@ seen() {
 # ---- refused ----
 
 @test "what breaks a rule of the CA is refused with the rule, and nothing is written" {
-    local good='country = "HK"; state = "Hong Kong"; locality = "Hong Kong";'
+    local name good='country = "HK"; state = "Hong Kong"; locality = "Hong Kong";'
     with 'country = "CN"; state = "Hong Kong"; locality = "Hong Kong"; name = "Test Post";'
     ask "$NAME"
     is "another country" 2 "$status"
@@ -206,7 +206,38 @@ seen() {
     ask "$NAME"
     is "too many names" 2 "$status"
     says "3"
+    for name in bad_name.myserver.com localhost 192.0.2.7 'www.*.myserver.com' -x.myserver.com; do
+        with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+            "{ name = \"$name\"; @ }"
+        ask --all --reason test
+        is "the name '$name'" 2 "$status"
+        says "$name"
+    done
     nothing_written
+}
+
+@test "a Chinese name is asked for as A-labels" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"www.我的伺服器.com\"; @ }"
+    ask www.我的伺服器.com
+    is "code" 0 "$status"
+    says "www.我的伺服器.com (www.xn--3pqw8o2pk43espw.com): request"
+    is "subject" "CN = www.xn--3pqw8o2pk43espw.com" \
+        "$(shown_csr | openssl req -noout -subject | sed 's/.*\(CN = \)/\1/')"
+    run_ecert request --list www.我的伺服器.com
+    says "www.xn--3pqw8o2pk43espw.com"
+    ecert request --cancel www.我的伺服器.com
+}
+
+@test "a progress bar on a terminal, and nothing of it elsewhere" {
+    command -v script >/dev/null || skip "no script(1)"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; @ }, { name = \"b.myserver.com\"; @ }"
+    script -qec "'$ECERT_BUILD/ecert' -c '$W/ecert.conf' request --no-caa --all --reason x" /dev/null >"$W/said"
+    grep -qF '2 of 2 requests' "$W/said"
+    rm -r "$W/state/certificates"
+    ask --all --reason x
+    says_not "2 of 2 requests"
 }
 
 @test "an unknown name, and options that contradict each other, are refused" {
@@ -270,6 +301,33 @@ PY
     is "the key" "$key" "$(sha256sum <"$folder/privkey.pem")"
     is "backups" 1 "$(find "$W/backups" -type f | wc -l)"
     says "-----BEGIN CERTIFICATE REQUEST-----"
+}
+
+@test "killed anywhere: no CSR is shown before its backup, and the same command goes on" {
+    gcc -shared -fPIC -o "$W/die_at.so" "$ROOT/tests/support/die_at.c" -ldl
+    local at code died=0 folder
+    for at in $(seq 60); do
+        rm -rf "$W/state" "$W/backups/"*
+        ecert fetch --quiet
+        code=0
+        ECERT_DIE_AT=$at LD_PRELOAD=$W/die_at.so ecert request --no-caa "$NAME" >"$W/said" 2>&1 ||
+            code=$?
+        [ "$code" -ne 0 ] || break
+        is "killed at $at" 137 "$code"
+        died=$at
+        ! grep -q 'BEGIN CERTIFICATE REQUEST' "$W/said" || return 1
+        ask "$NAME"
+        is "again after $at" 0 "$status"
+        is "requests after $at" 1 "$(count)"
+        folder=$(requests_of)
+        is "state after $at" open "$(json 'o["state"]' <"$folder/request.json")"
+        is "the key of the CSR after $at" "$(openssl pkey -in "$folder/privkey.pem" -pubout)" \
+            "$(shown_csr | openssl req -noout -pubkey)"
+        is "backups after $at" 1 "$(find "$W/backups" -name "*-$(basename "$folder").p7m" | wc -l)"
+        is "left over after $at" "" "$(find "$W/state" -name '.*ecert-*')"
+    done
+    is "it ends by itself at last" 0 "$code"
+    [ "$died" -ge 5 ]
 }
 
 # ---- an emergency ----
