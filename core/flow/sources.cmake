@@ -23,6 +23,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/config_keys.c
   core/flow/config_read.c
   core/flow/config_request.c
+  core/flow/config_source.c
   core/flow/config_target.c
   core/flow/config_watch.c
   core/flow/context.c
@@ -44,6 +45,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/journal.c
   core/flow/key.c
   core/flow/key_pem.c
+  core/flow/ldap_source.c
   core/flow/look.c
   core/flow/match.c
   core/flow/nearest.c
@@ -51,6 +53,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/network_caa.c
   core/flow/network_fetch.c
   core/flow/network_probe.c
+  core/flow/network_search.c
   core/flow/network_send.c
   core/flow/ocsp.c
   core/flow/outcome.c
