@@ -179,9 +179,9 @@ static enum ecert_status note(struct sifting *sifting, const struct passed *pass
         return ecert_error_nomem(err);
     if (passed->n == 0)
         return ECERT_OK;
-    return ecert_strings_printf(
-        &sifting->notes, err, "passed over in the directory: %zu %s: %.*s%s", passed->n, words,
-        (int)passed->first.len, (const char *)passed->first.ptr, passed->n > SHOWN ? ", ..." : "");
+    return ecert_strings_printf(&sifting->notes, err, "passed over in the directory: %zu %s %.*s%s",
+                                passed->n, words, (int)passed->first.len,
+                                (const char *)passed->first.ptr, passed->n > SHOWN ? ", ..." : "");
 }
 
 static enum ecert_status sift(struct sifting *sifting, struct ecert_error *err)
