@@ -211,7 +211,7 @@ static struct ecert_bytes make(const struct value *value)
     struct ecert_error err = {0};
     const struct test_certificate what = {
         .common_name = "x.test",
-        .key = keys[value->what == PEM ? OURS : value->what],
+        .key = keys[value->what > UNREADABLE ? OURS : value->what],
         .issuer = ca,
         .issuer_key = ca_key,
         .not_before = ecert_clock_now() + value->from * DAY,
