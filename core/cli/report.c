@@ -98,6 +98,8 @@ static size_t report_arrival(struct ecert_app *app, const struct ecert_arrival *
         return 0;
     case ECERT_ARRIVAL_UNCHANGED:
         ecert_say_more(app, "%s: nothing new", arrival->origin);
+        for (size_t i = 0; i < arrival->result.notes.len; i++)
+            ecert_say_more(app, "  %s", arrival->result.notes.items[i]);
         return 0;
     case ECERT_ARRIVAL_REJECTED:
         ecert_complain(app, "%s: %s; the file is now '%s'", arrival->origin, arrival->error.text,

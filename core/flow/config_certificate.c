@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "core/base/fs.h"
@@ -17,13 +16,7 @@ void ecert_config_certificate_clear(struct ecert_certificate_config *certificate
     free(certificate->key.file);
     free(certificate->key.passphrase_file);
     ecert_strings_clear(&certificate->key.passphrase_command);
-    free(certificate->source.url);
-    free(certificate->source.ca_file);
-    free(certificate->source.password_file);
-    free(certificate->source.base);
-    free(certificate->source.filter);
-    free(certificate->source.bind_dn);
-    free(certificate->source.bind_password_file);
+    ecert_config_source_clear(&certificate->source);
     free(certificate->chain_file);
     ecert_strings_clear(&certificate->allow);
     free(certificate->subscription_ends);
@@ -83,38 +76,6 @@ static void read_key_group(struct ecert_config_reader *reader, const config_sett
     if (command != NULL && (key->passphrase_command.len > 0 || config_setting_length(command) == 0))
         ecert_config_check_command(reader, command, &key->passphrase_command);
     check_new_key(reader, group, key);
-}
-
-/* ---- source ---- */
-
-static void check_source(struct ecert_config_reader *reader, const config_setting_t *group,
-                         const struct ecert_source_config *source)
-{
-    const config_setting_t *url = config_setting_get_member(group, "url");
-    const config_setting_t *ca_file = config_setting_get_member(group, "ca_file");
-    const config_setting_t *type = config_setting_get_member(group, "type");
-    /* a type that was refused says nothing about what belongs to it */
-    const bool typed = type == NULL || config_setting_type(type) == CONFIG_TYPE_STRING;
-
-    if (source->type == ECERT_SOURCE_URL && url == NULL)
-        ecert_config_mistake(reader, group, "a source of type \"url\" lacks the key 'url'");
-    if (typed && source->type == ECERT_SOURCE_INBOX && url != NULL)
-        ecert_config_mistake(reader, url,
-                             "'url' applies to type = \"url\" only, this source is an inbox");
-    if (ca_file != NULL && (source->url == NULL || strncasecmp(source->url, "https:", 6) != 0))
-        ecert_config_mistake(reader, ca_file, "'ca_file' applies to an https address only");
-}
-
-static void read_source(struct ecert_config_reader *reader, const config_setting_t *certificate,
-                        struct ecert_source_config *source)
-{
-    const config_setting_t *group = ecert_config_member(certificate, "source", CONFIG_TYPE_GROUP);
-
-    if (group == NULL)
-        return;
-    ecert_config_read_group(reader, group, &ecert_config_source_table, source);
-    ecert_config_check_unknown(reader, group, &ecert_config_source_table, NULL);
-    check_source(reader, group, source);
 }
 
 /* ---- authority ---- */
@@ -231,7 +192,7 @@ void ecert_config_read_certificate(struct ecert_config_reader *reader,
     read_names(reader, group, &certificate);
     check_authority(reader, group, certificate.authority);
     read_key_group(reader, group, &certificate.key);
-    read_source(reader, group, &certificate.source);
+    ecert_config_read_source(reader, group, &certificate.source);
     ecert_config_read_targets(reader, ecert_config_member(group, "targets", CONFIG_TYPE_LIST),
                               &certificate);
     check_twice(reader, group, &certificate);

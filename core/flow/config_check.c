@@ -233,8 +233,8 @@ static enum ecert_status check_url(const char *value, const char *const *schemes
 
 enum ecert_status ecert_config_is_source_url(const char *value, struct ecert_error *err)
 {
-    return check_url(value, (const char *const[]){"http", "https", "file", NULL},
-                     "http://, https:// or file:///path", err);
+    return check_url(value, (const char *const[]){"http", "https", "file", "ldap", "ldaps", NULL},
+                     "http://, https:// or file:///path; of a directory ldap:// or ldaps://", err);
 }
 
 enum ecert_status ecert_config_is_proxy_url(const char *value, struct ecert_error *err)
@@ -375,6 +375,31 @@ enum ecert_status ecert_config_is_webhook_url(const char *value, struct ecert_er
                                "127.0.0.1 or [::1])",
                                value);
     return ECERT_OK;
+}
+
+enum ecert_status ecert_config_is_directory_url(const char *value, struct ecert_error *err)
+{
+    static const char words[] = "ldap://host[:port] or ldaps://host[:port]";
+    ECERT_AUTO(ecert_auto_free) char *host = NULL;
+    bool bracketed;
+
+    ECERT_TRY(check_url(value, (const char *const[]){"ldap", "ldaps", NULL}, words, err));
+    const char *machine = strstr(value, "://") + 3;
+    if (!read_machine(machine, strlen(machine), false, &host, &bracketed))
+        return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not an address (%s)", value, words);
+    return ECERT_OK;
+}
+
+bool ecert_config_is_private_url(const char *value)
+{
+    ECERT_AUTO(ecert_auto_free) char *host = NULL;
+    const char *machine = strstr(value, "://");
+    bool bracketed;
+
+    return strncasecmp(value, "ldaps:", 6) == 0 ||
+           (machine != NULL &&
+            read_machine(machine + 3, strlen(machine + 3), false, &host, &bracketed) &&
+            is_loopback(host, bracketed));
 }
 
 /* ---- people ---- */

@@ -140,9 +140,13 @@ enum ecert_status ecert_config_is_authority_id(const char *value, struct ecert_e
 enum ecert_status ecert_config_is_check_id(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_date(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_source_url(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_directory_url(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_country(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_resolver(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_proxy_url(const char *value, struct ecert_error *err);
+
+/* Of a directory: may a password be sent there?  ldaps, or a numeric loopback address. */
+bool ecert_config_is_private_url(const char *value);
 
 /* A trusted file that not everybody may read: it holds a password, a secret, a secret address. */
 enum ecert_status ecert_config_is_secret_file(const char *value, struct ecert_error *err);
@@ -177,6 +181,12 @@ enum ecert_status ecert_config_is_webhook_url(const char *value, struct ecert_er
 void ecert_config_read_certificate(struct ecert_config_reader *reader,
                                    const config_setting_t *group);
 void ecert_config_certificate_clear(struct ecert_certificate_config *certificate);
+
+/* Read the group 'source' of a certificate: config_source.c. */
+void ecert_config_read_source(struct ecert_config_reader *reader,
+                              const config_setting_t *certificate,
+                              struct ecert_source_config *source);
+void ecert_config_source_clear(struct ecert_source_config *source);
 
 /* Read the targets of a certificate, whose other members are read: config_target.c. */
 void ecert_config_read_targets(struct ecert_config_reader *reader, const config_setting_t *list,

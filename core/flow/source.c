@@ -5,6 +5,7 @@
 
 #include "core/base/fs.h"
 #include "core/flow/inbox.h"
+#include "core/flow/ldap_source.h"
 #include "core/flow/url_source.h"
 
 const char *ecert_arrival_word(enum ecert_arrival_kind kind)
@@ -77,8 +78,12 @@ enum ecert_status ecert_source_fetch(struct ecert_context *context, const char *
     for (size_t i = 0; i < config->n_certificates; i++) {
         const struct ecert_certificate_config *entry = &config->certificates[i];
 
-        if (entry->source.type == ECERT_SOURCE_URL && is_wanted(entry->name, names))
+        if (!is_wanted(entry->name, names))
+            continue;
+        if (entry->source.type == ECERT_SOURCE_URL)
             ECERT_TRY(ecert_url_take(context, entry, &arrivals, err));
+        if (entry->source.type == ECERT_SOURCE_LDAP)
+            ECERT_TRY(ecert_ldap_take(context, entry, &arrivals, err));
     }
     *ret = arrivals;
     arrivals = (struct ecert_arrivals){0};

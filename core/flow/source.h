@@ -7,7 +7,8 @@
  * does one that is not valid yet.  Folders and hidden names are left alone, and told.
  * One that does not decode may still be being copied: it is waited for until it has not changed for
  * two seconds.
- * A URL belongs to one certificate and is asked with a conditional request.
+ * A URL belongs to one certificate and is asked with a conditional request.  So does a directory,
+ * in which it is searched.
  */
 #ifndef ECERT_FLOW_SOURCE_H
 #define ECERT_FLOW_SOURCE_H
@@ -47,9 +48,9 @@ struct ecert_arrivals {
 void ecert_arrivals_clear(struct ecert_arrivals *arrivals);
 
 /*
- * Ask the inbox and the URL of every certificate (or of those named; the inbox always).  One bad
- * source or file never hides another: each is an arrival.  The caller holds the lock.
- * ECERT_E_IO, ECERT_E_NOMEM: the inbox itself cannot be read.
+ * Ask the inbox and the URL or directory of every certificate (or of those named; the inbox
+ * always).  One bad source or file never hides another: each is an arrival.  The caller holds the
+ * lock.  ECERT_E_IO, ECERT_E_NOMEM: the inbox itself cannot be read.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_source_fetch(struct ecert_context *context,
                                                       const char *const *names,

@@ -24,6 +24,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/config_keys.c
   core/flow/config_read.c
   core/flow/config_request.c
+  core/flow/config_source.c
   core/flow/config_target.c
   core/flow/config_watch.c
   core/flow/context.c
@@ -46,6 +47,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/key.c
   core/flow/kept_key.c
   core/flow/key_pem.c
+  core/flow/ldap_source.c
   core/flow/look.c
   core/flow/match.c
   core/flow/nearest.c
@@ -53,6 +55,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/network_caa.c
   core/flow/network_fetch.c
   core/flow/network_probe.c
+  core/flow/network_search.c
   core/flow/network_send.c
   core/flow/ocsp.c
   core/flow/outcome.c

@@ -22,6 +22,7 @@
 #include "core/net/jail.h"
 #include "core/net/probe.h"
 #include "core/net/protocol.h"
+#include "core/net/search.h"
 #include "core/net/send.h"
 #include "core/net/transfer.h"
 
@@ -107,15 +108,17 @@ static enum ecert_status answer_one(CURLM *multi, const struct ecert_message *me
         return ecert_net_mail(multi, message, out, err);
     case ECERT_NET_POST:
         return ecert_net_post(multi, message, out, err);
-    default:
+    case ECERT_NET_CAA:
         return ecert_net_caa(message, out, err);
+    default:
+        return ecert_net_search(message, out, err);
     }
 }
 
 static bool is_for_one_answer(uint32_t kind)
 {
     return kind == ECERT_NET_FETCH || kind == ECERT_NET_MAIL || kind == ECERT_NET_POST ||
-           kind == ECERT_NET_CAA;
+           kind == ECERT_NET_CAA || kind == ECERT_NET_SEARCH;
 }
 
 static enum ecert_status probe(CURLM *multi, struct inbox *inbox,
@@ -180,6 +183,7 @@ static enum ecert_status start(CURLM **ret_multi, struct ecert_error *err)
     if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "start OpenSSL");
     ECERT_TRY(ecert_jail_enter(err));
+    ECERT_TRY(ecert_net_search_init(err)); /* before libcurl, which may touch libldap */
     if (ecert_transfer_init() != CURLE_OK || (*ret_multi = curl_multi_init()) == NULL)
         return ecert_error_set(err, ECERT_E_IO, "start libcurl");
     return ECERT_OK;

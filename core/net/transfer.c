@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <lber.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,8 +69,38 @@ static void *take_zeroed(size_t n, size_t size)
     return bytes == NULL ? NULL : memset(bytes, 0, n * size);
 }
 
+/* libldap copies passwords too. */
+static void *take_for_ldap(ber_len_t len, void *context)
+{
+    (void)context;
+    return take(len);
+}
+
+static void *take_zeroed_for_ldap(ber_len_t n, ber_len_t size, void *context)
+{
+    (void)context;
+    return take_zeroed(n, size);
+}
+
+static void *take_again_for_ldap(void *bytes, ber_len_t len, void *context)
+{
+    (void)context;
+    return take_again(bytes, len);
+}
+
+static void give_back_for_ldap(void *bytes, void *context)
+{
+    (void)context;
+    give_back(bytes);
+}
+
 CURLcode ecert_transfer_init(void)
 {
+    BerMemoryFunctions functions = {take_for_ldap, take_zeroed_for_ldap, take_again_for_ldap,
+                                    give_back_for_ldap};
+
+    if (ber_set_option(NULL, LBER_OPT_MEMORY_FNS, &functions) != LBER_OPT_SUCCESS)
+        return CURLE_FAILED_INIT;
     return curl_global_init_mem(CURL_GLOBAL_ALL, take, give_back, take_again, take_text,
                                 take_zeroed);
 }

@@ -1,8 +1,8 @@
 /*
  * What every transfer here shares, whether it fetches (fetch.h) or sends (send.h).
  *
- * libcurl copies what it is told, passwords and secret addresses too, and frees without wiping:
- * therefore it gets an allocator that wipes whatever it gives back.
+ * libcurl and libldap copy what they are told, passwords and secret addresses too, and free without
+ * wiping: therefore they get an allocator that wipes whatever they give back.
  */
 #ifndef ECERT_NET_TRANSFER_H
 #define ECERT_NET_TRANSFER_H

@@ -36,6 +36,8 @@ static enum ecert_status load(const char *text, struct ecert_config *ret,
 /* A certificate on line 2 with these further keys, and a target on line 3 with these. */
 #define CERTIFICATE(more) \
     "certificates = ( { name = \"www.x.test\"; authority = \"ca\"; " more " } );\n"
+#define DIRECTORY(url, more) \
+    CERTIFICATE("source = { type = \"ldap\"; url = \"" url "\"; " more " };")
 #define TARGET(more) CERTIFICATE("targets = (\n{ plugin = \"right\"; " more " } );")
 
 /* Expected: for each mistake in order "LINE: words that it holds", '|' between. */
@@ -89,9 +91,30 @@ static const struct wrong {
     {"a key in IIS, a server here", CERTIFICATE("key = { where = \"iis\"; }; targets = (\n{ plugin = \"right\"; } );"), "3: plugin 'right' needs the key on this host, but it is in IIS"},
     {"an unknown type of source", CERTIFICATE("source = { type = \"ftp\"; };"), "2: 'type' must be \"inbox\", \"url\" or \"ldap\", not \"ftp\""},
     {"a url without an address", CERTIFICATE("source = { type = \"url\"; };"), "2: a source of type \"url\" lacks the key 'url'"},
-    {"an address of an inbox", CERTIFICATE("source = { url = \"http://x/\"; };"), "2: 'url' applies to type = \"url\" only"},
-    {"an address by ftp", CERTIFICATE("source = { type = \"url\"; url = \"ftp://x/\"; };"), "2: 'url': 'ftp://x/' is not an address (http://, https:// or file:///path)"},
-    {"anchors for http", CERTIFICATE("source = { type = \"url\"; url = \"http://x/\"; ca_file = \"~/key.pem\"; };"), "2: 'ca_file' applies to an https address only"},
+    {"an address of an inbox", CERTIFICATE("source = { url = \"http://x/\"; };"), "2: 'url' applies to type = \"url\" and \"ldap\" only"},
+    {"an address by ftp", CERTIFICATE("source = { type = \"url\"; url = \"ftp://x/\"; };"), "2: 'url': 'ftp://x/' is not an address (http://, https:// or file:///path; of a directory ldap:// or ldaps://)"},
+    {"anchors for http", CERTIFICATE("source = { type = \"url\"; url = \"http://x/\"; ca_file = \"~/key.pem\"; };"), "2: 'ca_file' applies to an https or ldaps address only"},
+    {"a directory by url", CERTIFICATE("source = { type = \"url\"; url = \"ldap://x\"; };"), "2: 'ldap://x' is a directory, for which type is \"ldap\" and not \"url\""},
+    {"a directory without an address", CERTIFICATE("source = { type = \"ldap\"; base = \"o=x\"; };"), "2: a source of type \"ldap\" lacks the key 'url'"},
+    {"a directory without a base", CERTIFICATE("source = { type = \"ldap\"; url = \"ldap://x\"; };"), "2: a source of type \"ldap\" lacks the key 'base'"},
+    {"a base that is no name", DIRECTORY("ldap://x", "base = \"example\";"), "2: 'base': 'example' is not a name like"},
+    {"a directory on the web", DIRECTORY("https://x/", "base = \"o=x\";"), "2: 'url': 'https://x/' is not an address (ldap://host[:port] or ldaps://host[:port])"},
+    {"an address with its question", DIRECTORY("ldap://x/o=x?cn", "base = \"o=x\";"), "2: 'url': 'ldap://x/o=x?cn' is not an address"},
+    {"a port that is none", DIRECTORY("ldap://x:0", "base = \"o=x\";"), "2: 'url': 'ldap://x:0' is not an address"},
+    {"a filter for no name", DIRECTORY("ldap://x", "base = \"o=x\"; filter = \"(cn=www)\";"), "2: 'filter' lacks %s"},
+    {"a filter with another mark", DIRECTORY("ldap://x", "base = \"o=x\"; filter = \"(&(cn=%s)(cn=%n))\";"), "2: 'filter': '(&(cn=%s)(cn=%n))' has a % that is not %s"},
+    {"a filter that is not closed", DIRECTORY("ldap://x", "base = \"o=x\"; filter = \"(&(cn=%s)\";"), "2: 'filter': '(&(cn=%s)' is not a filter like \"(cn=%s)\""},
+    {"two filters", DIRECTORY("ldap://x", "base = \"o=x\"; filter = \"(cn=%s)(o=x)\";"), "2: 'filter': '(cn=%s)(o=x)' is not a filter"},
+    {"a filter without parentheses", DIRECTORY("ldap://x", "base = \"o=x\"; filter = \"cn=%s\";"), "2: 'filter': 'cn=%s' is not a filter"},
+    {"somebody without a password", DIRECTORY("ldaps://x", "base = \"o=x\"; bind_dn = \"cn=a\";"), "2: 'bind_dn' needs 'bind_password_file' beside it"},
+    {"a password of nobody", DIRECTORY("ldaps://x", "base = \"o=x\"; bind_password_file = \"~/word\";"), "2: 'bind_password_file' needs 'bind_dn' beside it"},
+    {"a bind password of everybody", DIRECTORY("ldaps://x", "base = \"o=x\"; bind_dn = \"cn=a\"; bind_password_file = \"~/open\";"), "2: 'bind_password_file': '~/open'"},
+    {"a password in the clear", DIRECTORY("ldap://x", "base = \"o=x\"; bind_dn = \"cn=a\"; bind_password_file = \"~/word\";"), "2: the password of 'bind_dn' would be sent to 'ldap://x' in the clear; use ldaps://"},
+    {"a password to a name for here", DIRECTORY("ldap://localhost", "base = \"o=x\"; bind_dn = \"cn=a\"; bind_password_file = \"~/word\";"), "2: the password of 'bind_dn' would be sent to 'ldap://localhost' in the clear"},
+    {"anchors for ldap", DIRECTORY("ldap://x", "base = \"o=x\"; ca_file = \"~/key.pem\";"), "2: 'ca_file' applies to an https or ldaps address only"},
+    {"a PKCS#12 in a directory", DIRECTORY("ldap://x", "base = \"o=x\"; password_file = \"~/word\";"), "2: 'password_file' does not apply to a directory"},
+    {"a base of an inbox", CERTIFICATE("source = { base = \"o=x\"; };"), "2: 'base' applies to type = \"ldap\" only"},
+    {"a filter of a url", CERTIFICATE("source = { type = \"url\"; url = \"http://x/\"; filter = \"(cn=%s)\"; };"), "2: 'filter' applies to type = \"ldap\" only"},
     {"a password file of everybody", CERTIFICATE("source = { password_file = \"~/open\"; };"), "2: 'password_file': '~/open'"},
     {"a chain file that is not there", CERTIFICATE("chain_file = \"~/none\";"), "2: 'chain_file': '~/none': No such file"},
     {"a truth in quotes", CERTIFICATE("cross_certificate = \"no\";"), "2: 'cross_certificate' must be true or false, not a string"},
