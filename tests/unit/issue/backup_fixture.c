@@ -164,3 +164,12 @@ struct ecert_bytes backup_bytes(const char *path)
     (void)!ecert_fs_read(path, 1 << 20, &bytes, &ignored);
     return bytes;
 }
+
+void backup_check_words(const struct ecert_error *err, enum ecert_status status, const char *words)
+{
+    if (err->status != status || strstr(err->text, words) == NULL)
+        print_error("wanted '%s', got %d '%s'\n", words, err->status, err->text);
+    assert_int_equal(err->status, status);
+    assert_non_null(strstr(err->text, words));
+    assert_null(strstr(err->text, "sesame"));
+}
