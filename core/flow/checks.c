@@ -24,6 +24,10 @@ static const struct row {
     {"key-match", "the certificate belongs to the configured key", true, ecert_check_key_match},
     /* fatal: every client refuses a name that is not covered */
     {"names", "the certificate covers every configured name", true, ecert_check_names},
+    /* fatal: it was issued for somebody else, or the order was mixed up; clients would show it */
+    {"organization", "the certificate names the organisation that it was ordered for", true, ecert_check_organization},
+    /* fatal: it is not what was paid for */
+    {"validation", "the organisation was validated as ordered (OV, EV)", true, ecert_check_validation},
     /* fatal: every client refuses it until then */
     {"not-before", "the certificate is valid already", true, ecert_check_not_before},
     /* fatal: every client refuses it */
@@ -127,6 +131,8 @@ void ecert_checks_run(const struct ecert_check_input *input, struct ecert_check_
 static enum ecert_status add_note(const struct ecert_check_result *result,
                                   struct ecert_strings *notes, struct ecert_error *err)
 {
+    if (result->outcome == ECERT_CHECK_PASSED)
+        return ecert_strings_add(notes, result->why, err);
     if (result->outcome == ECERT_CHECK_UNKNOWN)
         return ecert_strings_printf(notes, err, "check '%s' could not tell: %s", result->id,
                                     result->why);
@@ -146,7 +152,7 @@ enum ecert_status ecert_checks_verdict(const struct ecert_check_result *results,
         if (failed && results[i].fatal && !results[i].allowed)
             ecert_buffer_printf(&reasons, "%s%s: %s", reasons.len > 0 ? "; " : "", results[i].id,
                                 results[i].why);
-        else if (failed || results[i].outcome == ECERT_CHECK_UNKNOWN)
+        else if (failed || results[i].outcome == ECERT_CHECK_UNKNOWN || results[i].said)
             ECERT_TRY(add_note(&results[i], ret_notes, err));
     }
     if (reasons.failed)

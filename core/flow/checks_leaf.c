@@ -24,27 +24,6 @@ enum ecert_check_outcome ecert_check_key_match(const struct ecert_check_input *i
     return ECERT_CHECK_PASSED;
 }
 
-enum ecert_check_outcome ecert_check_names(const struct ecert_check_input *input,
-                                           struct ecert_check_result *result)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer missing = {0};
-
-    if (input->names == NULL || input->names[0] == NULL)
-        return ecert_check_say(result, ECERT_CHECK_SKIPPED, "no names are asked for");
-    for (size_t i = 0; input->names[i] != NULL; i++) {
-        if (!ecert_certificate_covers(input->leaf, input->names[i]))
-            ecert_buffer_printf(&missing, "%s'%s'", missing.len > 0 ? ", " : "", input->names[i]);
-    }
-    if (missing.failed)
-        return ecert_check_say(result, ECERT_CHECK_FAILED, "out of memory");
-    if (missing.len > 0)
-        return ecert_check_say(result, ECERT_CHECK_FAILED,
-                               "the certificate does not cover %s; only its subject alternative "
-                               "names count",
-                               (const char *)missing.ptr);
-    return ECERT_CHECK_PASSED;
-}
-
 /* Both ends belong to the validity (RFC 5280, 4.1.2.5). */
 enum ecert_check_outcome ecert_check_not_before(const struct ecert_check_input *input,
                                                 struct ecert_check_result *result)

@@ -17,9 +17,13 @@ void ecert_check_title(const X509 *certificate, char ret[ECERT_CHECK_TITLE_LEN])
 typedef enum ecert_check_outcome ecert_check_fn(const struct ecert_check_input *input,
                                                 struct ecert_check_result *result);
 
+/* checks_order.c */
+ecert_check_fn ecert_check_names;
+ecert_check_fn ecert_check_organization;
+ecert_check_fn ecert_check_validation;
+
 /* checks_leaf.c */
 ecert_check_fn ecert_check_key_match;
-ecert_check_fn ecert_check_names;
 ecert_check_fn ecert_check_not_before;
 ecert_check_fn ecert_check_not_after;
 ecert_check_fn ecert_check_newer;

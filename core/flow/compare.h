@@ -31,7 +31,8 @@ struct ecert_order {
  * ordered (CA/Browser Forum policies 2.23.140.1.1 EV, 2.23.140.1.2.2 OV).  More than ordered, a
  * Chinese organisation where it is ours, and case or blanks that differ go to ret_notes.
  * An O without any letter of ASCII is taken for the Chinese name where none is configured, and
- * said.
+ * said.  A leaf without O is refused only where OV or EV was ordered.  Nothing known is ECERT_OK.
+ * ECERT_E_CRYPTO: a subject that cannot be read.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_compare_organization(const X509 *leaf,
                                                               const struct ecert_order *order,

@@ -31,6 +31,9 @@ void ecert_context_clear(struct ecert_context *context)
     }
     free(context->authorities);
     free(context->keys);
+    for (size_t i = 0; context->requests != NULL && i < context->config->n_certificates; i++)
+        ecert_requests_clear(&context->requests[i].requests);
+    free(context->requests);
     ecert_network_clear(&context->network);
     *context = (struct ecert_context){0};
 }
@@ -119,5 +122,25 @@ enum ecert_status ecert_context_key_id(struct ecert_context *context,
         key->known = true;
     }
     *ret = key->id;
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_context_requests(struct ecert_context *context,
+                                         const struct ecert_certificate_config *certificate,
+                                         struct ecert_requests **ret, struct ecert_error *err)
+{
+    const struct ecert_config *config = context->config;
+
+    if (context->requests == NULL) {
+        context->requests = calloc(config->n_certificates + 1, sizeof *context->requests);
+        if (context->requests == NULL)
+            return ecert_error_nomem(err);
+    }
+    struct ecert_context_requests *entry = &context->requests[certificate - config->certificates];
+    if (!entry->known) {
+        ECERT_TRY(ecert_requests_load(config->state_dir, certificate->name, &entry->requests, err));
+        entry->known = true;
+    }
+    *ret = &entry->requests;
     return ECERT_OK;
 }

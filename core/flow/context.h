@@ -10,6 +10,7 @@
 
 #include "core/flow/chain.h"
 #include "core/flow/config.h"
+#include "core/flow/requests.h"
 
 struct ecert_context_authority {
     struct ecert_authority authority;
@@ -23,12 +24,18 @@ struct ecert_context_key {
     uint8_t id[ECERT_SHA256_LEN];
 };
 
+struct ecert_context_requests {
+    bool known;
+    struct ecert_requests requests;
+};
+
 struct ecert_context {
     const struct ecert_config *config; /* borrowed */
     struct ecert_network network;
     struct ecert_context_authority *authorities;
     size_t n_authorities;
-    struct ecert_context_key *keys; /* one per certificate of the configuration */
+    struct ecert_context_key *keys;          /* one per certificate of the configuration */
+    struct ecert_context_requests *requests; /* likewise; NULL: none was asked for yet */
 };
 
 ECERT_MUST_CHECK enum ecert_status ecert_context_init(struct ecert_context *context,
@@ -61,5 +68,13 @@ ECERT_MUST_CHECK enum ecert_status ecert_context_crls(struct ecert_context *cont
 ECERT_MUST_CHECK enum ecert_status ecert_context_key_id(
     struct ecert_context *context, const struct ecert_certificate_config *certificate,
     const uint8_t **ret, struct ecert_strings *ret_notes, struct ecert_error *err);
+
+/*
+ * The requests of a certificate of the configuration, loaded on first use; borrowed.  Whoever saves
+ * one of them changes it here too.  A folder that could not be read is tried again next time.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_context_requests(
+    struct ecert_context *context, const struct ecert_certificate_config *certificate,
+    struct ecert_requests **ret, struct ecert_error *err);
 
 #endif

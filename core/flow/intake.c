@@ -6,8 +6,9 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/flow/certificate.h"
-#include "core/flow/decode.h"
+#include "core/flow/compare.h"
 #include "core/flow/key.h"
+#include "core/flow/match.h"
 #include "core/flow/store.h"
 
 void ecert_intake_result_clear(struct ecert_intake_result *result)
@@ -19,122 +20,6 @@ void ecert_intake_result_clear(struct ecert_intake_result *result)
 bool ecert_intake_is_final(enum ecert_status status)
 {
     return status == ECERT_E_CRYPTO || status == ECERT_E_REFUSED || status == ECERT_E_NOT_FOUND;
-}
-
-/* ---- matching ---- */
-
-/* What is looked for, gathered once per file. */
-struct candidate {
-    const struct ecert_decoded *decoded;
-    X509 *leaf; /* borrowed from decoded */
-    uint8_t key_id[ECERT_SHA256_LEN];
-};
-
-/* Does the file carry the leaf's key?  Its index, or -1. */
-static int carried_key(const struct candidate *candidate)
-{
-    for (size_t i = 0; i < candidate->decoded->n_keys; i++)
-        if (memcmp(candidate->decoded->key_ids[i], candidate->key_id, ECERT_SHA256_LEN) == 0)
-            return (int)i;
-    return -1;
-}
-
-/* *ret: this leaf belongs to this entry.  A key that cannot be read is a problem, not an end. */
-static enum ecert_status belongs(struct ecert_context *context, const struct candidate *candidate,
-                                 const struct ecert_certificate_config *entry, bool *ret,
-                                 struct ecert_strings *notes, struct ecert_error *err)
-{
-    const uint8_t *id = NULL;
-
-    *ret = false;
-    switch (entry->key.place) {
-    case ECERT_KEY_OURS:
-        *ret =
-            carried_key(candidate) >= 0 && ecert_certificate_covers(candidate->leaf, entry->name);
-        return ECERT_OK;
-    case ECERT_KEY_IIS: /* no key here to compare with: the name decides */
-        *ret = ecert_certificate_covers(candidate->leaf, entry->name);
-        return ECERT_OK;
-    case ECERT_KEY_FILE:
-        break;
-    }
-    ECERT_TRY(ecert_context_key_id(context, entry, &id, notes, err));
-    *ret = memcmp(id, candidate->key_id, ECERT_SHA256_LEN) == 0;
-    return ECERT_OK;
-}
-
-/* Entries are tried in two rounds: those whose name the leaf carries, then the others. */
-static enum ecert_status look_through(struct ecert_context *context,
-                                      const struct candidate *candidate, const char *only,
-                                      bool named_round,
-                                      const struct ecert_certificate_config **found,
-                                      struct ecert_strings *problems, struct ecert_strings *notes,
-                                      struct ecert_error *err)
-{
-    const struct ecert_config *config = context->config;
-
-    for (size_t i = 0; i < config->n_certificates; i++) {
-        const struct ecert_certificate_config *entry = &config->certificates[i];
-        struct ecert_error why = {0};
-        bool yes = false;
-
-        if (only != NULL && strcmp(only, entry->name) != 0)
-            continue;
-        if (ecert_certificate_covers(candidate->leaf, entry->name) != named_round)
-            continue;
-        if (belongs(context, candidate, entry, &yes, notes, &why) != ECERT_OK) {
-            ECERT_TRY(ecert_strings_printf(problems, err, "%s: %s", entry->name, why.text));
-            continue;
-        }
-        if (yes && *found != NULL)
-            return ecert_error_set(
-                err, ECERT_E_REFUSED,
-                "belongs to two certificates of the configuration, '%s' and '%s', which share a "
-                "key; import it for one of them with --name",
-                (*found)->name, entry->name);
-        if (yes)
-            *found = entry;
-    }
-    return ECERT_OK;
-}
-
-static enum ecert_status matches_none(const struct candidate *candidate,
-                                      const struct ecert_strings *problems, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
-    char serial[ECERT_SERIAL_HEX_LEN];
-
-    ECERT_TRY(ecert_certificate_names(candidate->leaf, &names, err));
-    ecert_certificate_serial(candidate->leaf, serial);
-    for (size_t i = 0; i < names.len && i < 5; i++)
-        ecert_buffer_printf(&text, "%s%s", i > 0 ? ", " : "", names.items[i]);
-    if (names.len > 5)
-        ecert_buffer_printf(&text, ", and %zu more", names.len - 5);
-    for (size_t i = 0; i < problems->len; i++)
-        ecert_buffer_printf(&text, "; a key could not be read: %s", problems->items[i]);
-    /* a key that could not be read may be the one: worth another try */
-    return ecert_error_set(
-        err, problems->len > 0 ? ECERT_E_CONFIG : ECERT_E_NOT_FOUND,
-        "matches no configured key: this certificate (serial %s) was issued for another key than "
-        "those of the configuration; its names: %s",
-        serial, text.ptr == NULL ? "none" : (const char *)text.ptr);
-}
-
-static enum ecert_status match(struct ecert_context *context, const struct candidate *candidate,
-                               const char *only, const struct ecert_certificate_config **ret,
-                               struct ecert_strings *notes, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings problems = {0};
-    const struct ecert_certificate_config *found = NULL;
-
-    ECERT_TRY(look_through(context, candidate, only, true, &found, &problems, notes, err));
-    if (found == NULL)
-        ECERT_TRY(look_through(context, candidate, only, false, &found, &problems, notes, err));
-    if (found == NULL)
-        return matches_none(candidate, &problems, err);
-    *ret = found;
-    return ECERT_OK;
 }
 
 /* ---- chain and checks ---- */
@@ -176,6 +61,7 @@ struct examined {
     X509 *anchor;
     struct ecert_bundle newest;
     struct ecert_strings names;
+    struct ecert_order order; /* borrows from request and configuration */
 };
 
 static void examined_clear(struct examined *examined)
@@ -187,7 +73,7 @@ static void examined_clear(struct examined *examined)
 }
 
 static enum ecert_status build_chain(struct ecert_context *context,
-                                     const struct candidate *candidate,
+                                     const struct ecert_candidate *candidate,
                                      const struct ecert_certificate_config *entry,
                                      const struct ecert_authority *authority,
                                      const struct ecert_crls *crls, struct examined *examined,
@@ -223,14 +109,61 @@ static enum ecert_status not_to_blame(enum ecert_status instead, struct ecert_er
     return err->status;
 }
 
-static enum ecert_status examine(struct ecert_context *context, const struct candidate *candidate,
-                                 const struct ecert_certificate_config *entry,
-                                 const char *authority_id, bool chain_may_fail,
-                                 struct ecert_check_result *results, struct examined *examined,
-                                 struct ecert_strings *notes, struct ecert_error *err)
+/* Everything that was asked for: by the request, and by the configuration. */
+static enum ecert_status collect_names(const struct ecert_match *match, struct ecert_strings *names,
+                                       struct ecert_error *err)
+{
+    const struct ecert_certificate_config *entry = match->certificate;
+
+    ECERT_TRY(ecert_strings_add(names, entry->name, err));
+    ECERT_TRY(ecert_strings_add_all(names, ecert_strings_array(&entry->names), err));
+    for (size_t i = 0; match->request != NULL && i < match->request->names.len; i++)
+        if (!ecert_strings_contain(names, match->request->names.items[i]))
+            ECERT_TRY(ecert_strings_add(names, match->request->names.items[i], err));
+    return ECERT_OK;
+}
+
+/* What was asked for at that time counts; a request that cannot be read says nothing. */
+static struct ecert_order order_of(const struct ecert_config *config,
+                                   const struct ecert_match *match)
+{
+    const struct ecert_request *request = match->request;
+
+    if (request != NULL && request->authority != NULL)
+        return (struct ecert_order){request->organization, request->chinese_organization,
+                                    request->validation};
+    return (struct ecert_order){config->organization.name, config->organization.chinese_name,
+                                match->certificate->validation};
+}
+
+/* The public key that it must have; NULL: not known on this host. */
+static enum ecert_status expected_key(struct ecert_context *context,
+                                      const struct ecert_candidate *candidate,
+                                      const struct ecert_match *match, const uint8_t **ret,
+                                      struct ecert_strings *notes, struct ecert_error *err)
+{
+    const struct ecert_certificate_config *entry = match->certificate;
+    const int carried = ecert_candidate_carried_key(candidate);
+
+    if (match->request != NULL)
+        *ret = match->request->key_id;
+    else if (entry->key.place == ECERT_KEY_FILE)
+        return ecert_context_key_id(context, entry, ret, notes, err);
+    else if (entry->key.place == ECERT_KEY_OURS && carried >= 0)
+        *ret = candidate->decoded->key_ids[carried];
+    return ECERT_OK;
+}
+
+static enum ecert_status examine(struct ecert_context *context,
+                                 const struct ecert_candidate *candidate,
+                                 const struct ecert_match *match, const char *authority_id,
+                                 bool chain_may_fail, struct ecert_check_result *results,
+                                 struct examined *examined, struct ecert_strings *notes,
+                                 struct ecert_error *err)
 {
     const struct ecert_authority *authority = NULL;
     const struct ecert_crls *crls = NULL;
+    const struct ecert_certificate_config *entry = match->certificate;
     const uint8_t *key_id = NULL;
 
     if (entry != NULL)
@@ -248,12 +181,9 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
         ECERT_TRY(ecert_strings_add(notes, err->text, err));
     }
     if (entry != NULL) {
-        ECERT_TRY(ecert_strings_add(&examined->names, entry->name, err));
-        ECERT_TRY(ecert_strings_add_all(&examined->names, ecert_strings_array(&entry->names), err));
-        if (entry->key.place == ECERT_KEY_FILE)
-            ECERT_TRY(ecert_context_key_id(context, entry, &key_id, notes, err));
-        else if (entry->key.place == ECERT_KEY_OURS && carried_key(candidate) >= 0)
-            key_id = candidate->decoded->key_ids[carried_key(candidate)];
+        ECERT_TRY(collect_names(match, &examined->names, err));
+        ECERT_TRY(expected_key(context, candidate, match, &key_id, notes, err));
+        examined->order = order_of(context->config, match);
     }
     const struct ecert_check_input input = {
         .authority = authority,
@@ -262,6 +192,8 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
         .anchor = examined->anchor,
         .key_id = key_id,
         .names = ecert_strings_array(&examined->names),
+        .requested = match->request != NULL,
+        .order = &examined->order,
         .newest = examined->newest.leaf,
         .crls = crls,
         .allow = entry == NULL ? NULL : ecert_strings_array(&entry->allow),
@@ -271,13 +203,18 @@ static enum ecert_status examine(struct ecert_context *context, const struct can
     return ECERT_OK;
 }
 
-static enum ecert_status open_file(const struct ecert_intake_file *file,
-                                   struct ecert_decoded *decoded, struct candidate *ret,
+static enum ecert_status open_file(struct ecert_context *context,
+                                   const struct ecert_intake_file *file,
+                                   struct ecert_decoded *decoded, struct ecert_candidate *ret,
                                    struct ecert_error *err)
 {
-    struct candidate candidate = {.decoded = decoded};
+    struct ecert_candidate candidate = {.decoded = decoded};
 
-    ECERT_TRY(ecert_decode_certificates(file->bytes, file->passphrase, decoded, err));
+    if (ecert_decode_certificates(file->bytes, file->passphrase, decoded, err) != ECERT_OK) {
+        if (err->status == ECERT_E_CRYPTO)
+            ECERT_TRY(ecert_match_csr(context, file->bytes, err));
+        return err->status;
+    }
     ECERT_TRY(ecert_bundle_find_leaf(decoded->certificates, &candidate.leaf, err));
     ECERT_TRY(ecert_certificate_key_id(candidate.leaf, candidate.key_id, err));
     *ret = candidate;
@@ -286,12 +223,50 @@ static enum ecert_status open_file(const struct ecert_intake_file *file,
 
 /* ---- storing ---- */
 
-static enum ecert_status key_for(const struct ecert_certificate_config *entry,
-                                 const struct candidate *candidate, struct ecert_secret *ret,
+/* Where else the key of a request may be: the way out for one that is lost. */
+static enum ecert_status no_key_of(const struct ecert_request *request, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer backups = {0};
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        ecert_buffer_printf(&backups, "%s'%s'", i > 0 ? ", " : "", request->backups[i].path);
+    const struct ecert_error why = *err;
+    return ecert_error_set(err, why.status, "it was issued for request %s: %s%s%s", request->id,
+                           why.text, backups.len > 0 ? "; its backups: " : "; it has no backup",
+                           backups.len > 0 ? (const char *)backups.ptr : "");
+}
+
+/* Before anything is fetched and checked: what cannot be had makes the rest useless. */
+static enum ecert_status check_request(const struct ecert_config *config,
+                                       const struct ecert_match *match, struct ecert_strings *notes,
+                                       struct ecert_error *err)
+{
+    const struct ecert_request *request = match->request;
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret key = {0};
+
+    if (request == NULL)
+        return ECERT_OK;
+    if (ecert_requests_key_file(config->state_dir, request, &key, err) != ECERT_OK)
+        return no_key_of(request, err);
+    return ecert_strings_printf(notes, err, "it was issued for request %s%s", request->id,
+                                request->state == ECERT_REQUEST_CANCELLED
+                                    ? ", which was cancelled; it is taken nevertheless"
+                                    : "");
+}
+
+static enum ecert_status key_for(const struct ecert_config *config, const struct ecert_match *match,
+                                 const struct ecert_candidate *candidate, struct ecert_secret *ret,
                                  struct ecert_strings *notes, struct ecert_error *err)
 {
+    const struct ecert_certificate_config *entry = match->certificate;
     uint8_t id[ECERT_SHA256_LEN];
 
+    if (match->request != NULL) {
+        if (ecert_requests_key(config->state_dir, match->request, &entry->key, ret, err) !=
+            ECERT_OK)
+            return no_key_of(match->request, err);
+        return ECERT_OK;
+    }
     switch (entry->key.place) {
     case ECERT_KEY_FILE:
         ECERT_TRY(ecert_key_load(&entry->key, ret, id, notes, err));
@@ -303,18 +278,43 @@ static enum ecert_status key_for(const struct ecert_certificate_config *entry,
                                entry->key.file);
     case ECERT_KEY_OURS:
         return ecert_secret_copy(
-            ecert_secret_view(&candidate->decoded->keys[carried_key(candidate)]), ret, err);
+            ecert_secret_view(&candidate->decoded->keys[ecert_candidate_carried_key(candidate)]),
+            ret, err);
     case ECERT_KEY_IIS:
         break;
     }
     return ECERT_OK;
 }
 
+/*
+ * The request is answered.  A run that ends before this finds the same leaf at its next try, as the
+ * newest generation, and comes here again.
+ */
+static enum ecert_status mark_issued(const struct ecert_config *config,
+                                     struct ecert_request *request,
+                                     struct ecert_intake_result *result, struct ecert_error *err)
+{
+    if (request->state == ECERT_REQUEST_ISSUED && request->generation == result->generation)
+        return ECERT_OK;
+    if (request->authority == NULL) /* its request.json is damaged: told, and left alone */
+        return ecert_strings_printf(&result->notes, err,
+                                    "request %s cannot be marked as issued: %s", request->id,
+                                    request->problem);
+    struct ecert_request answered = *request; /* borrows what it does not change */
+    answered.state = ECERT_REQUEST_ISSUED;
+    answered.closed = ecert_clock_now();
+    answered.generation = result->generation;
+    ECERT_TRY(ecert_requests_save(config->state_dir, &answered, err));
+    *request = answered;
+    return ECERT_OK;
+}
+
 static enum ecert_status store(struct ecert_context *context, const struct ecert_intake_file *file,
-                               const struct candidate *candidate, struct examined *examined,
+                               const struct ecert_candidate *candidate,
+                               const struct ecert_match *match, struct examined *examined,
                                struct ecert_intake_result *result, struct ecert_error *err)
 {
-    const struct ecert_certificate_config *entry = result->certificate;
+    const struct ecert_certificate_config *entry = match->certificate;
     ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
     ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings seen_before = {0};
@@ -325,7 +325,7 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     bundle.chain = examined->chain;
     examined->chain = NULL;
     /* its notes were made when the key was matched */
-    ECERT_TRY(key_for(entry, candidate, &bundle.key_pem, &seen_before, err));
+    ECERT_TRY(key_for(context->config, match, candidate, &bundle.key_pem, &seen_before, err));
 
     ECERT_TRY(ecert_text_copy(ecert_view_of(file->origin), &facts.origin, err));
     ECERT_TRY(ecert_text_copy(ecert_view_of(entry->authority), &facts.authority, err));
@@ -340,7 +340,8 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     result->generation = facts.number;
     result->not_after = facts.not_after;
     memcpy(result->sha256, facts.sha256, sizeof result->sha256);
-    return ECERT_OK;
+    return match->request == NULL ? ECERT_OK
+                                  : mark_issued(context->config, match->request, result, err);
 }
 
 /* Does nothing stand against it but that its time has not come? */
@@ -364,12 +365,18 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
 {
     ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded decoded = {0};
     ECERT_AUTO(examined_clear) struct examined examined = {0};
-    struct candidate candidate = {0};
+    struct ecert_candidate candidate = {0};
+    struct ecert_match match = {0};
 
-    ECERT_TRY(open_file(file, &decoded, &candidate, err));
-    ECERT_TRY(match(context, &candidate, file->only, &result->certificate, &result->notes, err));
-    if (examine(context, &candidate, result->certificate, result->certificate->authority, false,
-                results, &examined, &result->notes, err) != ECERT_OK)
+    ECERT_TRY(open_file(context, file, &decoded, &candidate, err));
+    ECERT_TRY(ecert_match_find(context, &candidate, file->only, &match, &result->notes, err));
+    result->certificate = match.certificate;
+    if (check_request(context->config, &match, &result->notes, err) != ECERT_OK) {
+        (void)not_to_blame(ECERT_E_CONFIG, err);
+        return ecert_error_wrap(err, "%s", result->certificate->name);
+    }
+    if (examine(context, &candidate, &match, match.certificate->authority, false, results,
+                &examined, &result->notes, err) != ECERT_OK)
         return ecert_error_wrap(err, "%s", result->certificate->name);
     if (ecert_checks_verdict(results, ecert_checks_count(), &result->notes, err) != ECERT_OK) {
         if (!is_only_early(results))
@@ -380,7 +387,7 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
         ecert_certificate_sha256(candidate.leaf, result->sha256);
         return ECERT_OK;
     }
-    if (store(context, file, &candidate, &examined, result, err) != ECERT_OK)
+    if (store(context, file, &candidate, &match, &examined, result, err) != ECERT_OK)
         return not_to_blame(ECERT_E_IO, err); /* the key file or our own store is the trouble */
     return ECERT_OK;
 }
@@ -415,16 +422,17 @@ enum ecert_status ecert_intake_verify(struct ecert_context *context,
 {
     ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded decoded = {0};
     ECERT_AUTO(examined_clear) struct examined examined = {0};
-    const struct ecert_certificate_config *entry = NULL;
-    struct candidate candidate = {0};
+    struct ecert_candidate candidate = {0};
+    struct ecert_match match = {0};
 
-    ECERT_TRY(open_file(file, &decoded, &candidate, err));
-    if (match(context, &candidate, file->only, &entry, ret_notes, err) != ECERT_OK)
+    ECERT_TRY(open_file(context, file, &decoded, &candidate, err));
+    if (ecert_match_find(context, &candidate, file->only, &match, ret_notes, err) != ECERT_OK ||
+        check_request(context->config, &match, ret_notes, err) != ECERT_OK)
         ECERT_TRY(ecert_strings_add(ret_notes, err->text, err));
     if (authority == NULL)
-        authority = entry != NULL ? entry->authority : "system";
+        authority = match.certificate != NULL ? match.certificate->authority : "system";
     ECERT_TRY(
-        examine(context, &candidate, entry, authority, true, results, &examined, ret_notes, err));
-    *ret_certificate = entry;
+        examine(context, &candidate, &match, authority, true, results, &examined, ret_notes, err));
+    *ret_certificate = match.certificate;
     return ECERT_OK;
 }

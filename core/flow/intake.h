@@ -2,9 +2,9 @@
  * Taking an issued file: from bytes of any form to a new generation of the certificate that it
  * belongs to.
  *
- * decode → find the leaf → match it to a configured key by public key → build the chain → run the
- * checks → store.  Nothing is stored unless every step went well, and one file never touches what
- * another one brought.
+ * decode → find the leaf → match it to a request or a configured key by public key (match.h) →
+ * build the chain → run the checks → store → mark the request as issued.  Nothing is stored unless
+ * every step went well, and one file never touches what another one brought.
  */
 #ifndef ECERT_FLOW_INTAKE_H
 #define ECERT_FLOW_INTAKE_H

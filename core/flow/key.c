@@ -85,8 +85,8 @@ static enum ecert_status run_passphrase_command(const char *const *argv, struct 
     return ecert_secret_copy(line, ret, err);
 }
 
-static enum ecert_status find_passphrase(const struct ecert_key_config *config,
-                                         struct ecert_secret *ret, struct ecert_error *err)
+enum ecert_status ecert_key_passphrase(const struct ecert_key_config *config,
+                                       struct ecert_secret *ret, struct ecert_error *err)
 {
     if (config->passphrase_file != NULL)
         return ecert_password_read(config->passphrase_file, ret, err);
@@ -124,7 +124,7 @@ enum ecert_status ecert_key_load(const struct ecert_key_config *config,
         return ecert_error_set(err, ECERT_E_NOT_FOUND, "the key has no file on this host");
     ECERT_TRY(ecert_fs_read_secret_stat(config->file, ECERT_DECODE_MAX_INPUT, &file, &st, err));
     ECERT_TRY(check_mode(config->file, st.st_mode, ret_notes, err));
-    if (find_passphrase(config, &passphrase, err) != ECERT_OK ||
+    if (ecert_key_passphrase(config, &passphrase, err) != ECERT_OK ||
         ecert_decode_key(ecert_secret_view(&file), ecert_secret_view(&passphrase), ret_pem,
                          ret_key_id, err) != ECERT_OK)
         return ecert_error_wrap(err, "private key '%s'", config->file);

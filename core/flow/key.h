@@ -17,6 +17,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_key_load(const struct ecert_key_config 
                                                   struct ecert_error *err);
 
 /*
+ * The passphrase of the configuration (passphrase_file, passphrase_command); empty where none is
+ * configured.  ECERT_E_REFUSED, ECERT_E_NOT_FOUND, ECERT_E_COMMAND.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_key_passphrase(const struct ecert_key_config *config,
+                                                        struct ecert_secret *ret,
+                                                        struct ecert_error *err);
+
+/*
  * A password from a trusted file: its first line, without the line end.  ECERT_E_REFUSED: readable
  * by others, empty.
  */

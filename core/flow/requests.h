@@ -89,7 +89,8 @@ void ecert_requests_clear(struct ecert_requests *requests);
 
 /*
  * Every request of a certificate, oldest first; none is no error.  One whose folder cannot be read
- * or is damaged is among them with `problem` (and id, name): it never hides the others.
+ * or is damaged is among them with `problem` (and id, name, what else could be read; a key_id of
+ * zeros is not known): it never hides the others.
  * ECERT_E_IO: the folder of requests itself; ECERT_E_NOMEM.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_requests_load(const char *state_dir, const char *name,
@@ -98,7 +99,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_requests_load(const char *state_dir, co
 
 /*
  * Keep a new request: key (PEM as it shall lie on disk, encrypted or not) and CSR (PEM) are synced
- * when this returns.  request->id is set.  The caller holds the lock.  ECERT_E_IO.
+ * when this returns.  request->id is set, from request->created (0: now, and set too); one that is
+ * set already is kept (a backup that is put back).  The caller holds the lock.  ECERT_E_IO;
+ * ECERT_E_REFUSED: there is a request with this id.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_requests_add(const char *state_dir,
                                                       struct ecert_request *request,
@@ -106,7 +109,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_requests_add(const char *state_dir,
                                                       struct ecert_view csr_pem,
                                                       struct ecert_error *err);
 
-/* Replace its request.json.  The caller holds the lock.  ECERT_E_IO. */
+/* Replace its request.json.  The caller holds the lock.  ECERT_E_IO; ECERT_E_REFUSED: it is
+ * damaged.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_requests_save(const char *state_dir,
                                                        const struct ecert_request *request,
                                                        struct ecert_error *err);

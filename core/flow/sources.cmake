@@ -14,6 +14,8 @@ set(ECERT_FLOW_SOURCES
   core/flow/checks.c
   core/flow/checks_chain.c
   core/flow/checks_leaf.c
+  core/flow/checks_order.c
+  core/flow/compare.c
   core/flow/config.c
   core/flow/config_certificate.c
   core/flow/config_check.c
@@ -26,6 +28,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/crls.c
   core/flow/decode.c
   core/flow/decode_forms.c
+  core/flow/decode_mail.c
   core/flow/decode_pem.c
   core/flow/decode_pkcs12.c
   core/flow/decode_text.c
@@ -39,6 +42,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/journal.c
   core/flow/key.c
   core/flow/look.c
+  core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
   core/flow/network_fetch.c
@@ -52,6 +56,9 @@ set(ECERT_FLOW_SOURCES
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/requests.c
+  core/flow/requests_json.c
+  core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
   core/flow/source.c

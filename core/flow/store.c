@@ -148,6 +148,28 @@ static enum ecert_status tidy_folder(const char *path, struct ecert_error *err)
     return ECERT_OK;
 }
 
+/* A request's folder appears whole, but its request.json is replaced in it. */
+static enum ecert_status tidy_requests(const char *certificate, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings ids = {0};
+    ECERT_AUTO(ecert_auto_free) char *requests = NULL;
+
+    ECERT_TRY(ecert_text_format(&requests, err, "%s/requests", certificate));
+    if (!ecert_fs_exists(requests))
+        return ECERT_OK;
+    ECERT_TRY(tidy_folder(requests, err));
+    ECERT_TRY(ecert_fs_list(requests, &ids, err));
+    for (size_t i = 0; i < ids.len; i++) {
+        ECERT_AUTO(ecert_auto_free) char *path = NULL;
+        struct stat st;
+
+        ECERT_TRY(ecert_text_format(&path, err, "%s/%s", requests, ids.items[i]));
+        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            ECERT_TRY(tidy_folder(path, err));
+    }
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_store_tidy(const char *state_dir, struct ecert_error *err)
 {
     /* not live/: its temporaries are a transaction's */
@@ -160,13 +182,17 @@ enum ecert_status ecert_store_tidy(const char *state_dir, struct ecert_error *er
     ECERT_TRY(tidy_folder(rejected, err));
     ECERT_TRY(ecert_text_format(&certificates, err, "%s/certificates", state_dir));
     ECERT_TRY(ecert_fs_list(certificates, &names, err));
-    for (size_t i = 0; i < names.len; i++)
+    for (size_t i = 0; i < names.len; i++) {
+        ECERT_AUTO(ecert_auto_free) char *certificate = NULL;
+
+        ECERT_TRY(ecert_text_format(&certificate, err, "%s/%s", certificates, names.items[i]));
         for (size_t k = 0; k < ARRAY_SIZE(written); k++) {
             ECERT_AUTO(ecert_auto_free) char *path = NULL;
 
-            ECERT_TRY(ecert_text_format(&path, err, "%s/%s/%s", certificates, names.items[i],
-                                        written[k]));
+            ECERT_TRY(ecert_text_format(&path, err, "%s/%s", certificate, written[k]));
             ECERT_TRY(tidy_folder(path, err));
         }
+        ECERT_TRY(tidy_requests(certificate, err));
+    }
     return ECERT_OK;
 }

@@ -15,12 +15,11 @@ void ecert_auto_json(json_t **json)
     *json = NULL;
 }
 
-enum ecert_status ecert_store_read_json(const char *path, json_t **ret, struct ecert_error *err)
+enum ecert_status ecert_store_parse_json(struct ecert_view text, const char *path, json_t **ret,
+                                         struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes text = {0};
     json_error_t why;
 
-    ECERT_TRY(ecert_fs_read(path, JSON_MAX, &text, err));
     ECERT_AUTO(ecert_auto_json)
     json_t *json = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
     if (json == NULL) {
@@ -37,6 +36,14 @@ enum ecert_status ecert_store_read_json(const char *path, json_t **ret, struct e
     *ret = json;
     json = NULL;
     return ECERT_OK;
+}
+
+enum ecert_status ecert_store_read_json(const char *path, json_t **ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes text = {0};
+
+    ECERT_TRY(ecert_fs_read(path, JSON_MAX, &text, err));
+    return ecert_store_parse_json(ecert_bytes_view(&text), path, ret, err);
 }
 
 enum ecert_status ecert_store_json_text(json_t *object, struct ecert_bytes *ret,

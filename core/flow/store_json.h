@@ -15,6 +15,10 @@ void ecert_auto_json(json_t **json);
 ECERT_MUST_CHECK enum ecert_status ecert_store_read_json(const char *path, json_t **ret,
                                                          struct ecert_error *err);
 
+/* The same of a text that came from `path`.  ECERT_E_REFUSED. */
+ECERT_MUST_CHECK enum ecert_status ecert_store_parse_json(struct ecert_view text, const char *path,
+                                                          json_t **ret, struct ecert_error *err);
+
 /* Written to `path`, 0600.  The object is taken over in every case; NULL: memory had run out. */
 ECERT_MUST_CHECK enum ecert_status ecert_store_write_json(const char *path, json_t *object,
                                                           struct ecert_error *err);

@@ -1,0 +1,302 @@
+#include "core/flow/match.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/flow/certificate.h"
+#include "core/flow/decode_forms.h"
+
+#define NAMES_SHOWN    5
+#define REQUESTS_SHOWN 3
+
+int ecert_candidate_carried_key(const struct ecert_candidate *candidate)
+{
+    for (size_t i = 0; i < candidate->decoded->n_keys; i++)
+        if (memcmp(candidate->decoded->key_ids[i], candidate->key_id, ECERT_SHA256_LEN) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool is_left_out(const char *only, const struct ecert_certificate_config *entry)
+{
+    return only != NULL && strcmp(only, entry->name) != 0;
+}
+
+static enum ecert_status is_shared(const struct ecert_certificate_config *a,
+                                   const struct ecert_certificate_config *b,
+                                   struct ecert_error *err)
+{
+    return ecert_error_set(err, ECERT_E_REFUSED,
+                           "belongs to two certificates of the configuration, '%s' and '%s', which "
+                           "share a key; import it for one of them with --name",
+                           a->name, b->name);
+}
+
+/* ---- requests ---- */
+
+/* A request whose files are damaged so that nobody knows whose key it has may be the one. */
+static enum ecert_status note_unknown(const struct ecert_requests *requests,
+                                      struct ecert_strings *problems, struct ecert_error *err)
+{
+    static const uint8_t unknown[ECERT_SHA256_LEN];
+
+    for (size_t i = 0; i < requests->n; i++)
+        if (memcmp(requests->items[i].key_id, unknown, sizeof unknown) == 0)
+            ECERT_TRY(ecert_strings_printf(problems, err, "%s: request %s: %s",
+                                           requests->items[i].name, requests->items[i].id,
+                                           requests->items[i].problem));
+    return ECERT_OK;
+}
+
+static enum ecert_status find_request(struct ecert_context *context,
+                                      const struct ecert_candidate *candidate, const char *only,
+                                      struct ecert_match *ret, struct ecert_strings *problems,
+                                      struct ecert_error *err)
+{
+    const struct ecert_config *config = context->config;
+    const struct ecert_certificate_config *as_good = NULL;
+    unsigned best = 0;
+
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &config->certificates[i];
+        struct ecert_requests *requests = NULL;
+        struct ecert_error why = {0};
+
+        if (is_left_out(only, entry) || entry->key.place == ECERT_KEY_IIS)
+            continue;
+        if (ecert_context_requests(context, entry, &requests, &why) != ECERT_OK) {
+            ECERT_TRY(ecert_strings_printf(problems, err, "%s: %s", entry->name, why.text));
+            continue;
+        }
+        ECERT_TRY(note_unknown(requests, problems, err));
+        const struct ecert_request *request = ecert_requests_of_key(requests, candidate->key_id);
+        if (request == NULL)
+            continue;
+        const unsigned rank = 1u + (ecert_request_is_pending(request) ? 2u : 0) +
+                              (ecert_certificate_covers(candidate->leaf, entry->name) ? 1u : 0);
+        if (rank > best)
+            *ret = (struct ecert_match){entry, &requests->items[request - requests->items]};
+        as_good = rank > best ? NULL : rank == best ? entry : as_good;
+        best = rank > best ? rank : best;
+    }
+    return as_good == NULL ? ECERT_OK : is_shared(ret->certificate, as_good, err);
+}
+
+/* ---- configured keys ---- */
+
+/* *ret: this leaf belongs to this entry.  A key that cannot be read is a problem, not an end. */
+static enum ecert_status belongs(struct ecert_context *context,
+                                 const struct ecert_candidate *candidate,
+                                 const struct ecert_certificate_config *entry, bool *ret,
+                                 struct ecert_strings *notes, struct ecert_error *err)
+{
+    const uint8_t *id = NULL;
+
+    *ret = false;
+    switch (entry->key.place) {
+    case ECERT_KEY_OURS:
+        *ret = ecert_candidate_carried_key(candidate) >= 0 &&
+               ecert_certificate_covers(candidate->leaf, entry->name);
+        return ECERT_OK;
+    case ECERT_KEY_IIS: /* no key here to compare with: the name decides */
+        *ret = ecert_certificate_covers(candidate->leaf, entry->name);
+        return ECERT_OK;
+    case ECERT_KEY_FILE:
+        break;
+    }
+    ECERT_TRY(ecert_context_key_id(context, entry, &id, notes, err));
+    *ret = memcmp(id, candidate->key_id, ECERT_SHA256_LEN) == 0;
+    return ECERT_OK;
+}
+
+/* Entries are tried in two rounds: those whose name the leaf carries, then the others. */
+static enum ecert_status look_through(struct ecert_context *context,
+                                      const struct ecert_candidate *candidate, const char *only,
+                                      bool named_round,
+                                      const struct ecert_certificate_config **found,
+                                      struct ecert_strings *problems, struct ecert_strings *notes,
+                                      struct ecert_error *err)
+{
+    const struct ecert_config *config = context->config;
+
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &config->certificates[i];
+        struct ecert_error why = {0};
+        bool yes = false;
+
+        if (is_left_out(only, entry))
+            continue;
+        if (ecert_certificate_covers(candidate->leaf, entry->name) != named_round)
+            continue;
+        if (belongs(context, candidate, entry, &yes, notes, &why) != ECERT_OK) {
+            ECERT_TRY(ecert_strings_printf(problems, err, "%s: %s", entry->name, why.text));
+            continue;
+        }
+        if (yes && *found != NULL)
+            return is_shared(*found, entry, err);
+        if (yes)
+            *found = entry;
+    }
+    return ECERT_OK;
+}
+
+/* ---- nobody's ---- */
+
+/* Requests that wait for a certificate of these names: it was issued for another key than theirs.
+ */
+static void say_waiting(struct ecert_context *context, const struct ecert_candidate *candidate,
+                        const char *only, struct ecert_buffer *text)
+{
+    const struct ecert_config *config = context->config;
+    size_t n = 0;
+
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &config->certificates[i];
+        struct ecert_requests *requests = NULL;
+        struct ecert_error ignored = {0};
+
+        if (is_left_out(only, entry) || !ecert_certificate_covers(candidate->leaf, entry->name) ||
+            ecert_context_requests(context, entry, &requests, &ignored) != ECERT_OK)
+            continue;
+        for (size_t k = 0; k < requests->n; k++) {
+            const struct ecert_request *request = &requests->items[k];
+            if (!ecert_request_is_pending(request) || n++ >= REQUESTS_SHOWN)
+                continue;
+            ecert_buffer_printf(text, "%s %s of '%s'",
+                                n == 1 ? "; it was issued for another key than that of request"
+                                       : ",",
+                                request->id, request->name);
+        }
+    }
+    if (n > REQUESTS_SHOWN)
+        ecert_buffer_printf(text, " and %zu more", n - REQUESTS_SHOWN);
+    if (n > 0)
+        ecert_buffer_add_text(text, "; if its key is in a backup, put it back with 'ecert "
+                                    "restore', else give the CA the CSR of the request");
+}
+
+static enum ecert_status matches_none(struct ecert_context *context,
+                                      const struct ecert_candidate *candidate, const char *only,
+                                      const struct ecert_strings *problems, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+    char serial[ECERT_SERIAL_HEX_LEN];
+
+    ECERT_TRY(ecert_certificate_names(candidate->leaf, &names, err));
+    ecert_certificate_serial(candidate->leaf, serial);
+    if (names.len == 0)
+        ecert_buffer_add_text(&text, "none");
+    for (size_t i = 0; i < names.len && i < NAMES_SHOWN; i++)
+        ecert_buffer_printf(&text, "%s%s", i > 0 ? ", " : "", names.items[i]);
+    if (names.len > NAMES_SHOWN)
+        ecert_buffer_printf(&text, ", and %zu more", names.len - NAMES_SHOWN);
+    say_waiting(context, candidate, only, &text);
+    for (size_t i = 0; i < problems->len; i++)
+        ecert_buffer_printf(&text, "; a key could not be read: %s", problems->items[i]);
+    if (text.failed)
+        return ecert_error_nomem(err);
+    /* a key that could not be read may be the one: worth another try */
+    return ecert_error_set(
+        err, problems->len > 0 ? ECERT_E_CONFIG : ECERT_E_NOT_FOUND,
+        "matches no configured key: this certificate (serial %s) was issued for another key than "
+        "those of the configuration and its requests; its names: %s",
+        serial, (const char *)text.ptr);
+}
+
+enum ecert_status ecert_match_find(struct ecert_context *context,
+                                   const struct ecert_candidate *candidate, const char *only,
+                                   struct ecert_match *ret, struct ecert_strings *ret_notes,
+                                   struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings problems = {0};
+    struct ecert_match match = {0};
+
+    ECERT_TRY(find_request(context, candidate, only, &match, &problems, err));
+    for (int named = 1; named >= 0 && match.certificate == NULL; named--)
+        ECERT_TRY(look_through(context, candidate, only, named == 1, &match.certificate, &problems,
+                               ret_notes, err));
+    if (match.certificate == NULL)
+        return matches_none(context, candidate, only, &problems, err);
+    *ret = match;
+    return ECERT_OK;
+}
+
+/* ---- the CSR itself ---- */
+
+/* What stands between the lines of the first CSR of a text; len 0: there is none. */
+static struct ecert_view csr_block(struct ecert_view text)
+{
+    static const char head[] = "CERTIFICATE REQUEST-----";
+    static const char tail[] = "-----END ";
+    const uint8_t *begin = memmem(text.ptr, text.len, head, sizeof head - 1);
+
+    if (begin == NULL)
+        return (struct ecert_view){0};
+    begin += sizeof head - 1;
+    const size_t left = (size_t)(text.ptr + text.len - begin);
+    const uint8_t *end = memmem(begin, left, tail, sizeof tail - 1);
+    return (struct ecert_view){begin, end == NULL ? left : (size_t)(end - begin)};
+}
+
+static void auto_encode_context(EVP_ENCODE_CTX **context)
+{
+    EVP_ENCODE_CTX_free(*context);
+}
+
+/* SHA-256 of the DER, without looking into it: it is a stranger's until it is known. */
+static bool digest_of_csr(struct ecert_view file, char ret[ECERT_SHA256_HEX_LEN])
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer storage = {0};
+    ECERT_AUTO(ecert_auto_free) unsigned char *der = NULL;
+    ECERT_AUTO(auto_encode_context) EVP_ENCODE_CTX *context = NULL;
+    struct ecert_error ignored = {0};
+    struct ecert_view text = {0};
+    int n = 0, rest = 0;
+
+    if (file.len > ECERT_DECODE_MAX_INPUT ||
+        ecert_decode_plain_text(file, &storage, &text, &ignored) != ECERT_OK || text.len == 0)
+        return false;
+    const struct ecert_view block = csr_block(text);
+    if (block.len == 0) {
+        ecert_sha256_hex(file, ret);
+        return true;
+    }
+    context = EVP_ENCODE_CTX_new();
+    der = malloc(block.len + 1);
+    if (context == NULL || der == NULL)
+        return false;
+    EVP_DecodeInit(context);
+    if (EVP_DecodeUpdate(context, der, &n, block.ptr, (int)block.len) < 0 ||
+        EVP_DecodeFinal(context, der + n, &rest) < 0)
+        return false;
+    ecert_sha256_hex((struct ecert_view){der, (size_t)(n + rest)}, ret);
+    return true;
+}
+
+enum ecert_status ecert_match_csr(struct ecert_context *context, struct ecert_view file,
+                                  struct ecert_error *err)
+{
+    const struct ecert_config *config = context->config;
+    char digest[ECERT_SHA256_HEX_LEN];
+
+    if (!digest_of_csr(file, digest))
+        return ECERT_OK;
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        struct ecert_requests *requests = NULL;
+        struct ecert_error ignored = {0};
+
+        if (ecert_context_requests(context, &config->certificates[i], &requests, &ignored) !=
+            ECERT_OK)
+            continue;
+        for (size_t k = 0; k < requests->n; k++)
+            if (strcmp(requests->items[k].csr_sha256, digest) == 0)
+                return ecert_error_set(err, ECERT_E_REFUSED,
+                                       "this is the request %s of '%s' itself (a CSR): paste it on "
+                                       "the CA's page; the certificate comes back from there",
+                                       requests->items[k].id, requests->items[k].name);
+    }
+    return ECERT_OK;
+}
