@@ -12,6 +12,7 @@
 #include "core/base/lock.h"
 #include "core/base/process.h"
 #include "core/cli/command.h"
+#include "core/flow/key.h"
 #include "core/flow/store.h"
 #include "core/monitor/finding.h"
 
@@ -201,6 +202,7 @@ int main(int argc, char *argv[])
     json_decref(app.json);
     ecert_context_clear(&app.context);
     ecert_config_clear(&app.config);
+    ecert_passphrases_forget();
     ecert_lock_release(&app.lock_fd);
     return end(code);
 }

@@ -38,6 +38,8 @@ struct ecert_options {
     const char *failed;
     const char *until, *note;
     const char *language;
+    bool check;
+    const char *key;
     const char *const *args; /* operands, NULL-ended */
 };
 
@@ -78,6 +80,8 @@ void ecert_tell(struct ecert_app *app, const char *key, json_t *value);
 /* ---- the commands, one file for those that belong together ---- */
 
 int ecert_cmd_import(struct ecert_app *app);
+int ecert_cmd_backup(struct ecert_app *app);
+int ecert_cmd_restore(struct ecert_app *app);
 int ecert_cmd_fetch(struct ecert_app *app);
 int ecert_cmd_plan(struct ecert_app *app);
 int ecert_cmd_deploy(struct ecert_app *app);

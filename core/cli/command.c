@@ -77,6 +77,19 @@ static const struct ecert_command commands[] = {
      "next 400 days with the reminders on them, what each live server serves, what is waiting. An older\n"
      "file is replaced whole. --language en or zh_HK (default: that of `reminders`).",
      ecert_cmd_report, STORE, 1, 1, " offline language "},
+    {"backup", "[NAME...]", "write what is missing of the keys' backups; --check opens them",
+     "Every key that `ecert request` made is backed up at every place of the group `backup`, before\n"
+     "its request is shown; this writes what is missing, because a place was away or is new. A backup\n"
+     "is never replaced. --check looks at each: are the bytes the ones that were written, and do they\n"
+     "open, with the passphrase of the configuration or --password-file, or a recipient's --key (whose\n"
+     "own password is in --password-file then)? It leaves with 1 if one is not in order. `openssl cms\n"
+     "-decrypt -inform DER` opens a backup without ecert.",
+     ecert_cmd_backup, STORE | ECERT_COMMAND_LOCK, 0, ALL, " check key password-file "},
+    {"restore", "FILE", "put a lost key and its request back from a backup",
+     "Opens the backup as `ecert backup --check` does, and puts back what is lost or damaged: the whole\n"
+     "request, or its key alone. What is there and differs is kept beside it. The certificate that the\n"
+     "CA issues for it is then taken like any other.",
+     ecert_cmd_restore, STORE | ECERT_COMMAND_LOCK, 1, 1, " key password-file "},
     {"plugins", "", "what is installed, its ABI, its settings", "",
      ecert_cmd_plugins, ECERT_COMMAND_CONFIG, 0, 0, ""},
     {"config", "", "check the configuration; --reference prints every key",
@@ -108,7 +121,11 @@ static const struct option_row {
     {"name", 'n', "NAME", offsetof(struct ecert_options, name), false,
      "the file belongs to this certificate"},
     {"password-file", 'p', "FILE", offsetof(struct ecert_options, password_file), false,
-     "the password of a PKCS#12 file, on its first line"},
+     "the password (of a PKCS#12 file, of --key, of backups), on its first line"},
+    {"check", 'Y', NULL, offsetof(struct ecert_options, check), false,
+     "write nothing: are they whole, and do they open?"},
+    {"key", 'k', "FILE", offsetof(struct ecert_options, key), false,
+     "the private key of a recipient"},
     {"authority", 'a', "ID", offsetof(struct ecert_options, authority), false,
      "check by this profile"},
     {"exit-code", 'x', NULL, offsetof(struct ecert_options, exit_code), false,

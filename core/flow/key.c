@@ -1,6 +1,7 @@
 #include "core/flow/key.h"
 
 #include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -85,14 +86,73 @@ static enum ecert_status run_passphrase_command(const char *const *argv, struct 
     return ecert_secret_copy(line, ret, err);
 }
 
+/*
+ * What commands said in this run, by their argv.  One thread; main() forgets it at the end, so that
+ * passphrases are wiped.
+ */
+static struct said {
+    struct ecert_strings command;
+    struct ecert_secret passphrase;
+} * known;
+static size_t n_known;
+
+void ecert_passphrases_forget(void)
+{
+    for (size_t i = 0; i < n_known; i++) {
+        ecert_strings_clear(&known[i].command);
+        ecert_secret_clear(&known[i].passphrase);
+    }
+    free(known);
+    known = NULL;
+    n_known = 0;
+}
+
+static enum ecert_status remember(const struct ecert_strings *command,
+                                  const struct ecert_secret *passphrase, struct ecert_error *err)
+{
+    struct said one = {0}, *more = reallocarray(known, n_known + 1, sizeof *known);
+
+    if (more == NULL)
+        return ecert_error_nomem(err);
+    known = more;
+    if (ecert_strings_add_all(&one.command, ecert_strings_array(command), err) != ECERT_OK ||
+        ecert_secret_copy(ecert_secret_view(passphrase), &one.passphrase, err) != ECERT_OK) {
+        ecert_strings_clear(&one.command);
+        return err->status;
+    }
+    known[n_known++] = one;
+    return ECERT_OK;
+}
+
+static enum ecert_status ask_command(const struct ecert_strings *command, struct ecert_secret *ret,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+
+    for (size_t i = 0; i < n_known; i++)
+        if (ecert_strings_equal(&known[i].command, command))
+            return ecert_secret_copy(ecert_secret_view(&known[i].passphrase), ret, err);
+    ECERT_TRY(run_passphrase_command(ecert_strings_array(command), &passphrase, err));
+    ECERT_TRY(remember(command, &passphrase, err));
+    *ret = passphrase;
+    passphrase = (struct ecert_secret){0};
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_passphrase_find(const char *file, const struct ecert_strings *command,
+                                        struct ecert_secret *ret, struct ecert_error *err)
+{
+    if (file != NULL)
+        return ecert_password_read(file, ret, err);
+    if (command->len > 0)
+        return ask_command(command, ret, err);
+    return ECERT_OK; /* none: the key may need none */
+}
+
 enum ecert_status ecert_key_passphrase(const struct ecert_key_config *config,
                                        struct ecert_secret *ret, struct ecert_error *err)
 {
-    if (config->passphrase_file != NULL)
-        return ecert_password_read(config->passphrase_file, ret, err);
-    if (config->passphrase_command.len > 0)
-        return run_passphrase_command(ecert_strings_array(&config->passphrase_command), ret, err);
-    return ECERT_OK; /* none: the key may need none */
+    return ecert_passphrase_find(config->passphrase_file, &config->passphrase_command, ret, err);
 }
 
 /* Who else may touch the key: writing is refused, reading is reported. */

@@ -2,6 +2,8 @@
 #ifndef ECERT_FLOW_KEY_H
 #define ECERT_FLOW_KEY_H
 
+#include <openssl/evp.h>
+
 #include "core/flow/config.h"
 
 /*
@@ -17,12 +19,37 @@ ECERT_MUST_CHECK enum ecert_status ecert_key_load(const struct ecert_key_config 
                                                   struct ecert_error *err);
 
 /*
- * The passphrase of the configuration (passphrase_file, passphrase_command); empty where none is
- * configured.  ECERT_E_REFUSED, ECERT_E_NOT_FOUND, ECERT_E_COMMAND.
+ * The passphrase that `file` holds or `command` prints (its first line); both may be absent, which
+ * is the empty passphrase.  A command is run once: what it said is remembered for the rest of the
+ * run, because it may ask a vault, a card or a person.  ECERT_E_REFUSED, ECERT_E_NOT_FOUND,
+ * ECERT_E_COMMAND.
  */
+ECERT_MUST_CHECK enum ecert_status ecert_passphrase_find(const char *file,
+                                                         const struct ecert_strings *command,
+                                                         struct ecert_secret *ret,
+                                                         struct ecert_error *err);
+
+/* Wipe what commands said; the next one is run again. */
+void ecert_passphrases_forget(void);
+
+/* The same of a key's configuration. */
 ECERT_MUST_CHECK enum ecert_status ecert_key_passphrase(const struct ecert_key_config *config,
                                                         struct ecert_secret *ret,
                                                         struct ecert_error *err);
+
+/*
+ * A key as it lies on disk: PKCS#8 PEM; with a passphrase that is not empty encrypted (PBES2,
+ * AES-256-CBC, PBKDF2 with SHA-256).  ECERT_E_CRYPTO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_key_pem(const EVP_PKEY *key, struct ecert_view passphrase,
+                                                 struct ecert_secret *ret, struct ecert_error *err);
+
+/* The same from our own PEM without encryption, where the configuration wants it encrypted: else a
+ * copy.  ECERT_E_CONFIG: it wants encryption and names no passphrase. */
+ECERT_MUST_CHECK enum ecert_status ecert_key_for_disk(const struct ecert_key_config *config,
+                                                      struct ecert_view pem,
+                                                      struct ecert_secret *ret,
+                                                      struct ecert_error *err);
 
 /*
  * A password from a trusted file: its first line, without the line end.  ECERT_E_REFUSED: readable

@@ -41,6 +41,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/items.c
   core/flow/journal.c
   core/flow/key.c
+  core/flow/key_pem.c
   core/flow/look.c
   core/flow/match.c
   core/flow/nearest.c

@@ -1,4 +1,10 @@
 # The issuing side: keys, CSRs, backups, and the people in between.
 set(ECERT_ISSUE_SOURCES
+  core/issue/backup.c
+  core/issue/backup_check.c
+  core/issue/backup_cms.c
+  core/issue/backup_open.c
+  core/issue/backup_restore.c
   core/issue/new_key.c
+  core/issue/new_key_pem.c
 )

@@ -224,13 +224,71 @@ static void test_passphrase_command(void **state)
     free(good);
 }
 
+/* A command may ask a card or a person: it is run once, and again only after forgetting. */
+static void test_command_runs_once(void **state)
+{
+    struct fixture *f = *state;
+    struct ecert_key_config config = {0};
+    struct ecert_error err = {0};
+    char *counter = NULL, *script = NULL;
+
+    assert_true(asprintf(&counter, "%s/counter", f->folder) > 0);
+    char text[512];
+    (void)snprintf(text, sizeof text, "#!/bin/sh\necho x >> %s\necho sesame\n", counter);
+    script = test_file_write(f->folder, "once", ecert_view_of(text), 0700);
+    assert_int_equal(ecert_strings_add(&config.passphrase_command, script, &err), ECERT_OK);
+    for (int i = 0; i < 4; i++) {
+        ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+
+        if (i == 3)
+            ecert_passphrases_forget();
+        assert_int_equal(ecert_key_passphrase(&config, &passphrase, &err), ECERT_OK);
+        assert_string_equal((const char *)passphrase.ptr, "sesame");
+    }
+    struct stat st;
+    assert_int_equal(stat(counter, &st), 0);
+    assert_int_equal(st.st_size, 4); /* two lines "x" */
+    ecert_passphrases_forget();
+    ecert_strings_clear(&config.passphrase_command);
+    free(counter);
+    free(script);
+}
+
+static void test_for_disk(void **state)
+{
+    struct fixture *f = *state;
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret plain = {0};
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret kept = {0};
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret opened = {0};
+    struct ecert_strings notes = {0};
+    struct ecert_error err = {0};
+    uint8_t id[ECERT_SHA256_LEN], again[ECERT_SHA256_LEN];
+    struct ecert_key_config config = {.file = f->plain};
+
+    assert_int_equal(ecert_key_load(&config, &plain, id, &notes, &err), ECERT_OK);
+    assert_int_equal(ecert_key_for_disk(&config, ecert_secret_view(&plain), &kept, &err), ECERT_OK);
+    assert_true(ecert_view_equal(ecert_secret_view(&plain), ecert_secret_view(&kept)));
+    ecert_secret_clear(&kept);
+    config.encrypted = true;
+    assert_int_equal(ecert_key_for_disk(&config, ecert_secret_view(&plain), &kept, &err),
+                     ECERT_E_CONFIG);
+    config.passphrase_file = test_file_write(f->folder, "p", ecert_view_of("tiger\n"), 0600);
+    assert_int_equal(ecert_key_for_disk(&config, ecert_secret_view(&plain), &kept, &err), ECERT_OK);
+    assert_non_null(strstr((const char *)kept.ptr, "BEGIN ENCRYPTED PRIVATE KEY"));
+    config.file = test_file_write(f->folder, "kept.pem", ecert_secret_view(&kept), 0600);
+    assert_int_equal(ecert_key_load(&config, &opened, again, &notes, &err), ECERT_OK);
+    assert_memory_equal(id, again, sizeof id);
+    assert_true(ecert_view_equal(ecert_secret_view(&plain), ecert_secret_view(&opened)));
+    free(config.passphrase_file);
+    free(config.file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_swapped),
-        cmocka_unit_test(test_passphrase_file),
-        cmocka_unit_test(test_passphrase_command),
+        cmocka_unit_test(test_plain),           cmocka_unit_test(test_command_runs_once),
+        cmocka_unit_test(test_for_disk),        cmocka_unit_test(test_swapped),
+        cmocka_unit_test(test_passphrase_file), cmocka_unit_test(test_passphrase_command),
     };
 
     return cmocka_run_group_tests(tests, make_fixture, clear_fixture);

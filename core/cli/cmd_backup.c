@@ -1,0 +1,386 @@
+/* `ecert backup` and `ecert restore`: copies of keys, whether they open, and the way back. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/cli/app.h"
+#include "core/cli/progress.h"
+#include "core/flow/certificate.h"
+#include "core/flow/key.h"
+#include "core/flow/outcome_json.h"
+#include "core/flow/store.h"
+#include "core/issue/backup.h"
+
+#define FILE_MAX ((size_t)4 << 20)
+
+/* One run over the requests of the chosen certificates. */
+struct work {
+    struct ecert_app *app;
+    struct ecert_backup_kit *kit; /* NULL with --check */
+    struct ecert_backup_opener opener;
+    struct ecert_progress progress;
+    json_t *list;
+    size_t done, n;               /* requests */
+    size_t written, opened, same; /* backups */
+    size_t bad;
+};
+
+/* ---- which certificates ---- */
+
+static bool is_chosen(const struct ecert_app *app, const char *name)
+{
+    if (app->options.args[0] == NULL)
+        return true;
+    for (const char *const *arg = app->options.args; *arg != NULL; arg++)
+        if (strcmp(*arg, name) == 0)
+            return true;
+    return false;
+}
+
+static enum ecert_status check_names(const struct ecert_app *app, struct ecert_error *err)
+{
+    for (const char *const *arg = app->options.args; *arg != NULL; arg++)
+        ECERT_TRY(ecert_config_check_name(&app->config, *arg, err));
+    return ECERT_OK;
+}
+
+static void bad(struct work *work, const char *name, const char *text)
+{
+    work->bad++;
+    ecert_complain(work->app, "%s: %s", name, text);
+}
+
+/* A key that came otherwise is somebody else's to keep: said, so that nobody counts on us. */
+static enum ecert_status tell_uncovered(struct work *work,
+                                        const struct ecert_certificate_config *entry,
+                                        const struct ecert_requests *requests,
+                                        struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
+    uint8_t key_id[ECERT_SHA256_LEN];
+    unsigned newest = 0;
+
+    if (entry->key.place == ECERT_KEY_IIS)
+        return ECERT_OK;
+    ECERT_TRY(ecert_store_newest(work->app->config.state_dir, entry->name, &newest, err));
+    if (newest == 0)
+        return ECERT_OK;
+    ECERT_TRY(ecert_store_load(work->app->config.state_dir, entry->name, newest, &bundle, err));
+    ECERT_TRY(ecert_certificate_key_id(bundle.leaf, key_id, err));
+    if (ecert_requests_of_key(requests, key_id) != NULL)
+        return ECERT_OK;
+    ecert_say(work->app,
+              "%s: the key of generation %u was not made by 'ecert request'; it is not backed up "
+              "here",
+              entry->name, newest);
+    (void)json_array_append_new(work->list,
+                                json_pack("{s:s, s:n, s:i, s:s}", "name", entry->name, "id",
+                                          "generation", (int)newest, "state", "not covered"));
+    return ECERT_OK;
+}
+
+/* ---- writing ---- */
+
+static json_t *backups_json(const struct ecert_request *request)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        (void)json_array_append_new(list,
+                                    json_pack("{s:o, s:s, s:I, s:I}", "path",
+                                              ecert_text_json(request->backups[i].path), "sha256",
+                                              request->backups[i].sha256, "written",
+                                              (json_int_t)request->backups[i].written, "opened",
+                                              (json_int_t)request->backups[i].opened));
+    return list;
+}
+
+/* The paths that were not there before. */
+static void say_new(struct work *work, const struct ecert_request *request,
+                    const struct ecert_strings *before)
+{
+    for (size_t i = 0; i < request->n_backups; i++) {
+        if (ecert_strings_contain(before, request->backups[i].path))
+            continue;
+        work->written++;
+        ecert_say(work->app, "%s %s: %s", request->name, request->id, request->backups[i].path);
+    }
+}
+
+static enum ecert_status write_one(struct work *work, struct ecert_request *request,
+                                   struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings before = {0};
+    const char *state_dir = work->app->config.state_dir;
+    struct ecert_error saving = {0};
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        ECERT_TRY(ecert_strings_add(&before, request->backups[i].path, err));
+    const size_t written = work->written;
+    const enum ecert_status status =
+        ecert_backup_write(work->kit, &work->app->config, request, err);
+    say_new(work, request, &before);
+    if (work->written > written && /* also what went well before it failed */
+        ecert_requests_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {
+        *err = saving;
+        return saving.status;
+    }
+    (void)json_array_append_new(work->list,
+                                json_pack("{s:s, s:s, s:o}", "name", request->name, "id",
+                                          request->id, "backups", backups_json(request)));
+    return status;
+}
+
+/* ---- checking ---- */
+
+static const char *word_of(enum ecert_backup_state state)
+{
+    switch (state) {
+    case ECERT_BACKUP_OPENS:
+        return "opens";
+    case ECERT_BACKUP_UNCHANGED:
+        return "unchanged";
+    case ECERT_BACKUP_MISSING:
+        return "missing";
+    case ECERT_BACKUP_CHANGED:
+        return "changed";
+    case ECERT_BACKUP_SHUT:
+        return "shut";
+    case ECERT_BACKUP_UNREADABLE:
+        return "unreadable";
+    }
+    return "?";
+}
+
+static void say_row(struct work *work, const struct ecert_request *request, const char *word,
+                    const char *path, const char *why, bool is_bad)
+{
+    work->bad += is_bad;
+    ecert_say(work->app, "%-10s  %s  %s  %s%s%s", word, request->name, request->id,
+              path == NULL ? "-" : path, why == NULL ? "" : ": ", why == NULL ? "" : why);
+    (void)json_array_append_new(work->list,
+                                json_pack("{s:s, s:s, s:o, s:s, s:o}", "name", request->name, "id",
+                                          request->id, "path", ecert_text_json(path), "state", word,
+                                          "why", ecert_text_json(why)));
+}
+
+static enum ecert_status check_backup(struct work *work, const struct ecert_request *request,
+                                      struct ecert_request_backup *backup, bool *changed,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *why = NULL;
+    enum ecert_backup_state state = ECERT_BACKUP_UNREADABLE;
+
+    ECERT_TRY(
+        ecert_backup_check(&work->app->config, request, backup, &work->opener, &state, &why, err));
+    if (state == ECERT_BACKUP_OPENS) {
+        backup->opened = ecert_clock_now();
+        *changed = true;
+        work->opened++;
+    }
+    work->same += state == ECERT_BACKUP_UNCHANGED;
+    say_row(work, request, word_of(state), backup->path, why,
+            state != ECERT_BACKUP_OPENS && state != ECERT_BACKUP_UNCHANGED);
+    return ECERT_OK;
+}
+
+/* Each place must have one, unless the operator said that there shall be none. */
+static void check_count(struct work *work, const struct ecert_request *request)
+{
+    if (request->n_backups >= work->app->config.backup.places.len && request->n_backups > 0)
+        return;
+    if (request->n_backups > 0)
+        say_row(work, request, "missing", NULL,
+                "a place has none; 'ecert backup' writes what is missing", true);
+    else if (request->without_backup)
+        say_row(work, request, "none", NULL, "the request was made with --no-backup", false);
+    else
+        say_row(work, request, "none", NULL, "'ecert backup' writes what is missing", true);
+}
+
+static enum ecert_status check_one(struct work *work, struct ecert_request *request,
+                                   struct ecert_error *err)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        ECERT_TRY(check_backup(work, request, &request->backups[i], &changed, err));
+    check_count(work, request);
+    return changed ? ecert_requests_save(work->app->config.state_dir, request, err) : ECERT_OK;
+}
+
+/* ---- all of them ---- */
+
+static enum ecert_status do_requests(struct work *work,
+                                     const struct ecert_certificate_config *entry,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
+
+    ECERT_TRY(ecert_requests_load(work->app->config.state_dir, entry->name, &requests, err));
+    for (size_t i = 0; i < requests.n; i++) {
+        struct ecert_request *request = &requests.items[i];
+        struct ecert_error one = {0};
+
+        work->n++;
+        if (request->problem != NULL)
+            bad(work, entry->name, request->problem);
+        else if ((work->kit == NULL ? check_one(work, request, &one)
+                                    : write_one(work, request, &one)) != ECERT_OK)
+            bad(work, entry->name, one.text);
+    }
+    return tell_uncovered(work, entry, &requests, err);
+}
+
+static void do_all(struct work *work)
+{
+    const struct ecert_config *config = &work->app->config;
+    ecert_progress_fn *progress = ecert_progress_call(&work->progress);
+
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        const struct ecert_certificate_config *entry = &config->certificates[i];
+        struct ecert_error err = {0};
+
+        if (is_chosen(work->app, entry->name) && do_requests(work, entry, &err) != ECERT_OK)
+            bad(work, entry->name, err.text);
+        if (progress != NULL)
+            progress(&work->progress, i + 1, config->n_certificates);
+    }
+    ecert_progress_end(&work->progress);
+}
+
+/* ---- what opens them ---- */
+
+struct opening {
+    struct ecert_secret key, password;
+    struct ecert_backup_opener opener;
+};
+
+static void opening_clear(struct opening *opening)
+{
+    ecert_secret_clear(&opening->key);
+    ecert_secret_clear(&opening->password);
+}
+
+/* With --key the password is the key's; without, it is the passphrase of the backups. */
+static enum ecert_status read_opening(const struct ecert_options *options, struct opening *opening,
+                                      struct ecert_error *err)
+{
+    if (options->key != NULL)
+        ECERT_TRY(ecert_fs_read_secret(options->key, FILE_MAX, &opening->key, err));
+    if (options->password_file != NULL)
+        ECERT_TRY(ecert_password_read(options->password_file, &opening->password, err));
+    if (options->key != NULL) {
+        opening->opener.recipient_key = ecert_secret_view(&opening->key);
+        opening->opener.recipient_key_passphrase = ecert_secret_view(&opening->password);
+    } else {
+        opening->opener.passphrase = ecert_secret_view(&opening->password);
+    }
+    return ECERT_OK;
+}
+
+static int usage(struct ecert_app *app, const struct ecert_error *err)
+{
+    ecert_complain(app, "%s", err->text);
+    return ecert_exit_of(err->status);
+}
+
+/* ---- the commands ---- */
+
+static int check_all(struct work *work)
+{
+    ECERT_AUTO(opening_clear) struct opening opening = {0};
+    struct ecert_error err = {0};
+
+    if (read_opening(&work->app->options, &opening, &err) != ECERT_OK)
+        return usage(work->app, &err);
+    work->opener = opening.opener;
+    do_all(work);
+    if (work->n == 0)
+        ecert_say(work->app, "there are no requests");
+    else
+        ecert_say(work->app, "%zu opened, %zu unchanged, %zu not in order", work->opened,
+                  work->same, work->bad);
+    if (work->same > 0)
+        ecert_say(work->app, "unchanged: the bytes that were written; --key FILE with the key of a "
+                             "recipient tells whether they open");
+    return work->bad > 0 ? ECERT_EXIT_FAILED : ECERT_EXIT_OK;
+}
+
+static int write_all(struct work *work)
+{
+    struct ecert_error err = {0};
+
+    if (work->app->options.key != NULL || work->app->options.password_file != NULL) {
+        ecert_complain(work->app, "--key and --password-file open backups: add --check");
+        return ECERT_EXIT_USAGE;
+    }
+    if (ecert_backup_kit_open(&work->app->config, &work->kit, &err) != ECERT_OK)
+        return usage(work->app, &err);
+    do_all(work);
+    ecert_backup_kit_close(&work->kit);
+    if (work->n == 0)
+        ecert_say(work->app, "there are no requests");
+    else if (work->written == 0 && work->bad == 0)
+        ecert_say(work->app, "%zu requests: every place has its backups", work->n);
+    return work->bad > 0 ? ECERT_EXIT_FAILED : ECERT_EXIT_OK;
+}
+
+int ecert_cmd_backup(struct ecert_app *app)
+{
+    struct work work = {
+        .app = app, .progress = ecert_progress_of(app, "backups"), .list = json_array()};
+    struct ecert_error err = {0};
+    int code = ECERT_EXIT_OK;
+
+    if (check_names(app, &err) != ECERT_OK)
+        code = usage(app, &err);
+    else
+        code = app->options.check ? check_all(&work) : write_all(&work);
+    ecert_tell(app, app->options.check ? "backups" : "requests", work.list);
+    return code;
+}
+
+static enum ecert_status read_file(struct ecert_app *app, const char *path,
+                                   struct ecert_backup_content *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(opening_clear) struct opening opening = {0};
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
+    const struct ecert_backup_config *config = &app->config.backup;
+
+    ECERT_TRY(read_opening(&app->options, &opening, err));
+    if (app->options.key == NULL && app->options.password_file == NULL) {
+        if (ecert_passphrase_find(config->passphrase_file, &config->passphrase_command, &passphrase,
+                                  err) != ECERT_OK)
+            return ecert_error_wrap(err, "passphrase of backups");
+        opening.opener.passphrase = ecert_secret_view(&passphrase);
+    }
+    ECERT_TRY(ecert_fs_read(path, FILE_MAX, &file, err));
+    if (ecert_backup_read(ecert_bytes_view(&file), &opening.opener, ret, err) == ECERT_OK)
+        return ECERT_OK;
+    return ecert_error_wrap(err, "'%s'", path);
+}
+
+int ecert_cmd_restore(struct ecert_app *app)
+{
+    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
+    const char *path = app->options.args[0];
+    struct ecert_error err = {0};
+    bool restored = false;
+
+    if (read_file(app, path, &content, &err) != ECERT_OK ||
+        ecert_backup_restore(&app->config, &content, &restored, &err) != ECERT_OK)
+        return usage(app, &err);
+    ecert_say(app,
+              restored ? "%s: request %s is back, with its key"
+                       : "%s: request %s and its key were there already",
+              content.request.name, content.request.id);
+    ecert_tell(app, "name", json_string(content.request.name));
+    ecert_tell(app, "id", json_string(content.request.id));
+    ecert_tell(app, "restored", json_boolean(restored));
+    return ECERT_EXIT_OK;
+}

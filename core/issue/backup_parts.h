@@ -1,0 +1,55 @@
+/*
+ * The inside of backup.h:
+ *   backup.c          the kit, and writing: one file in every place
+ *   backup_cms.c      sealing, and what can be said of a file without opening it
+ *   backup_open.c     opening, in a limited child
+ *   backup_check.c    is it still what was written, and does it open?
+ *   backup_restore.c  a request comes back
+ */
+#ifndef ECERT_ISSUE_BACKUP_PARTS_H
+#define ECERT_ISSUE_BACKUP_PARTS_H
+
+#include <openssl/bio.h>
+#include <openssl/cms.h>
+#include <openssl/x509.h>
+
+#include "core/issue/backup.h"
+
+#define ECERT_BACKUP_FILE_MAX ((size_t)1 << 20)
+
+/* The blocks of the text in a backup, in this order. */
+#define ECERT_BACKUP_BLOCK_KEY     "PRIVATE KEY"
+#define ECERT_BACKUP_BLOCK_CSR     "CERTIFICATE REQUEST"
+#define ECERT_BACKUP_BLOCK_REQUEST "ECERT REQUEST"
+
+void ecert_auto_bio(BIO **bio);
+void ecert_auto_cms(CMS_ContentInfo **cms);
+
+/* ---- backup_cms.c ---- */
+
+/*
+ * The file for these recipients (may be none) and this passphrase (may be empty).  ECERT_E_CRYPTO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_seal(const STACK_OF(X509) *recipients,
+                                                     struct ecert_view passphrase,
+                                                     struct ecert_view content,
+                                                     struct ecert_bytes *ret,
+                                                     struct ecert_error *err);
+
+/* Parse one.  ECERT_E_CRYPTO: no backup, or cut off, or something behind it. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_parse(struct ecert_view file, CMS_ContentInfo **ret,
+                                                      struct ecert_error *err);
+
+/* Is every one of them among those who can open it, and with `passphrase` one who knows one? */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_names_all(struct ecert_view file,
+                                                          const STACK_OF(X509) *recipients,
+                                                          bool passphrase, struct ecert_error *err);
+
+/* Who can open it, as a sentence's end: "serial 0A1B of 'CN=...' ; a passphrase". */
+void ecert_backup_say_who(CMS_ContentInfo *cms, struct ecert_buffer *out);
+
+/* A key that can be encrypted to?  ECERT_E_CONFIG: what is wrong with it. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_check_recipient(const X509 *recipient,
+                                                                struct ecert_error *err);
+
+#endif

@@ -1,0 +1,176 @@
+# Backups of keys with the real program: written, checked, lost, restored; opened by openssl alone.
+# covers: core/issue/backup.h core/cli/app.h
+
+load common
+load making_requests
+
+ID=20261121T084200Z
+
+prepare() {
+    mkdir -m 0700 "$W/place" "$W/second"
+    printf 'open sesame\n' >"$W/passphrase"
+    chmod 0600 "$W/passphrase"
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$W/officer.key" -out "$W/officer.cer" \
+        -subj "/CN=Key Officer" -days 300 2>/dev/null
+    chmod 0644 "$W/officer.cer"
+    KEY=none backups "recipients = [ \"$W/officer.cer\" ]; passphrase_file = \"$W/passphrase\";"
+    ecert fetch --quiet
+    make_request $ID
+    REQUEST=$W/state/certificates/$NAME/requests/$ID
+    FILE=$W/place/$NAME-$ID.p7m
+}
+
+# backups LINES: the configuration, with these lines in its group 'backup'.
+backups() {
+    write_config "" "" "backup = { places = [ \"$W/place\", \"$W/second\" ]; $1 };"
+}
+
+@test "what is missing is written, once, and noted with the request" {
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    [[ $output == *"$NAME $ID: $FILE"* ]]
+    [ -f "$FILE" ] && [ -f "$W/second/$NAME-$ID.p7m" ]
+    [ "$(stat -c %a "$FILE")" = 600 ]
+    [ "$(jq -r '.backups | length' "$REQUEST/request.json")" = 2 ]
+    [ "$(jq -r '.backups[0].opened > 0' "$REQUEST/request.json")" = true ]
+    before=$(sha256sum "$W"/place/* "$W"/second/*)
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    [[ $output == *"every place has its backups"* ]]
+    [ "$(sha256sum "$W"/place/* "$W"/second/*)" = "$before" ]
+    rm "$FILE"
+    run_ecert backup --json
+    [ "$status" -eq 0 ]
+    [ "$(jq -r '.requests[0].backups | length' <<<"$output")" = 2 ]
+    [ -f "$FILE" ]
+}
+
+@test "openssl alone opens a backup, by the recipient's key and by the passphrase" {
+    ecert backup --quiet
+    openssl cms -decrypt -inform DER -in "$FILE" -inkey "$W/officer.key" -recip "$W/officer.cer" \
+        -out "$W/by-key"
+    openssl cms -decrypt -inform DER -in "$FILE" -pwri_password "open sesame" -out "$W/by-words"
+    cmp "$W/by-key" "$W/by-words"
+    openssl pkey -in "$W/by-key" | cmp - <(openssl pkey -in "$REQUEST/privkey.pem")
+    openssl req -in "$W/by-key" -verify -noout
+    sed -n '/BEGIN ECERT REQUEST/,/END ECERT REQUEST/p' "$W/by-key" | grep -v -- ----- |
+        base64 -d | jq -e --arg id $ID '.id == $id'
+}
+
+@test "--check opens each, says which are not in order, and leaves with 1" {
+    ecert backup --quiet
+    run_ecert backup --check
+    [ "$status" -eq 0 ]
+    [[ $output == *"opens "*"$NAME  $ID  $FILE"* ]]
+    [[ $output == *"2 opened, 0 unchanged, 0 not in order"* ]]
+    printf 'x' >>"$FILE"
+    rm "$W/second/$NAME-$ID.p7m"
+    run_ecert backup --check --json
+    [ "$status" -eq 1 ]
+    [ "$(jq -rc '[.backups[].state]' <<<"$output")" = '["changed","missing"]' ]
+    [[ $(jq -r '.backups[1].why' <<<"$output") == *"is the share mounted?"* ]]
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    [ -f "$W/place/$NAME-$ID-2.p7m" ] # beside the changed one, which stays
+    tail -c 1 "$FILE" | grep -q x
+    run_ecert backup --check
+    [ "$status" -eq 0 ]
+}
+
+@test "--check --key opens what nothing here can" {
+    backups "recipients = [ \"$W/officer.cer\" ];"
+    ecert backup --quiet
+    run_ecert backup --check
+    [ "$status" -eq 0 ]
+    [[ $output == *"0 opened, 2 unchanged"*"--key FILE"* ]]
+    run_ecert backup --check --key "$W/officer.key"
+    [ "$status" -eq 0 ]
+    [[ $output == *"2 opened, 0 unchanged"* ]]
+    run_ecert backup --check --key "$W/keys/$NAME.key"
+    [ "$status" -eq 1 ]
+    [[ $output == *"shut "*"this key does not open it; who can open it: serial "*"Key Officer"* ]]
+    openssl pkey -in "$W/officer.key" -aes256 -passout pass:card -out "$W/locked.key"
+    printf 'card\n' >"$W/card"
+    chmod 0600 "$W/card"
+    run_ecert backup --check --key "$W/locked.key" --password-file "$W/card"
+    [ "$status" -eq 0 ]
+    [[ $output == *"2 opened"* ]]
+}
+
+@test "a request without a backup is not in order" {
+    run_ecert backup --check
+    [ "$status" -eq 1 ]
+    [[ $output == *"none "*"'ecert backup' writes what is missing"* ]]
+}
+
+@test "a place that is not mounted: nothing is written anywhere" {
+    rmdir "$W/second"
+    run_ecert backup
+    [ "$status" -ne 0 ]
+    [[ $stderr == *"'$W/second' is not there; is the share mounted?"* ]]
+    [ -z "$(ls "$W/place")" ]
+}
+
+@test "a full disk: said, nothing half is left, the other place has its backup" {
+    [ "$(id -u)" -eq 0 ] || skip "mounting needs root"
+    mount -t tmpfs -o size=64k,mode=0700 tmpfs "$W/place" || skip "no tmpfs can be mounted here"
+    dd if=/dev/zero of="$W/place/ballast" bs=1k count=56 status=none
+    dd if=/dev/zero of="$W/place/more" bs=1 count=4096 status=none 2>/dev/null || true
+    dd if=/dev/zero of="$W/place/last" bs=4k count=1 status=none 2>/dev/null || true
+    run_ecert backup
+    umount "$W/place"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"No space left on device"* ]]
+}
+
+@test "a key lost before the certificate came is restored, and the certificate is taken" {
+    ecert backup --quiet
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$REQUEST/privkey.pem" --out "$W/late"
+    rm -r "$REQUEST"
+    run_ecert restore "$FILE"
+    [ "$status" -eq 0 ]
+    [[ $output == *"$NAME: request $ID is back, with its key"* ]]
+    openssl x509 -in "$W/late.cer" -noout -pubkey | cmp - <(openssl pkey -in "$REQUEST/privkey.pem" -pubout)
+    run_ecert restore "$FILE"
+    [ "$status" -eq 0 ]
+    [[ $output == *"were there already"* ]]
+}
+
+@test "a damaged key is kept beside the one that is restored" {
+    ecert backup --quiet
+    cp "$REQUEST/privkey.pem" "$W/right"
+    printf 'damaged\n' >"$REQUEST/privkey.pem"
+    run_ecert restore "$FILE" --key "$W/officer.key" --json
+    [ "$status" -eq 0 ]
+    [ "$(jq -r '.restored' <<<"$output")" = true ]
+    cmp "$REQUEST/privkey.pem" "$W/right"
+    [ "$(cat "$REQUEST/privkey.pem.kept-1")" = damaged ]
+}
+
+@test "what is not a backup, or not ours to open, restores nothing" {
+    ecert backup --quiet
+    rm -r "$REQUEST"
+    run_ecert restore "$W/$NAME.cer"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"not a backup of ecert"* ]]
+    printf 'wrong\n' >"$W/passphrase"
+    run_ecert restore "$FILE"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"this passphrase does not open it; who can open it:"* ]]
+    [[ $stderr != *wrong* ]]
+    printf 'open sesame\n' >"$W/passphrase"
+    sed -i "s/name = \"$NAME\"/name = \"other.myserver.com\"/" "$W/ecert.conf"
+    run_ecert restore "$FILE"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"write an entry with name = \"$NAME\""* ]]
+    [ ! -e "$REQUEST" ]
+}
+
+@test "a key that came with key.file is said not to be covered" {
+    backups "passphrase_file = \"$W/passphrase\";"
+    ca_up
+    ecert import "$W/$NAME.cer" --quiet
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    [[ $output == *"the key of generation 1 was not made by 'ecert request'; it is not backed up here"* ]]
+}
