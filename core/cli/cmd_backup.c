@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
@@ -30,12 +29,12 @@ struct work {
 
 /* ---- which certificates ---- */
 
-static bool is_chosen(const struct ecert_app *app, const char *name)
+static bool is_chosen(const struct ecert_app *app, const struct ecert_certificate_config *entry)
 {
     if (app->options.args[0] == NULL)
         return true;
     for (const char *const *arg = app->options.args; *arg != NULL; arg++)
-        if (strcmp(*arg, name) == 0)
+        if (ecert_config_certificate(&app->config, *arg) == entry)
             return true;
     return false;
 }
@@ -244,7 +243,7 @@ static void do_all(struct work *work)
         const struct ecert_certificate_config *entry = &config->certificates[i];
         struct ecert_error err = {0};
 
-        if (is_chosen(work->app, entry->name) && do_requests(work, entry, &err) != ECERT_OK)
+        if (is_chosen(work->app, entry) && do_requests(work, entry, &err) != ECERT_OK)
             bad(work, entry->name, err.text);
         if (progress != NULL)
             progress(&work->progress, i + 1, config->n_certificates);

@@ -6,7 +6,6 @@
 
 #include "core/flow/attempt.h"
 #include "core/flow/look.h"
-#include "core/flow/preload.h"
 #include "core/flow/prove.h"
 
 static void attempt_clear(struct ecert_attempt *attempt)
@@ -25,45 +24,6 @@ static bool owns_items(const struct ecert_attempt *attempt, size_t member)
 }
 
 /* ---- the steps ---- */
-
-/* Each distinct pair once; a bad pair refuses its members, which are told. */
-static enum ecert_status preload_pairs(struct ecert_attempt *attempt, struct ecert_error *err)
-{
-    struct ecert_pair *pairs = calloc(attempt->n + 1, sizeof *pairs);
-    struct ecert_error *results = calloc(attempt->n + 1, sizeof *results);
-    size_t *of = calloc(attempt->n + 1, sizeof *of), n = 0;
-    enum ecert_status status = ECERT_E_NOMEM;
-
-    if (pairs == NULL || results == NULL || of == NULL) {
-        (void)ecert_error_nomem(err);
-        goto out;
-    }
-    for (size_t i = 0; i < attempt->n; i++) {
-        const struct ecert_change *change = attempt->members[i].change;
-
-        of[i] = SIZE_MAX;
-        if (!attempt->members[i].waiting || change->fullchain_file == NULL)
-            continue;
-        for (of[i] = 0; of[i] < n; of[i]++)
-            if (strcmp(pairs[of[i]].fullchain_file, change->fullchain_file) == 0 &&
-                (pairs[of[i]].key_file == NULL) == (change->key_file == NULL))
-                break;
-        if (of[i] == n)
-            pairs[n++] =
-                (struct ecert_pair){change->key_file, change->fullchain_file, change->leaf};
-    }
-    status = ecert_preload(pairs, n, results, err);
-    for (size_t i = 0; status == ECERT_OK && i < attempt->n; i++)
-        if (of[i] != SIZE_MAX && results[of[i]].status != ECERT_OK) {
-            ecert_member_verdict(&attempt->members[i], ECERT_OUTCOME_REFUSED, &results[of[i]]);
-            attempt->told = true;
-        }
-out:
-    free(pairs);
-    free(results);
-    free(of);
-    return status;
-}
 
 static enum ecert_status find_items(struct ecert_attempt *attempt, struct ecert_error *err)
 {
@@ -120,7 +80,7 @@ static void load_and_look(void *context)
     struct aside *aside = context;
 
     aside->called = true;
-    if (preload_pairs(aside->attempt, &aside->err) == ECERT_OK && !aside->attempt->told)
+    if (ecert_attempt_preload(aside->attempt, &aside->err) == ECERT_OK && !aside->attempt->told)
         (void)!look_before(aside->attempt, &aside->err);
 }
 

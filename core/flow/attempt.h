@@ -30,6 +30,13 @@ struct ecert_attempt {
 };
 
 /*
+ * attempt_preload.c: load each distinct pair once, as a server would; a bad pair refuses its
+ * members, which are told.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_attempt_preload(struct ecert_attempt *attempt,
+                                                         struct ecert_error *err);
+
+/*
  * Put everything back and make the server take it again.  *why, the reason, gets the words about
  * how that went.  ECERT_OUTCOME_UNDONE or ECERT_OUTCOME_UNDO_FAILED; `stuck` is set.
  */

@@ -51,6 +51,7 @@ struct ecert_deployment {
     struct ecert_plan plan;
     struct ecert_strings notes;
     char *live_dir, *live_value, *key_file, *fullchain_file;
+    bool key_is_encrypted;
     char *copy_from[ECERT_MATERIAL_COUNT];
     struct ecert_change_copy copies[ECERT_MATERIAL_COUNT];
     struct ecert_change change;

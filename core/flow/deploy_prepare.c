@@ -11,6 +11,9 @@
 #include "core/flow/certificate.h"
 #include "core/flow/checks.h"
 #include "core/flow/deploy.h"
+#include "core/flow/key.h"
+
+#define KEY_MAX ((size_t)1 << 20)
 
 static const char *const material_files[ECERT_MATERIAL_COUNT] = {
     [ECERT_MATERIAL_KEY] = "privkey.pem",
@@ -59,6 +62,36 @@ static enum ecert_status check_again(struct ecert_context *context,
     ecert_checks_run(&input, results);
     if (ecert_checks_verdict(results, ecert_checks_count(), &deployment->notes, err) != ECERT_OK)
         return ecert_error_wrap(err, "generation %u of '%s'", deployment->generation, entry->name);
+    return ECERT_OK;
+}
+
+/* ---- its key ---- */
+
+/* Is it encrypted?  Its bytes are looked at and forgotten. */
+static enum ecert_status look_at_key(struct ecert_deployment *deployment, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret kept = {0};
+
+    if (deployment->key_file == NULL)
+        return ECERT_OK;
+    ECERT_TRY(ecert_fs_read_secret(deployment->key_file, KEY_MAX, &kept, err));
+    deployment->key_is_encrypted = ecert_key_is_encrypted(ecert_secret_view(&kept));
+    return ECERT_OK;
+}
+
+/* For plugins that pack it up: without encryption. */
+static enum ecert_status open_key(const struct ecert_deployment *deployment,
+                                  struct ecert_secret *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret kept = {0};
+    uint8_t key_id[ECERT_SHA256_LEN];
+
+    if (!deployment->key_is_encrypted)
+        return ecert_fs_read_secret(deployment->key_file, KEY_MAX, ret, err);
+    ECERT_TRY(ecert_fs_read_secret(deployment->key_file, KEY_MAX, &kept, err));
+    if (ecert_key_open(&deployment->certificate->key, ecert_secret_view(&kept), ret, key_id, err) !=
+        ECERT_OK)
+        return ecert_error_wrap(err, "'%s'", deployment->key_file);
     return ECERT_OK;
 }
 
@@ -147,7 +180,7 @@ static enum ecert_status fill_texts(const struct ecert_deployment *deployment, u
         ECERT_TRY(
             ecert_bundle_pem(&deployment->bundle, (enum ecert_material)i, &texts->pems[i], err));
     if ((needs & ECERT_NEEDS_PRIVATE_KEY) != 0 && deployment->key_file != NULL)
-        ECERT_TRY(ecert_fs_read_secret(deployment->key_file, (size_t)1 << 20, &texts->key, err));
+        ECERT_TRY(open_key(deployment, &texts->key, err));
     ECERT_TRY(ecert_certificate_names(leaf, &texts->names, err));
     ECERT_TRY(ecert_certificate_common_name(leaf, &texts->common_name, err));
     ecert_certificate_serial(leaf, texts->serial);
@@ -194,6 +227,7 @@ static enum ecert_status ask_plugin(struct ecert_context *context,
                         : NULL,
             },
         .may_write = ecert_strings_array(&target->may_write),
+        .key_is_encrypted = deployment->key_is_encrypted,
     };
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++) {
         texts->spec.paths[i] = texts->paths[i];
@@ -245,6 +279,7 @@ static void fill_change(struct ecert_deployment *deployment)
         .copies = deployment->copies,
         .key_file = deployment->key_file,
         .fullchain_file = deployment->fullchain_file,
+        .key = deployment->key_is_encrypted ? &deployment->certificate->key : NULL,
         .leaf = deployment->bundle.leaf,
         .chain = deployment->bundle.chain,
         .key_type = ecert_certificate_key_type(deployment->bundle.leaf),
@@ -274,6 +309,7 @@ enum ecert_status ecert_deploy_prepare_begin(struct ecert_context *context,
     ECERT_TRY(ecert_store_load(state_dir, deployment->certificate->name, deployment->generation,
                                &deployment->bundle, err));
     ECERT_TRY(name_places(state_dir, deployment, err));
+    ECERT_TRY(look_at_key(deployment, err));
     ECERT_AUTO(preparation_free)
     struct ecert_preparation *preparation = calloc(1, sizeof *preparation);
     if (preparation == NULL)

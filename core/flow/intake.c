@@ -7,6 +7,7 @@
 #include "core/base/fs.h"
 #include "core/flow/certificate.h"
 #include "core/flow/compare.h"
+#include "core/flow/kept_key.h"
 #include "core/flow/key.h"
 #include "core/flow/match.h"
 #include "core/flow/store.h"
@@ -326,6 +327,8 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     examined->chain = NULL;
     /* its notes were made when the key was matched */
     ECERT_TRY(key_for(context->config, match, candidate, &bundle.key_pem, &seen_before, err));
+    ECERT_TRY(ecert_kept_key_make(context->config->state_dir, entry, candidate->key_id,
+                                  &bundle.key_pem, err));
 
     ECERT_TRY(ecert_text_copy(ecert_view_of(file->origin), &facts.origin, err));
     ECERT_TRY(ecert_text_copy(ecert_view_of(entry->authority), &facts.authority, err));

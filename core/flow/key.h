@@ -51,6 +51,19 @@ ECERT_MUST_CHECK enum ecert_status ecert_key_for_disk(const struct ecert_key_con
                                                       struct ecert_secret *ret,
                                                       struct ecert_error *err);
 
+/* Does this PEM need a passphrase? */
+bool ecert_key_is_encrypted(struct ecert_view pem);
+
+/*
+ * What is kept on disk, opened: our own PEM without encryption.  ECERT_E_CONFIG: it is encrypted,
+ * and the configuration names no passphrase; otherwise as ecert_key_load().
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_key_open(const struct ecert_key_config *config,
+                                                  struct ecert_view kept,
+                                                  struct ecert_secret *ret_pem,
+                                                  uint8_t ret_key_id[ECERT_SHA256_LEN],
+                                                  struct ecert_error *err);
+
 /*
  * A password from a trusted file: its first line, without the line end.  ECERT_E_REFUSED: readable
  * by others, empty.

@@ -6,6 +6,9 @@
 #include <openssl/pkcs12.h> /* PKCS8_encrypt */
 #include <openssl/x509.h>
 
+#include <string.h>
+
+#include "core/flow/decode.h"
 #include "core/flow/key.h"
 
 static void auto_key(EVP_PKEY **key)
@@ -84,4 +87,27 @@ enum ecert_status ecert_key_for_disk(const struct ecert_key_config *config, stru
     if (key == NULL)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "read a private key again");
     return ecert_key_pem(key, ecert_secret_view(&passphrase), ret, err);
+}
+
+bool ecert_key_is_encrypted(struct ecert_view pem)
+{
+    static const char word[] = "ENCRYPTED"; /* PKCS#8's label, and the Proc-Type of older forms */
+
+    return pem.len > 0 && memmem(pem.ptr, pem.len, word, sizeof word - 1) != NULL;
+}
+
+enum ecert_status ecert_key_open(const struct ecert_key_config *config, struct ecert_view kept,
+                                 struct ecert_secret *ret_pem, uint8_t ret_key_id[ECERT_SHA256_LEN],
+                                 struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+
+    if (ecert_key_is_encrypted(kept)) {
+        ECERT_TRY(ecert_key_passphrase(config, &passphrase, err));
+        if (passphrase.len == 0)
+            return ecert_error_set(err, ECERT_E_CONFIG,
+                                   "the key is encrypted, and the configuration names neither "
+                                   "key.passphrase_file nor key.passphrase_command");
+    }
+    return ecert_decode_key(kept, ecert_secret_view(&passphrase), ret_pem, ret_key_id, err);
 }

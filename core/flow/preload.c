@@ -78,10 +78,17 @@ static enum ecert_status check_blocks(const struct ecert_pair *pair, struct ecer
     return ECERT_OK;
 }
 
-static int no_passphrase(char *buffer, int size, int writing, void *context)
+/* The pair's passphrase; the terminal is never asked. */
+static int give_passphrase(char *buffer, int size, int writing, void *context)
 {
-    (void)buffer, (void)size, (void)writing, (void)context;
-    return 0; /* never ask the terminal */
+    const struct ecert_view *passphrase = context;
+
+    (void)writing;
+    if (size < 0 || passphrase->len > (size_t)size)
+        return 0;
+    if (passphrase->len > 0)
+        memcpy(buffer, passphrase->ptr, passphrase->len);
+    return (int)passphrase->len;
 }
 
 static enum ecert_status check_pair(const struct ecert_pair *pair, struct ecert_error *err)
@@ -90,7 +97,9 @@ static enum ecert_status check_pair(const struct ecert_pair *pair, struct ecert_
     ECERT_AUTO(auto_context) SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (context == NULL)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "make a TLS context");
-    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    struct ecert_view passphrase = pair->passphrase;
+    SSL_CTX_set_default_passwd_cb(context, give_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &passphrase);
     if (SSL_CTX_use_certificate_chain_file(context, pair->fullchain_file) != 1)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "a server cannot load '%s'",
                                    pair->fullchain_file);

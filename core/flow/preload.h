@@ -13,9 +13,10 @@
 #include "core/base/bytes.h"
 
 struct ecert_pair {
-    const char *key_file;       /* NULL: no key on this host */
-    const char *fullchain_file; /* leaf first */
-    const X509 *leaf;           /* what must stand first in fullchain_file; NULL: anything */
+    const char *key_file;         /* NULL: no key on this host */
+    const char *fullchain_file;   /* leaf first */
+    const X509 *leaf;             /* what must stand first in fullchain_file; NULL: anything */
+    struct ecert_view passphrase; /* of the key; empty: it has none */
 };
 
 /*

@@ -1,6 +1,7 @@
 # The nouns of the domain, and the steps of the program.
 set(ECERT_FLOW_SOURCES
   core/flow/attempt.c
+  core/flow/attempt_preload.c
   core/flow/attempt_undo.c
   core/flow/authority.c
   core/flow/authority_anchors.c
@@ -41,6 +42,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/items.c
   core/flow/journal.c
   core/flow/key.c
+  core/flow/kept_key.c
   core/flow/key_pem.c
   core/flow/look.c
   core/flow/match.c

@@ -87,6 +87,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_store_load(const char *state_dir, const
                                                     unsigned number, struct ecert_bundle *ret,
                                                     struct ecert_error *err);
 
+/* Its key as it is kept, encrypted or not.  ECERT_E_NOT_FOUND: it has none. */
+ECERT_MUST_CHECK enum ecert_status ecert_store_key(const char *state_dir, const char *name,
+                                                   unsigned number, struct ecert_secret *ret,
+                                                   struct ecert_error *err);
+
 /* Which generation live/TARGET points at; 0: there is no link. */
 ECERT_MUST_CHECK enum ecert_status ecert_store_live(const char *state_dir, const char *name,
                                                     const char *target, unsigned *ret,

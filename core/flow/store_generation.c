@@ -422,3 +422,12 @@ enum ecert_status ecert_store_load(const char *state_dir, const char *name, unsi
     bundle = (struct ecert_bundle){0};
     return ECERT_OK;
 }
+
+enum ecert_status ecert_store_key(const char *state_dir, const char *name, unsigned number,
+                                  struct ecert_secret *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+
+    ECERT_TRY(path_in(state_dir, name, number, "privkey.pem", &path, err));
+    return ecert_fs_read_secret(path, PEM_MAX, ret, err);
+}

@@ -56,6 +56,7 @@ struct ecert_change {
 
     /* what a server will load, for the pre-load; key NULL: none on this host */
     const char *key_file, *fullchain_file;
+    const struct ecert_key_config *key; /* whose passphrase opens key_file; NULL: it has none */
 
     const X509 *leaf;      /* what must be served afterwards */
     STACK_OF(X509) *chain; /* and its chain, as far as it must be sent */

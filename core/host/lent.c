@@ -82,6 +82,11 @@ static const char *const *keep_strings(struct ecert_job *job, struct ecert_strin
 
 /* ---- the target and its certificate ---- */
 
+static bool key_is_encrypted(const struct ecert_job *job)
+{
+    return job->spec->key_is_encrypted;
+}
+
 static const char *certificate(const struct ecert_job *job)
 {
     return job->spec->certificate;
@@ -405,5 +410,6 @@ const struct ecert_host ecert_lent_host = {
     .emit_probe = emit_probe,
     .emit_note = emit_note,
     .fail = fail,
+    .key_is_encrypted = key_is_encrypted,
     .emit_site = emit_site,
 };

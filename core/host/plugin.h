@@ -79,6 +79,7 @@ struct ecert_job_spec {
                                                           worker wipes its copy otherwise */
     struct ecert_leaf_facts leaf;
     const char *const *may_write; /* the configuration's additions, NULL-ended, may be NULL */
+    bool key_is_encrypted;        /* what lies at paths[ECERT_MATERIAL_KEY] */
     unsigned timeout_ms;          /* 0: ECERT_WORKER_TIMEOUT_MS */
 };
 

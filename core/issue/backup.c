@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,202 +11,13 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
-#include "core/flow/certificate.h"
-#include "core/flow/decode.h"
-#include "core/flow/key.h"
 #include "core/flow/requests_json.h"
 #include "core/flow/store.h"
 #include "core/issue/backup_parts.h"
 
 #define MOST_FILES 1000 /* FOLDER-ID.p7m, FOLDER-ID-2.p7m, ... */
 
-struct place {
-    char *path; /* resolved */
-    int fd;
-};
-
-struct ecert_backup_kit {
-    STACK_OF(X509) *recipients;
-    struct ecert_secret passphrase;
-    struct place *places;
-    size_t n_places;
-};
-
-void ecert_backup_kit_close(struct ecert_backup_kit **kit)
-{
-    if (*kit == NULL)
-        return;
-    for (size_t i = 0; i < (*kit)->n_places; i++) {
-        free((*kit)->places[i].path);
-        ecert_auto_close(&(*kit)->places[i].fd);
-    }
-    free((*kit)->places);
-    sk_X509_pop_free((*kit)->recipients, X509_free);
-    ecert_secret_clear(&(*kit)->passphrase);
-    free(*kit);
-    *kit = NULL;
-}
-
-/* ---- opening the kit ---- */
-
-static void auto_decoded(struct ecert_decoded *decoded)
-{
-    ecert_decoded_clear(decoded);
-}
-
-static enum ecert_status check_dates(const X509 *certificate, struct ecert_error *err)
-{
-    const int64_t now = ecert_clock_now();
-    const int64_t end = ecert_certificate_not_after(certificate);
-    char date[ECERT_TIME_TEXT_LEN];
-
-    if (now > end) {
-        ecert_clock_date(end, date);
-        return ecert_error_set(err, ECERT_E_CONFIG,
-                               "it expired on %s; name the certificate that followed it", date);
-    }
-    if (now < ecert_certificate_not_before(certificate)) {
-        ecert_clock_date(ecert_certificate_not_before(certificate), date);
-        return ecert_error_set(err, ECERT_E_CONFIG, "it is valid from %s on only", date);
-    }
-    return ECERT_OK;
-}
-
-static enum ecert_status read_recipient(const char *path, X509 **ret, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
-    ECERT_AUTO(auto_decoded) struct ecert_decoded decoded = {0};
-
-    /* who may write this file chooses who reads our keys */
-    ECERT_TRY(ecert_fs_check_trusted(path, err));
-    ECERT_TRY(ecert_fs_read(path, ECERT_DECODE_MAX_INPUT, &file, err));
-    ECERT_TRY(
-        ecert_decode_certificates(ecert_bytes_view(&file), (struct ecert_view){0}, &decoded, err));
-    if (sk_X509_num(decoded.certificates) != 1)
-        return ecert_error_set(err, ECERT_E_CONFIG,
-                               "the file holds %d certificates; one is wanted, the recipient's",
-                               sk_X509_num(decoded.certificates));
-    ECERT_TRY(check_dates(sk_X509_value(decoded.certificates, 0), err));
-    ECERT_TRY(ecert_backup_check_recipient(sk_X509_value(decoded.certificates, 0), err));
-    *ret = sk_X509_shift(decoded.certificates);
-    return ECERT_OK;
-}
-
-static enum ecert_status read_recipients(struct ecert_backup_kit *kit,
-                                         const struct ecert_strings *files, struct ecert_error *err)
-{
-    kit->recipients = sk_X509_new_null();
-    if (kit->recipients == NULL)
-        return ecert_error_nomem(err);
-    for (size_t i = 0; i < files->len; i++) {
-        ECERT_AUTO(ecert_auto_x509) X509 *recipient = NULL;
-
-        if (read_recipient(files->items[i], &recipient, err) != ECERT_OK) {
-            if (err->status == ECERT_E_CRYPTO)
-                err->status = ECERT_E_CONFIG;
-            return ecert_error_wrap(err, "recipient of backups '%s'", files->items[i]);
-        }
-        if (sk_X509_push(kit->recipients, recipient) <= 0)
-            return ecert_error_nomem(err);
-        recipient = NULL;
-    }
-    return ECERT_OK;
-}
-
-/* A mode does not tell whether a disk is read-only or full: a file does. */
-static enum ecert_status try_place(const struct place *place, struct ecert_error *err)
-{
-    const struct ecert_fs_owner owner = ecert_fs_own(0600);
-    char tmp[ECERT_FS_TEMPORARY_MAX];
-
-    ECERT_TRY(ecert_fs_temporary_name("try", tmp, err));
-    ECERT_TRY(ecert_fs_stage(place->fd, tmp, ecert_view_of("ecert\n"), &owner, -1, err));
-    if (unlinkat(place->fd, tmp, 0) != 0)
-        return ecert_error_errno(err, ECERT_E_IO, "remove '%s'", tmp);
-    return ECERT_OK;
-}
-
-static enum ecert_status open_place(const char *path, struct place *place, struct ecert_error *err)
-{
-    struct stat st;
-
-    if (ecert_fs_resolve(path, &place->path, err) != ECERT_OK) {
-        if (err->status == ECERT_E_NOT_FOUND)
-            return ecert_error_set(err, ECERT_E_NOT_FOUND,
-                                   "place of backups '%s' is not there; is the share mounted? "
-                                   "(ecert does not make it)",
-                                   path);
-        return ecert_error_wrap(err, "place of backups '%s'", path);
-    }
-    if (stat(place->path, &st) == 0 && !S_ISDIR(st.st_mode))
-        return ecert_error_set(err, ECERT_E_REFUSED, "place of backups '%s' is no directory", path);
-    if (ecert_fs_open_trusted_directory(place->path, &place->fd, err) != ECERT_OK ||
-        try_place(place, err) != ECERT_OK)
-        return ecert_error_wrap(err, "place of backups '%s'", path);
-    return ECERT_OK;
-}
-
-static enum ecert_status open_places(struct ecert_backup_kit *kit,
-                                     const struct ecert_strings *paths, struct ecert_error *err)
-{
-    kit->places = calloc(paths->len + 1, sizeof *kit->places);
-    if (kit->places == NULL)
-        return ecert_error_nomem(err);
-    for (size_t i = 0; i < paths->len; i++) {
-        kit->places[i].fd = -1;
-        kit->n_places++;
-        ECERT_TRY(open_place(paths->items[i], &kit->places[i], err));
-    }
-    return ECERT_OK;
-}
-
-static enum ecert_status open_kit(struct ecert_backup_kit *kit,
-                                  const struct ecert_backup_config *config, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes sealed = {0};
-
-    ECERT_TRY(read_recipients(kit, &config->recipients, err));
-    if (ecert_passphrase_find(config->passphrase_file, &config->passphrase_command,
-                              &kit->passphrase, err) != ECERT_OK)
-        return ecert_error_wrap(err, "passphrase of backups");
-    if (sk_X509_num(kit->recipients) == 0 && kit->passphrase.len == 0)
-        return ecert_error_set(err, ECERT_E_CONFIG,
-                               "backups have neither recipients nor a passphrase");
-    /* a recipient whose key OpenSSL cannot use is found now, not after the first key was made */
-    if (ecert_backup_seal(kit->recipients, (struct ecert_view){0}, ecert_view_of("try"), &sealed,
-                          err) != ECERT_OK &&
-        sk_X509_num(kit->recipients) > 0) {
-        err->status = ECERT_E_CONFIG;
-        return err->status;
-    }
-    return open_places(kit, &config->places, err);
-}
-
-enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
-                                        struct ecert_backup_kit **ret, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_backup_kit_close) struct ecert_backup_kit *kit = NULL;
-
-    if (!config->backup.wanted)
-        return ecert_error_set(err, ECERT_E_CONFIG,
-                               "no backups are configured: write a group 'backup' with 'places' "
-                               "and 'recipients'");
-    kit = calloc(1, sizeof *kit);
-    if (kit == NULL)
-        return ecert_error_nomem(err);
-    ECERT_TRY(open_kit(kit, &config->backup, err));
-    *err = (struct ecert_error){0};
-    *ret = kit;
-    kit = NULL;
-    return ECERT_OK;
-}
-
 /* ---- what is in a backup ---- */
-
-static void auto_wipe(struct ecert_buffer *buffer)
-{
-    ecert_buffer_clear(buffer);
-}
 
 static enum ecert_status make_content(const struct ecert_config *config,
                                       const struct ecert_request *request, struct ecert_buffer *ret,
@@ -279,7 +89,7 @@ static enum ecert_status seal_once(struct ecert_backup_kit *kit, const struct ec
                                    const struct ecert_request *request, struct sealed *sealed,
                                    struct ecert_error *err)
 {
-    ECERT_AUTO(auto_wipe) struct ecert_buffer content = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer content = {0};
 
     if (sealed->file.ptr != NULL)
         return ECERT_OK;
@@ -299,8 +109,8 @@ static enum ecert_status seal_once(struct ecert_backup_kit *kit, const struct ec
  * RENAME_NOREPLACE (NFS) there is a moment between look and rename; whoever else writes here must
  * use the same name within the same second for it to matter.
  */
-static enum ecert_status give_name(const struct place *place, const char *tmp, const char *name,
-                                   bool *ret_taken, struct ecert_error *err)
+static enum ecert_status give_name(const struct ecert_backup_place *place, const char *tmp,
+                                   const char *name, bool *ret_taken, struct ecert_error *err)
 {
     struct stat st;
 
@@ -334,8 +144,9 @@ static enum ecert_status file_name(const struct ecert_request *request, unsigned
  * The first free name gets the file; one that is there may be ours from a run that was killed
  * before it could note it, and stays as it is.
  */
-static enum ecert_status publish(const struct place *place, const struct ecert_request *request,
-                                 const char *tmp, char **ret_name, struct ecert_error *err)
+static enum ecert_status publish(const struct ecert_backup_place *place,
+                                 const struct ecert_request *request, const char *tmp,
+                                 char **ret_name, struct ecert_error *err)
 {
     for (unsigned i = 1; i < MOST_FILES; i++) {
         ECERT_AUTO(ecert_auto_free) char *name = NULL;
@@ -354,7 +165,7 @@ static enum ecert_status publish(const struct place *place, const struct ecert_r
 }
 
 /* Read back by name: what a share says that it wrote is not always what it has. */
-static enum ecert_status read_back(const struct place *place, const char *name,
+static enum ecert_status read_back(const struct ecert_backup_place *place, const char *name,
                                    const struct sealed *sealed, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
@@ -366,7 +177,8 @@ static enum ecert_status read_back(const struct place *place, const char *name,
     return ECERT_OK;
 }
 
-static enum ecert_status write_file(const struct place *place, const struct ecert_request *request,
+static enum ecert_status write_file(const struct ecert_backup_place *place,
+                                    const struct ecert_request *request,
                                     const struct sealed *sealed, char **ret_path,
                                     struct ecert_error *err)
 {
@@ -441,15 +253,39 @@ static enum ecert_status note(struct ecert_request *request, const char *directo
     return ECERT_OK;
 }
 
-static enum ecert_status write_to(struct ecert_backup_kit *kit, const struct place *place,
+/*
+ * A run that was killed before it could note its file, or a request that was restored, has a backup
+ * here that nobody knows of.  It is taken if it is proved as a new one would be; recipients alone
+ * cannot prove it.
+ */
+static bool find_unknown(const struct ecert_backup_kit *kit, const struct ecert_backup_place *place,
+                         const struct ecert_request *request, struct sealed *found, char **ret_path)
+{
+    ECERT_AUTO(ecert_auto_free) char *name = NULL;
+    struct ecert_error ignored = {0};
+
+    if (kit->passphrase.len == 0 || file_name(request, 1, &name, &ignored) != ECERT_OK ||
+        ecert_fs_read_at(place->fd, name, ECERT_BACKUP_FILE_MAX, &found->file, &ignored) !=
+            ECERT_OK ||
+        prove(kit, request, found, &ignored) != ECERT_OK)
+        return false;
+    ecert_sha256_hex(ecert_bytes_view(&found->file), found->sha256);
+    return ecert_text_format(ret_path, &ignored, "%s/%s", place->path, name) == ECERT_OK;
+}
+
+static enum ecert_status write_to(struct ecert_backup_kit *kit,
+                                  const struct ecert_backup_place *place,
                                   const struct ecert_config *config, struct ecert_request *request,
                                   struct sealed *sealed, struct ecert_error *err)
 {
     const struct ecert_request_backup *there = entry_of(request, place->path);
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    ECERT_AUTO(sealed_clear) struct sealed found = {0};
 
     if (there != NULL && is_whole(there))
         return ECERT_OK;
+    if (there == NULL && find_unknown(kit, place, request, &found, &path))
+        return note(request, place->path, &path, &found, err);
     ECERT_TRY(seal_once(kit, config, request, sealed, err));
     ECERT_TRY(write_file(place, request, sealed, &path, err));
     return note(request, place->path, &path, sealed, err);

@@ -1,6 +1,7 @@
 /*
  * The inside of backup.h:
- *   backup.c          the kit, and writing: one file in every place
+ *   backup.c          writing: one file in every place
+ *   backup_kit.c      recipients, passphrase and places, checked once
  *   backup_cms.c      sealing, and what can be said of a file without opening it
  *   backup_open.c     opening, in a limited child
  *   backup_check.c    is it still what was written, and does it open?
@@ -21,6 +22,18 @@
 #define ECERT_BACKUP_BLOCK_KEY     "PRIVATE KEY"
 #define ECERT_BACKUP_BLOCK_CSR     "CERTIFICATE REQUEST"
 #define ECERT_BACKUP_BLOCK_REQUEST "ECERT REQUEST"
+
+struct ecert_backup_place {
+    char *path; /* resolved */
+    int fd;
+};
+
+struct ecert_backup_kit {
+    STACK_OF(X509) *recipients;
+    struct ecert_secret passphrase;
+    struct ecert_backup_place *places;
+    size_t n_places;
+};
 
 void ecert_auto_bio(BIO **bio);
 void ecert_auto_cms(CMS_ContentInfo **cms);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/base/fs.h"
+#include "core/flow/key.h"
 #include "core/monitor/monitor_parts.h"
 
 #define KEY_MAX ((size_t)64 << 10)
@@ -52,21 +53,27 @@ static enum ecert_status look_at(const char *path, struct stat *ret, struct ecer
 }
 
 /* Decoded, and compared with the leaf. */
-static enum ecert_status compare(const char *state_dir, const char *name, unsigned number,
+static enum ecert_status compare(const char *state_dir,
+                                 const struct ecert_certificate_config *entry, unsigned number,
                                  const char *path, struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret pem = {0};
     ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
     struct ecert_view text;
 
-    ECERT_TRY(ecert_store_load(state_dir, name, number, &bundle, err));
+    ECERT_TRY(ecert_store_load(state_dir, entry->name, number, &bundle, err));
     ECERT_TRY(ecert_fs_read_secret(path, KEY_MAX, &pem, err));
     text = ecert_secret_view(&pem);
+    if (ecert_key_is_encrypted(text) &&
+        ecert_key_passphrase(&entry->key, &passphrase, err) != ECERT_OK)
+        return ecert_error_wrap(err, "'%s'", path);
     ECERT_AUTO(auto_bio) BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len);
     if (bio == NULL)
         return ecert_error_nomem(err);
     ECERT_AUTO(auto_key)
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(
+        bio, NULL, NULL, passphrase.ptr != NULL ? (void *)passphrase.ptr : (void *)(uintptr_t) "");
     const EVP_PKEY *of_leaf = X509_get0_pubkey(bundle.leaf);
     const bool good = key != NULL && of_leaf != NULL && EVP_PKEY_eq(of_leaf, key) == 1;
     ERR_clear_error();
@@ -100,5 +107,5 @@ enum ecert_status monitor_check_key(const struct monitor *monitor,
         llabs((long long)key.st_mtime - (long long)facts.st_mtime) < SAME_MOMENT &&
         llabs((long long)key.st_ctime - (long long)facts.st_ctime) < SAME_MOMENT)
         return ECERT_OK;
-    return compare(state_dir, entry->name, number, path, err);
+    return compare(state_dir, entry, number, path, err);
 }

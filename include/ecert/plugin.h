@@ -263,6 +263,15 @@ struct ecert_host {
     enum ecert_status (*fail)(struct ecert_error *err, enum ecert_status status, const char *fmt,
                               ...) ECERT_PRINTF(3, 4);
 
+    /* -- members of later versions: there if `size` reaches behind them (ECERT_HOST_HAS) -- */
+
+    /*
+     * Is the key at path(ECERT_MATERIAL_KEY) encrypted (PKCS#8)?  The server must then get the
+     * passphrase by its own means; a plan for one that cannot is refused with the directive to
+     * write.  material(ECERT_MATERIAL_KEY) is never encrypted.
+     */
+    bool (*key_is_encrypted)(const struct ecert_job *job);
+
     /*
      * A site that discover() found; copied.  ECERT_E_PLUGIN: the record is not valid, or plan()
      * emits it.
@@ -274,6 +283,10 @@ struct ecert_host {
 /* ---- the descriptor -------------------------------------------------------------------------- */
 
 /* Make the plan of one target.  On any other status than ECERT_OK, `err` says why. */
+/* Does this host have a member that was added at the end of the table later? */
+#define ECERT_HOST_HAS(host, member) \
+    ((host)->size >= offsetof(struct ecert_host, member) + sizeof((host)->member))
+
 typedef enum ecert_status ecert_plan_fn(const struct ecert_host *host, struct ecert_job *job,
                                         struct ecert_error *err);
 

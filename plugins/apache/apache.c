@@ -16,6 +16,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct ecert_setting settings[] = {
     {"command", ECERT_SETTING_COMMAND, false, "/usr/sbin/apachectl",
@@ -133,6 +134,30 @@ static enum ecert_status make_wish(const struct ecert_host *host, struct ecert_j
     return ECERT_OK;
 }
 
+/*
+ * An encrypted key, and a server that would ask the terminal for its passphrase: at the reload
+ * there is none, and the server would end.  The directive is the server level's alone.
+ */
+static enum ecert_status check_dialog(const struct ecert_apache_scan *scan,
+                                      const struct ecert_apache_wish *wish, struct ecert_error *err)
+{
+    const struct ecert_host *host = scan->host;
+    const struct ecert_apache_use *dialog =
+        ecert_apache_use_last(&scan->server, ECERT_APACHE_DIALOG);
+
+    if (wish->key == NULL || !ECERT_HOST_HAS(host, key_is_encrypted) ||
+        !host->key_is_encrypted(scan->job))
+        return ECERT_OK;
+    if (dialog != NULL && (strncasecmp(dialog->value, "exec:", 5) == 0 || dialog->value[0] == '|'))
+        return ECERT_OK;
+    return host->fail(err, ECERT_E_CONFIG,
+                      "the key of '%s' is encrypted, and the server could not open it%s%s%s: write "
+                      "\"SSLPassPhraseDialog exec:PROGRAM\" into the server's configuration, "
+                      "outside of every <VirtualHost>, where PROGRAM prints the passphrase",
+                      host->certificate(scan->job), dialog == NULL ? "" : " (it has '",
+                      dialog == NULL ? "" : dialog->value, dialog == NULL ? "" : "')");
+}
+
 /* A macro makes many virtual hosts: it is never edited, but it may name the right files already. */
 static enum ecert_status check_macro(const struct ecert_apache_changes *changes, size_t n_before,
                                      const struct ecert_apache_block *block,
@@ -183,6 +208,7 @@ static enum ecert_status plan_in(struct ecert_arena *arena, const struct ecert_h
     ECERT_APACHE_TRY(ecert_apache_scan_run(&scan, err));
     ECERT_APACHE_TRY(ecert_apache_choose(&scan, &names, &chosen, err));
     changes.chosen = chosen;
+    ECERT_APACHE_TRY(check_dialog(&scan, &changes.wish, err));
     ECERT_APACHE_TRY(change_all(&changes, err));
     ECERT_APACHE_TRY(ecert_apache_emit_service(&scan, err));
     for (size_t i = 0; i < scan.n_blocks; i++)

@@ -6,9 +6,13 @@
 #define MAX_LEVEL 128 /* the server's own limit, AP_MAX_INCLUDE_DEPTH */
 
 static const char *const directive_names[ECERT_APACHE_DIRECTIVE_COUNT] = {
-    [ECERT_APACHE_ENGINE] = "SSLEngine",          [ECERT_APACHE_CERTIFICATE] = "SSLCertificateFile",
-    [ECERT_APACHE_KEY] = "SSLCertificateKeyFile", [ECERT_APACHE_CHAIN] = "SSLCertificateChainFile",
-    [ECERT_APACHE_ALIAS] = "ServerAlias",         [ECERT_APACHE_LISTEN] = "Listen",
+    [ECERT_APACHE_ENGINE] = "SSLEngine",
+    [ECERT_APACHE_CERTIFICATE] = "SSLCertificateFile",
+    [ECERT_APACHE_KEY] = "SSLCertificateKeyFile",
+    [ECERT_APACHE_CHAIN] = "SSLCertificateChainFile",
+    [ECERT_APACHE_ALIAS] = "ServerAlias",
+    [ECERT_APACHE_LISTEN] = "Listen",
+    [ECERT_APACHE_DIALOG] = "SSLPassPhraseDialog",
 };
 
 /* Where the walk through one file stands. */

@@ -29,8 +29,9 @@ enum ecert_apache_directive {
     ECERT_APACHE_CHAIN,       /* SSLCertificateChainFile */
     ECERT_APACHE_ALIAS,       /* ServerAlias, one use for each name */
     ECERT_APACHE_LISTEN,
+    ECERT_APACHE_DIALOG, /* SSLPassPhraseDialog */
 };
-#define ECERT_APACHE_DIRECTIVE_COUNT 6
+#define ECERT_APACHE_DIRECTIVE_COUNT 7
 
 /* One directive as it stands in a file. */
 struct ecert_apache_use {

@@ -110,6 +110,32 @@ static enum ecert_status emit_activate(struct ecert_nginx *env,
     return env->host->emit_activate(env->job, &record, err);
 }
 
+/* ---- encrypted keys -------------------------------------------------------------------------- */
+
+/* Whether the passphrases are the right ones, nginx's own test says. */
+static enum ecert_status check_passwords(struct ecert_nginx *env,
+                                         const struct ecert_nginx_sites *sites,
+                                         struct ecert_error *err)
+{
+    const struct ecert_host *host = env->host;
+
+    if (!ECERT_HOST_HAS(host, key_is_encrypted) || !host->key_is_encrypted(env->job))
+        return ECERT_OK;
+    for (size_t i = 0; i < sites->n_servers; i++) {
+        const struct ecert_nginx_server *server = sites->servers[i];
+
+        if (server->chosen_for != NULL && !ecert_nginx_sites_has_passwords(server))
+            return host->fail(err, ECERT_E_CONFIG,
+                              "%s:%u: the key of '%s' is encrypted, and nginx could not open it: "
+                              "write \"ssl_password_file FILE;\" into this server block or the "
+                              "block around it, where FILE holds the passphrase on a line of its "
+                              "own and only root can read it",
+                              server->block->file->path, server->block->line,
+                              host->certificate(env->job));
+    }
+    return ECERT_OK;
+}
+
 /* ---- the plan -------------------------------------------------------------------------------- */
 
 static enum ecert_status make_plan(struct ecert_nginx *env, struct ecert_error *err)
@@ -127,6 +153,7 @@ static enum ecert_status make_plan(struct ecert_nginx *env, struct ecert_error *
         if (sites.servers[i]->chosen_for != NULL)
             ECERT_NGINX_TRY(
                 ecert_nginx_pairs_edit(env, &layout, &sites, sites.servers[i], &pair, err));
+    ECERT_NGINX_TRY(check_passwords(env, &sites, err));
     ECERT_NGINX_TRY(emit_files(env, &sites, err));
     ECERT_NGINX_TRY(emit_test(env, &sites, err));
     ECERT_NGINX_TRY(emit_activate(env, &sites, err));

@@ -298,6 +298,22 @@ static void take_ssl(const struct place *place, const struct ecert_nginx_directi
         place->scope->ssl = on;
 }
 
+/* One below the server blocks holds for them too. */
+static void take_password_file(const struct place *place)
+{
+    if (place->location)
+        return;
+    if (place->server != NULL)
+        place->server->passwords = true;
+    else if (place->scope != NULL)
+        place->scope->passwords = true;
+}
+
+bool ecert_nginx_sites_has_passwords(const struct ecert_nginx_server *server)
+{
+    return server->passwords || server->scope->passwords;
+}
+
 static enum ecert_status take_in_server(struct reader *reader, struct ecert_nginx_server *server,
                                         const struct ecert_nginx_directive *directive,
                                         struct ecert_error *err)
@@ -348,6 +364,9 @@ static enum ecert_status take(struct reader *reader, const struct place *place,
         return take_pid(reader, directive, err);
     case ECERT_NGINX_SSL:
         take_ssl(place, directive);
+        return ECERT_OK;
+    case ECERT_NGINX_PASSWORD_FILE:
+        take_password_file(place);
         return ECERT_OK;
     case ECERT_NGINX_LISTEN:
     case ECERT_NGINX_SERVER_NAME:

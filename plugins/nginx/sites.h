@@ -12,7 +12,8 @@
 
 /* The http or stream block around server blocks. */
 struct ecert_nginx_scope {
-    bool ssl; /* "ssl on", inherited by the server blocks that say nothing */
+    bool ssl;       /* "ssl on", inherited by the server blocks that say nothing */
+    bool passwords; /* ssl_password_file, inherited likewise */
     /* inherited by those that have none of the kind */
     const struct ecert_nginx_directive **certificates, **keys;
     size_t n_certificates, n_keys;
@@ -31,6 +32,7 @@ struct ecert_nginx_server {
     const struct ecert_nginx_directive **certificates, **keys;
     size_t n_certificates, n_keys;
     enum ecert_nginx_switch ssl; /* the directive "ssl" */
+    bool passwords;              /* it has an ssl_password_file of its own */
     const char *chosen_for; /* the first of its names that the target is for; NULL: left alone */
 };
 
@@ -61,6 +63,9 @@ struct ecert_nginx_sites {
 enum ecert_status ecert_nginx_sites_read(struct ecert_nginx *env,
                                          const struct ecert_nginx_layout *layout,
                                          struct ecert_nginx_sites *ret, struct ecert_error *err);
+
+/* Does nginx get a passphrase for this block's key, of its own or of the http block? */
+bool ecert_nginx_sites_has_passwords(const struct ecert_nginx_server *server);
 
 /* Does connecting to `listen`, one of this server block's, start with a TLS handshake? */
 bool ecert_nginx_sites_is_tls(const struct ecert_nginx_sites *sites,

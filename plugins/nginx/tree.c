@@ -30,6 +30,7 @@ static const struct keyword {
     KEYWORD("ssl", false, SSL),
     KEYWORD("ssl_certificate", false, CERTIFICATE),
     KEYWORD("ssl_certificate_key", false, CERTIFICATE_KEY),
+    KEYWORD("ssl_password_file", false, PASSWORD_FILE),
     KEYWORD("pid", false, PID),
     KEYWORD("error_log", false, ERROR_LOG),
     KEYWORD("access_log", false, ACCESS_LOG),

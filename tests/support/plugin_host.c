@@ -175,6 +175,11 @@ static const char *const *host_setting_list(const struct ecert_job *job, const c
     return list;
 }
 
+static bool host_key_is_encrypted(const struct ecert_job *job)
+{
+    return of(job)->key_is_encrypted;
+}
+
 static const char *host_path(const struct ecert_job *job, enum ecert_material which)
 {
     return of(job)->paths[which];
@@ -489,6 +494,7 @@ const struct ecert_host test_host = {
     .emit_probe = host_emit_probe,
     .emit_note = host_emit_note,
     .fail = host_fail,
+    .key_is_encrypted = host_key_is_encrypted,
     .emit_site = host_emit_site,
 };
 

@@ -43,6 +43,7 @@ struct test_job {
     const char *const *server_names;     /* NULL: leaf.dns_names, not explicit */
     const struct test_setting *settings; /* ends with name NULL; may be NULL */
     const char *paths[ECERT_MATERIAL_COUNT];
+    bool key_is_encrypted;
     struct ecert_view materials[ECERT_MATERIAL_COUNT];
     struct ecert_leaf_facts leaf;
 

@@ -130,10 +130,45 @@ backups() {
     run_ecert restore "$FILE"
     [ "$status" -eq 0 ]
     [[ $output == *"$NAME: request $ID is back, with its key"* ]]
-    openssl x509 -in "$W/late.cer" -noout -pubkey | cmp - <(openssl pkey -in "$REQUEST/privkey.pem" -pubout)
+    ca_up
+    run_ecert import "$W/late.cer"
+    [ "$status" -eq 0 ]
+    cmp "$REQUEST/privkey.pem" "$W/state/certificates/$NAME/generations/0001/privkey.pem"
+    [ "$(jq -r '.state + " " + (.generation | tostring)' "$REQUEST/request.json")" = "issued 1" ]
     run_ecert restore "$FILE"
     [ "$status" -eq 0 ]
     [[ $output == *"were there already"* ]]
+    rm -r "$REQUEST"
+    ecert restore --quiet "$FILE"
+    run_ecert backup # knows the files that are there, and writes none
+    [ "$status" -eq 0 ]
+    [ "$(ls "$W/place" "$W/second" | grep -c p7m)" -eq 2 ]
+    run_ecert backup --check
+    [ "$status" -eq 0 ]
+}
+
+@test "a key that is kept encrypted: its backup opens with one secret, and it comes back encrypted" {
+    printf 'tiger\n' >"$W/key-passphrase"
+    chmod 0600 "$W/key-passphrase"
+    cp "$REQUEST/privkey.pem" "$W/plain"
+    openssl pkey -in "$W/plain" -aes256 -passout "file:$W/key-passphrase" -out "$REQUEST/privkey.pem"
+    KEY="encrypted = true; passphrase_file = \"$W/key-passphrase\";" \
+        backups "passphrase_file = \"$W/passphrase\";"
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    openssl cms -decrypt -inform DER -in "$FILE" -pwri_password "open sesame" | openssl pkey |
+        cmp - <(openssl pkey -in "$W/plain")
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$W/plain" --out "$W/late"
+    rm "$REQUEST/privkey.pem"
+    run_ecert restore "$FILE"
+    [ "$status" -eq 0 ]
+    grep -q 'BEGIN ENCRYPTED PRIVATE KEY' "$REQUEST/privkey.pem"
+    ca_up
+    run_ecert import "$W/late.cer"
+    [ "$status" -eq 0 ]
+    grep -q 'BEGIN ENCRYPTED PRIVATE KEY' "$W/state/certificates/$NAME/generations/0001/privkey.pem"
+    run grep -rlE -- '-----BEGIN (RSA |EC )?PRIVATE KEY-----' "$W/state" "$W/place" "$W/second"
+    [ "$status" -eq 1 ]
 }
 
 @test "a damaged key is kept beside the one that is restored" {

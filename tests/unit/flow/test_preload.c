@@ -75,22 +75,28 @@ static int tear_down(void **state)
 static void every_pair_is_judged_by_itself(void **state)
 {
     const struct files *f = *state;
+    static const uint8_t long_one[4096] = {'x'}; /* more than OpenSSL takes */
+    const struct ecert_view right = ecert_view_of("x"), wrong = ecert_view_of("y");
     const struct {
         struct ecert_pair pair;
         const char *want; /* NULL: good */
     } rows[] = {
-        {{f->key, f->fullchain, f->leaf}, NULL},
-        {{NULL, f->fullchain, f->leaf}, NULL},
-        {{f->key, f->fullchain, NULL}, NULL},
-        {{f->other_key, f->fullchain, f->leaf}, "other.pem"},
-        {{f->locked_key, f->fullchain, f->leaf}, "locked.pem"},
-        {{f->key, f->cut, f->leaf}, "block 1 of 1 of"},
-        {{f->key, f->cut_chain, f->leaf}, "block 2 of 2 of"},
-        {{f->key, f->no_end, f->leaf}, "block 2 of 2 of"},
-        {{f->key, f->text, f->leaf}, "holds no PEM certificate"},
-        {{f->key, "/nonexistent/full.pem", f->leaf}, "No such file"},
-        {{"/nonexistent/key.pem", f->fullchain, f->leaf}, "/nonexistent/key.pem"},
-        {{f->key, f->fullchain, f->sub}, "does not begin with the certificate to deploy"},
+        {{f->key, f->fullchain, f->leaf, {0}}, NULL},
+        {{NULL, f->fullchain, f->leaf, {0}}, NULL},
+        {{f->key, f->fullchain, NULL, {0}}, NULL},
+        {{f->other_key, f->fullchain, f->leaf, {0}}, "other.pem"},
+        {{f->locked_key, f->fullchain, f->leaf, {0}}, "locked.pem"},
+        {{f->locked_key, f->fullchain, f->leaf, right}, NULL},
+        {{f->locked_key, f->fullchain, f->leaf, wrong}, "locked.pem"},
+        {{f->locked_key, f->fullchain, f->leaf, {long_one, sizeof long_one}}, "locked.pem"},
+        {{f->key, f->fullchain, f->leaf, right}, NULL},
+        {{f->key, f->cut, f->leaf, {0}}, "block 1 of 1 of"},
+        {{f->key, f->cut_chain, f->leaf, {0}}, "block 2 of 2 of"},
+        {{f->key, f->no_end, f->leaf, {0}}, "block 2 of 2 of"},
+        {{f->key, f->text, f->leaf, {0}}, "holds no PEM certificate"},
+        {{f->key, "/nonexistent/full.pem", f->leaf, {0}}, "No such file"},
+        {{"/nonexistent/key.pem", f->fullchain, f->leaf, {0}}, "/nonexistent/key.pem"},
+        {{f->key, f->fullchain, f->sub, {0}}, "does not begin with the certificate to deploy"},
     };
     struct ecert_pair pairs[ARRAY_SIZE(rows)];
     struct ecert_error results[ARRAY_SIZE(rows)], err = {0};

@@ -51,6 +51,25 @@ static const struct ecert_job_spec spec = {
 
 static struct ecert_plugin plugin = {.name = "p", .settings = rows};
 
+static void the_key_may_be_encrypted(void **state)
+{
+    struct ecert_job_spec locked = spec;
+    struct ecert_job job = {0};
+    struct ecert_host old = *host;
+
+    (void)state;
+    locked.key_is_encrypted = true;
+    ecert_job_init(&job, &spec, &plugin);
+    assert_false(host->key_is_encrypted(&job));
+    ecert_job_clear(&job);
+    ecert_job_init(&job, &locked, &plugin);
+    assert_true(host->key_is_encrypted(&job));
+    ecert_job_clear(&job);
+    assert_true(ECERT_HOST_HAS(host, key_is_encrypted));
+    old.size = offsetof(struct ecert_host, key_is_encrypted); /* a core of before */
+    assert_false(ECERT_HOST_HAS(&old, key_is_encrypted));
+}
+
 static void settings_answer(void **state)
 {
     ECERT_AUTO(ecert_job_clear) struct ecert_job job = {0};
@@ -278,6 +297,7 @@ int main(void)
 {
     static const struct CMUnitTest fixed[] = {
         cmocka_unit_test(settings_answer),
+        cmocka_unit_test(the_key_may_be_encrypted),
         cmocka_unit_test(the_target_answers),
         cmocka_unit_test(the_key_is_for_those_who_need_it),
         cmocka_unit_test(files_are_read),

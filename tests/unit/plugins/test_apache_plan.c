@@ -38,6 +38,7 @@ static const struct row {
     const char *snippet;
     size_t drop; /* 1 + a material that the target does not get */
     const char *option; /* a further word of the command */
+    bool encrypted; /* the key */
 } rows[] = {
     {.name = "nothing there", .site = "",
      .error = "no virtual host found for 'www.example.test', 'example.test', '*.wild.test', of 0",
@@ -100,6 +101,18 @@ static const struct row {
      .error = "Invalid command 'SSLEngine'", .error2 = "a2enmod ssl"},
     {.name = "no chain", .site = HEAD ON OLD TAIL, .drop = 1 + ECERT_MATERIAL_FULLCHAIN,
      .error = "the target's 'files' name no complete chain"},
+    {.name = "an encrypted key, no dialog", .site = HEAD ON OLD TAIL, .encrypted = true,
+     .error = "the key of 'www.example.test' is encrypted, and the server could not open it: write "
+              "\"SSLPassPhraseDialog exec:PROGRAM\"", .error2 = "outside of every <VirtualHost>"},
+    {.name = "an encrypted key, the terminal is asked",
+     .site = "SSLPassPhraseDialog builtin\n" HEAD ON OLD TAIL, .encrypted = true,
+     .error = "could not open it (it has 'builtin'): write"},
+    {.name = "an encrypted key, a program", .n_files = 1, .encrypted = true,
+     .site = "SSLPassPhraseDialog \"exec:/bin/echo\"\n" HEAD ON OLD TAIL},
+    {.name = "an encrypted key, a pipe", .n_files = 1, .encrypted = true,
+     .site = "sslpassphrasedialog |/bin/cat\n" HEAD ON OLD TAIL},
+    {.name = "an encrypted key that is not placed", .site = HEAD ON OLD TAIL, .encrypted = true,
+     .drop = 1 + ECERT_MATERIAL_KEY, .n_files = 1},
     {.name = "a key that is not ours to set stays", .site = HEAD ON OLD TAIL,
      .drop = 1 + ECERT_MATERIAL_KEY, .n_files = 1},
     {.name = "no key at all", .site = HEAD ON TAIL, .drop = 1 + ECERT_MATERIAL_KEY,
@@ -118,6 +131,7 @@ static void check_row(void **state)
     test_server_write(&server, "live/empty.conf", "");
     test_server_job(&server, &job);
     job.server_names = row->server_names;
+    job.key_is_encrypted = row->encrypted;
     server.command[3] = row->option;
     if (row->drop == 1 + ECERT_MATERIAL_FULLCHAIN)
         job.paths[ECERT_MATERIAL_CHAIN] = NULL;

@@ -19,6 +19,7 @@ static const struct row {
     const char *error;              /* NULL: the plan succeeds */
     const char *note;               /* NULL: not looked at */
     const char *probes[MAX_PROBES]; /* "address port name" */
+    bool encrypted;                 /* the key */
 } rows[] = {
     {.name = "all forms of listen",
      .conf = SITE("listen 443 ssl; listen *:444 ssl; listen [::]:445 ssl; listen 127.0.0.1:446 ssl;"
@@ -132,6 +133,28 @@ static const struct row {
     {.name = "an error in an include",
      .conf = HTTP("include broken.conf;"),
      .error = "broken.conf:2: the block that starts here is not closed"},
+    {.name = "an encrypted key, no ssl_password_file",
+     .conf = HTTP("server { listen 443 ssl; server_name example.test; }"
+                  "server { listen 443 ssl; server_name a.test; ssl_password_file p; }"),
+     .encrypted = true,
+     .error = "nginx.conf:3: the key of 'www.example.test' is encrypted, and nginx could not open "
+              "it: write \"ssl_password_file FILE;\" into this server block"},
+    {.name = "an encrypted key, ssl_password_file in a location only",
+     .conf = SITE("listen 443 ssl; location / { ssl_password_file p; }"),
+     .encrypted = true,
+     .error = "is encrypted, and nginx could not open it"},
+    {.name = "an encrypted key, ssl_password_file of stream",
+     .conf = SITE("listen 443 ssl;") "stream { ssl_password_file p; }",
+     .encrypted = true,
+     .error = "is encrypted, and nginx could not open it"},
+    {.name = "an encrypted key, ssl_password_file in the block",
+     .conf = SITE("listen 443 ssl; ssl_password_file p;"),
+     .encrypted = true,
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "an encrypted key, ssl_password_file of http, below",
+     .conf = HTTP("server { listen 443 ssl; server_name example.test; } ssl_password_file p;"),
+     .encrypted = true,
+     .probes = {"127.0.0.1 443 example.test"}},
     {.name = "an include of itself",
      .conf = HTTP("include nginx.conf;"),
      .error = "nginx.conf:3: includes are nested more than 64 deep"},
@@ -172,6 +195,7 @@ static void check_row(void **state)
     write_includes(&site);
     site_text(&site, "nginx.conf", row->conf);
     site.job.leaf.dns_names = row->dns_names;
+    site.job.key_is_encrypted = row->encrypted;
     const enum ecert_status status = site_plan(&site, row->names);
     if (row->error != NULL) {
         assert_int_equal(status, ECERT_E_CONFIG);

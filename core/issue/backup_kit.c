@@ -1,0 +1,178 @@
+/* What opens and closes the backups of one run: recipients, passphrase, places. */
+
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/flow/certificate.h"
+#include "core/flow/decode.h"
+#include "core/flow/key.h"
+#include "core/issue/backup_parts.h"
+
+void ecert_backup_kit_close(struct ecert_backup_kit **kit)
+{
+    if (*kit == NULL)
+        return;
+    for (size_t i = 0; i < (*kit)->n_places; i++) {
+        free((*kit)->places[i].path);
+        ecert_auto_close(&(*kit)->places[i].fd);
+    }
+    free((*kit)->places);
+    sk_X509_pop_free((*kit)->recipients, X509_free);
+    ecert_secret_clear(&(*kit)->passphrase);
+    free(*kit);
+    *kit = NULL;
+}
+
+/* ---- opening the kit ---- */
+
+static enum ecert_status check_dates(const X509 *certificate, struct ecert_error *err)
+{
+    const int64_t now = ecert_clock_now();
+    const int64_t end = ecert_certificate_not_after(certificate);
+    char date[ECERT_TIME_TEXT_LEN];
+
+    if (now > end) {
+        ecert_clock_date(end, date);
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "it expired on %s; name the certificate that followed it", date);
+    }
+    if (now < ecert_certificate_not_before(certificate)) {
+        ecert_clock_date(ecert_certificate_not_before(certificate), date);
+        return ecert_error_set(err, ECERT_E_CONFIG, "it is valid from %s on only", date);
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status read_recipient(const char *path, X509 **ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
+    ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded decoded = {0};
+
+    /* who may write this file chooses who reads our keys */
+    ECERT_TRY(ecert_fs_check_trusted(path, err));
+    ECERT_TRY(ecert_fs_read(path, ECERT_DECODE_MAX_INPUT, &file, err));
+    ECERT_TRY(
+        ecert_decode_certificates(ecert_bytes_view(&file), (struct ecert_view){0}, &decoded, err));
+    if (sk_X509_num(decoded.certificates) != 1)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "the file holds %d certificates; one is wanted, the recipient's",
+                               sk_X509_num(decoded.certificates));
+    ECERT_TRY(check_dates(sk_X509_value(decoded.certificates, 0), err));
+    ECERT_TRY(ecert_backup_check_recipient(sk_X509_value(decoded.certificates, 0), err));
+    *ret = sk_X509_shift(decoded.certificates);
+    return ECERT_OK;
+}
+
+static enum ecert_status read_recipients(struct ecert_backup_kit *kit,
+                                         const struct ecert_strings *files, struct ecert_error *err)
+{
+    kit->recipients = sk_X509_new_null();
+    if (kit->recipients == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < files->len; i++) {
+        ECERT_AUTO(ecert_auto_x509) X509 *recipient = NULL;
+
+        if (read_recipient(files->items[i], &recipient, err) != ECERT_OK) {
+            if (err->status == ECERT_E_CRYPTO)
+                err->status = ECERT_E_CONFIG;
+            return ecert_error_wrap(err, "recipient of backups '%s'", files->items[i]);
+        }
+        if (sk_X509_push(kit->recipients, recipient) <= 0)
+            return ecert_error_nomem(err);
+        recipient = NULL;
+    }
+    return ECERT_OK;
+}
+
+/* A mode does not tell whether a disk is read-only or full: a file does. */
+static enum ecert_status try_place(const struct ecert_backup_place *place, struct ecert_error *err)
+{
+    const struct ecert_fs_owner owner = ecert_fs_own(0600);
+    char tmp[ECERT_FS_TEMPORARY_MAX];
+
+    ECERT_TRY(ecert_fs_temporary_name("try", tmp, err));
+    ECERT_TRY(ecert_fs_stage(place->fd, tmp, ecert_view_of("ecert\n"), &owner, -1, err));
+    if (unlinkat(place->fd, tmp, 0) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "remove '%s'", tmp);
+    return ECERT_OK;
+}
+
+static enum ecert_status open_place(const char *path, struct ecert_backup_place *place,
+                                    struct ecert_error *err)
+{
+    struct stat st;
+
+    if (ecert_fs_resolve(path, &place->path, err) != ECERT_OK) {
+        if (err->status == ECERT_E_NOT_FOUND)
+            return ecert_error_set(err, ECERT_E_NOT_FOUND,
+                                   "place of backups '%s' is not there; is the share mounted? "
+                                   "(ecert does not make it)",
+                                   path);
+        return ecert_error_wrap(err, "place of backups '%s'", path);
+    }
+    if (stat(place->path, &st) == 0 && !S_ISDIR(st.st_mode))
+        return ecert_error_set(err, ECERT_E_REFUSED, "place of backups '%s' is no directory", path);
+    if (ecert_fs_open_trusted_directory(place->path, &place->fd, err) != ECERT_OK ||
+        try_place(place, err) != ECERT_OK)
+        return ecert_error_wrap(err, "place of backups '%s'", path);
+    return ECERT_OK;
+}
+
+static enum ecert_status open_places(struct ecert_backup_kit *kit,
+                                     const struct ecert_strings *paths, struct ecert_error *err)
+{
+    kit->places = calloc(paths->len + 1, sizeof *kit->places);
+    if (kit->places == NULL)
+        return ecert_error_nomem(err);
+    for (size_t i = 0; i < paths->len; i++) {
+        kit->places[i].fd = -1;
+        kit->n_places++;
+        ECERT_TRY(open_place(paths->items[i], &kit->places[i], err));
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status open_kit(struct ecert_backup_kit *kit,
+                                  const struct ecert_backup_config *config, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes sealed = {0};
+
+    ECERT_TRY(read_recipients(kit, &config->recipients, err));
+    if (ecert_passphrase_find(config->passphrase_file, &config->passphrase_command,
+                              &kit->passphrase, err) != ECERT_OK)
+        return ecert_error_wrap(err, "passphrase of backups");
+    if (sk_X509_num(kit->recipients) == 0 && kit->passphrase.len == 0)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "backups have neither recipients nor a passphrase");
+    /* a recipient whose key OpenSSL cannot use is found now, not after the first key was made */
+    if (ecert_backup_seal(kit->recipients, (struct ecert_view){0}, ecert_view_of("try"), &sealed,
+                          err) != ECERT_OK &&
+        sk_X509_num(kit->recipients) > 0) {
+        err->status = ECERT_E_CONFIG;
+        return err->status;
+    }
+    return open_places(kit, &config->places, err);
+}
+
+enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
+                                        struct ecert_backup_kit **ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_backup_kit_close) struct ecert_backup_kit *kit = NULL;
+
+    if (!config->backup.wanted)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "no backups are configured: write a group 'backup' with 'places' "
+                               "and 'recipients'");
+    kit = calloc(1, sizeof *kit);
+    if (kit == NULL)
+        return ecert_error_nomem(err);
+    ECERT_TRY(open_kit(kit, &config->backup, err));
+    *err = (struct ecert_error){0};
+    *ret = kit;
+    kit = NULL;
+    return ECERT_OK;
+}
