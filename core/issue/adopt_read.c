@@ -7,6 +7,7 @@
 #include "core/flow/checks.h"
 #include "core/flow/compare.h"
 #include "core/flow/decode.h"
+#include "core/flow/kept_key.h"
 #include "core/flow/key.h"
 #include "core/issue/adopt_parts.h"
 
@@ -114,6 +115,22 @@ static enum ecert_status no_key(const struct ecert_key_config *config, const cha
                            why.text, name);
 }
 
+/* Who encrypted the key will want to know that the next one is not. */
+static enum ecert_status note_encryption(struct ecert_adoption *adoption, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret file = {0};
+
+    if (adoption->certificate->key.encrypted)
+        return ECERT_OK;
+    ECERT_TRY(ecert_fs_read_secret(adoption->key_file, ECERT_DECODE_MAX_INPUT, &file, err));
+    if (!ecert_key_is_encrypted(ecert_secret_view(&file)))
+        return ECERT_OK;
+    return ecert_strings_printf(&adoption->notes, err,
+                                "the key '%s' is encrypted, and what ecert keeps and deploys is "
+                                "not: set key.encrypted if it shall be",
+                                adoption->key_file);
+}
+
 /* The key as it is kept, and whether it belongs to the leaf. */
 static enum ecert_status read_key(struct reading *reading, struct ecert_secret *ret,
                                   struct ecert_error *err)
@@ -133,7 +150,12 @@ static enum ecert_status read_key(struct reading *reading, struct ecert_secret *
                                "the key '%s' does not belong to the certificate '%s', whatever the "
                                "server serves at present; nothing is adopted",
                                adoption->key_file, adoption->certificate_file);
-    return ecert_key_for_disk(&config, ecert_secret_view(&pem), ret, err);
+    ECERT_TRY(note_encryption(adoption, err));
+    ECERT_TRY(ecert_kept_key_make(reading->context->config->state_dir, adoption->certificate,
+                                  reading->key_id, &pem, err));
+    *ret = pem;
+    pem = (struct ecert_secret){0};
+    return ECERT_OK;
 }
 
 /* ---- the chain ---- */

@@ -215,8 +215,27 @@ nothing_adopted() {
         write_config "$(nginx_target)"
     run_ecert adopt
     [ "$status" -eq 0 ]
+    says "'$W/present.key' is encrypted, and what ecert keeps and deploys is not: set key.encrypted"
     says_not "a secret"
     cmp "$W/plain.key" "$(generation 1)/privkey.pem"
+}
+
+@test "key.encrypted: the generation's key is encrypted, and the same for a second target" {
+    nginx_up
+    printf 'a secret\n' >"$W/pass"
+    chmod 600 "$W/pass"
+    KEY="file = \"$W/keys/$NAME.key\"; passphrase_file = \"$W/pass\"; encrypted = true;" \
+        write_config "$(nginx_target), $(nginx_target 'id = "second";')"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    grep -q "BEGIN ENCRYPTED PRIVATE KEY" "$(generation 1)/privkey.pem"
+    says "second: has, as was kept already, generation 1: nginx:"
+    is "generations" 1 "$(generations)"
+    openssl pkey -in "$(generation 1)/privkey.pem" -passin "file:$W/pass" -out "$W/opened.key"
+    cmp "$W/present.key" "$W/opened.key"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/present.cer")"
 }
 
 @test "a leaf without its chain is adopted with the chain that belongs to it" {
