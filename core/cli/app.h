@@ -91,6 +91,7 @@ void ecert_tell(struct ecert_app *app, const char *key, json_t *value);
 
 /* ---- the commands, one file for those that belong together ---- */
 
+int ecert_cmd_adopt(struct ecert_app *app);
 int ecert_cmd_import(struct ecert_app *app);
 int ecert_cmd_backup(struct ecert_app *app);
 int ecert_cmd_restore(struct ecert_app *app);

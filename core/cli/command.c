@@ -20,6 +20,13 @@ static const struct ecert_command commands[] = {
      "week how it all stands; what a channel does not accept is still owed: it is said, shown by\n"
      "`ecert status` and tried again, and does not change the exit code.",
      ecert_cmd_run, STORE | ECERT_COMMAND_LOCK, 0, 0, ""},
+    {"adopt", "[NAME...]", "take over the key and certificate that a server uses already",
+     "Asks each target's plugin which site it is and which files that uses, reads them, and keeps them\n"
+     "as the first generation; the target counts as having it. The server and its files are not\n"
+     "touched: `ecert run` has nothing to do until a renewal comes, which is deployed like any other,\n"
+     "and `ecert rollback` leads back. What an issued file would be refused for is told. `ecert deploy`\n"
+     "points the server at ecert's files at once. A target that has a generation is left alone.",
+     ecert_cmd_adopt, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target "},
     {"import", "FILE...", "take issued files in any form, match them to their keys",
      "PEM, DER, PKCS#7 or PKCS#12, told apart by content. Each file is matched to a configured key by\n"
      "its public key, its chain is built and every check is run; only then a new generation is kept.\n"

@@ -138,4 +138,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_write_down(const struct ecert_co
                                                            struct ecert_deployment *deployment,
                                                            struct ecert_error *err);
 
+/*
+ * The same for a target that counts as having `generation` because its server used that pair before
+ * ecert came (core/issue/adopt.h): with bundle, probes of the plan and settings, and no outcome.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_write_adopted(const struct ecert_config *config,
+                                                              struct ecert_deployment *deployment,
+                                                              struct ecert_error *err);
+
 #endif

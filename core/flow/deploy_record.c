@@ -164,3 +164,16 @@ enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
         return ECERT_OK; /* nothing happened: nothing to tell later */
     return write_record(config, deployment, failure, word, sha256_before, before, now, err);
 }
+
+enum ecert_status ecert_deploy_write_adopted(const struct ecert_config *config,
+                                             struct ecert_deployment *deployment,
+                                             struct ecert_error *err)
+{
+    static const char word[] = "adopted";
+    const int64_t now = ecert_clock_now();
+
+    ECERT_TRY(update_state(deployment, NULL, word, now, err));
+    ECERT_TRY(ecert_store_save_target(config->state_dir, deployment->certificate->name,
+                                      deployment->target->id, &deployment->state, err));
+    return write_record(config, deployment, NULL, word, "", 0, now, err);
+}

@@ -30,6 +30,7 @@ void ecert_job_init(struct ecert_job *job, const struct ecert_job_spec *spec,
 void ecert_job_clear(struct ecert_job *job)
 {
     ecert_plan_clear(&job->plan);
+    ecert_discovery_clear(&job->discovery);
     for (size_t i = 0; i < job->n_owned; i++)
         free(job->owned[i]);
     free(job->owned);
@@ -295,39 +296,68 @@ static enum ecert_status emitted(struct ecert_job *job, enum ecert_status status
     return status;
 }
 
-static enum ecert_status no_record(struct ecert_error *err)
+/* May this record be emitted here, and is there one? */
+static enum ecert_status check_record(const struct ecert_job *job, const char *kind, bool there,
+                                      struct ecert_error *err)
 {
-    return ecert_error_set(err, ECERT_E_PLUGIN, "a record that is NULL");
+    if (job->discovering)
+        return ecert_error_set(err, ECERT_E_PLUGIN,
+                               "%s record: discover() emits sites and notes only", kind);
+    if (!there)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "a record that is NULL");
+    return ECERT_OK;
 }
 
 static enum ecert_status emit_file(struct ecert_job *job, const struct ecert_file_record *file,
                                    struct ecert_error *err)
 {
-    return emitted(job, file == NULL ? no_record(err) : ecert_plan_add_file(&job->plan, file, err),
-                   err);
+    enum ecert_status status = check_record(job, "file", file != NULL, err);
+
+    if (status == ECERT_OK)
+        status = ecert_plan_add_file(&job->plan, file, err);
+    return emitted(job, status, err);
 }
 
 static enum ecert_status emit_test(struct ecert_job *job, const char *const *argv,
                                    const char *const *scratch, struct ecert_error *err)
 {
-    return emitted(job, ecert_plan_add_test(&job->plan, argv, scratch, err), err);
+    enum ecert_status status = check_record(job, "test", true, err);
+
+    if (status == ECERT_OK)
+        status = ecert_plan_add_test(&job->plan, argv, scratch, err);
+    return emitted(job, status, err);
 }
 
 static enum ecert_status emit_activate(struct ecert_job *job,
                                        const struct ecert_activate_record *activate,
                                        struct ecert_error *err)
 {
-    return emitted(job,
-                   activate == NULL ? no_record(err)
-                                    : ecert_plan_set_activation(&job->plan, activate, err),
-                   err);
+    enum ecert_status status = check_record(job, "activate", activate != NULL, err);
+
+    if (status == ECERT_OK)
+        status = ecert_plan_set_activation(&job->plan, activate, err);
+    return emitted(job, status, err);
 }
 
 static enum ecert_status emit_probe(struct ecert_job *job, const struct ecert_probe_record *probe,
                                     struct ecert_error *err)
 {
-    return emitted(
-        job, probe == NULL ? no_record(err) : ecert_plan_add_probe(&job->plan, probe, err), err);
+    enum ecert_status status = check_record(job, "probe", probe != NULL, err);
+
+    if (status == ECERT_OK)
+        status = ecert_plan_add_probe(&job->plan, probe, err);
+    return emitted(job, status, err);
+}
+
+static enum ecert_status emit_site(struct ecert_job *job, const struct ecert_site_record *site,
+                                   struct ecert_error *err)
+{
+    if (!job->discovering)
+        return emitted(job, ecert_error_set(err, ECERT_E_PLUGIN, "site record: plan() emits none"),
+                       err);
+    if (site == NULL)
+        return emitted(job, ecert_error_set(err, ECERT_E_PLUGIN, "a record that is NULL"), err);
+    return emitted(job, ecert_discovery_add_site(&job->discovery, site, err), err);
 }
 
 /* A note may quote a server's configuration: what a terminal could obey is escaped, not refused. */
@@ -339,7 +369,11 @@ static enum ecert_status emit_note(struct ecert_job *job, const char *text, stru
     ecert_buffer_add(&shown, (struct ecert_view){(const uint8_t *)"", 1});
     if (shown.failed)
         return emitted(job, ecert_error_nomem(err), err);
-    return emitted(job, ecert_plan_add_note(&job->plan, (const char *)shown.ptr, err), err);
+    const char *escaped = (const char *)shown.ptr;
+    return emitted(job,
+                   job->discovering ? ecert_discovery_add_note(&job->discovery, escaped, err)
+                                    : ecert_plan_add_note(&job->plan, escaped, err),
+                   err);
 }
 
 ECERT_PRINTF(3, 4)
@@ -377,4 +411,5 @@ const struct ecert_host ecert_lent_host = {
     .emit_note = emit_note,
     .fail = fail,
     .key_is_encrypted = key_is_encrypted,
+    .emit_site = emit_site,
 };

@@ -2,8 +2,8 @@
  * What the core lends to a plugin: struct ecert_host over a job in this process.
  *
  * Runs in the worker.  Everything that is returned to the plugin belongs to the job and lives
- * until ecert_job_clear().  A record that is refused is remembered: a plan() that ignores the
- * answer and returns ECERT_OK has failed nevertheless.
+ * until ecert_job_clear().  A record that is refused is remembered: a plan() or discover() that
+ * ignores the answer and returns ECERT_OK has failed nevertheless.
  */
 #ifndef ECERT_HOST_LENT_H
 #define ECERT_HOST_LENT_H
@@ -15,6 +15,8 @@ struct ecert_job {
     const struct ecert_plugin *plugin;
     struct ecert_leaf_facts leaf;
     struct ecert_plan plan; /* what was emitted so far */
+    bool discovering;       /* discover() was called, not plan() */
+    struct ecert_discovery discovery;
 
     size_t n_refused;           /* records that were refused */
     struct ecert_error refused; /* the first of them */

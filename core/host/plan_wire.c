@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/host/wire.h"
+
 /* The records on the wire. */
 
 enum record {
@@ -12,14 +14,6 @@ enum record {
     RECORD_NOTE,
     RECORD_END
 };
-
-/* A list is one field: each text with its NUL. */
-static void join(const struct ecert_strings *strings, struct ecert_buffer *ret)
-{
-    for (size_t i = 0; i < strings->len; i++)
-        ecert_buffer_add(ret, (struct ecert_view){(const uint8_t *)strings->items[i],
-                                                  strlen(strings->items[i]) + 1});
-}
 
 static void encode_file(const struct ecert_plan_file *file, struct ecert_buffer *buffer)
 {
@@ -44,8 +38,8 @@ static void encode_lists(struct ecert_message *message, const struct ecert_strin
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer a = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer b = {0};
 
-    join(first, &a);
-    join(second, &b);
+    ecert_wire_join(first, &a);
+    ecert_wire_join(second, &b);
     ecert_message_add(message, ecert_buffer_view(&a));
     ecert_message_add(message, ecert_buffer_view(&b));
     for (size_t i = 0; more != NULL && i < 2; i++)
@@ -110,50 +104,6 @@ void ecert_plan_encode(const struct ecert_plan *plan, struct ecert_buffer *buffe
 
 /* ---- and back ---- */
 
-static enum ecert_status number(const struct ecert_message *message, size_t i, int64_t min,
-                                int64_t max, int64_t *ret, struct ecert_error *err)
-{
-    int64_t value = 0;
-
-    ECERT_TRY(ecert_message_number(message, i, &value, err));
-    if (value < min || value > max)
-        return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu: %lld is out of its range", i,
-                               (long long)value);
-    *ret = value;
-    return ECERT_OK;
-}
-
-/* An empty field is no text. */
-static enum ecert_status optional(const struct ecert_message *message, size_t i, char **ret,
-                                  struct ecert_error *err)
-{
-    if (i < message->n && message->fields[i].len == 0)
-        return ECERT_OK;
-    return ecert_message_text(message, i, ret, err);
-}
-
-static enum ecert_status split(const struct ecert_message *message, size_t i,
-                               struct ecert_strings *ret, struct ecert_error *err)
-{
-    if (i >= message->n)
-        return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu is missing", i);
-    struct ecert_view left = message->fields[i];
-    while (left.len > 0) {
-        const char *text = (const char *)left.ptr;
-        const size_t n = strnlen(text, left.len);
-
-        if (n == left.len)
-            return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu: a list without its end", i);
-        if (ret->len >= ECERT_PLAN_MAX)
-            return ecert_error_set(err, ECERT_E_PLUGIN, "field %zu: more than %d texts", i,
-                                   ECERT_PLAN_MAX);
-        ECERT_TRY(ecert_strings_add(ret, text, err));
-        left.ptr += n + 1;
-        left.len -= n + 1;
-    }
-    return ECERT_OK;
-}
-
 static enum ecert_status decode_file(const struct ecert_message *message, struct ecert_plan *plan,
                                      struct ecert_error *err)
 {
@@ -162,11 +112,11 @@ static enum ecert_status decode_file(const struct ecert_message *message, struct
     struct ecert_file_record record = {.size = sizeof record};
 
     ECERT_TRY(ecert_message_text(message, 0, &path, err));
-    ECERT_TRY(number(message, 2, 0, 1, &exists, err));
-    ECERT_TRY(number(message, 4, 0, 1, &secret, err));
-    ECERT_TRY(number(message, 5, INT64_MIN, INT64_MAX, &record.uid, err));
-    ECERT_TRY(number(message, 6, INT64_MIN, INT64_MAX, &record.gid, err));
-    ECERT_TRY(number(message, 7, INT32_MIN, INT32_MAX, &mode, err));
+    ECERT_TRY(ecert_wire_number(message, 2, 0, 1, &exists, err));
+    ECERT_TRY(ecert_wire_number(message, 4, 0, 1, &secret, err));
+    ECERT_TRY(ecert_wire_number(message, 5, INT64_MIN, INT64_MAX, &record.uid, err));
+    ECERT_TRY(ecert_wire_number(message, 6, INT64_MIN, INT64_MAX, &record.gid, err));
+    ECERT_TRY(ecert_wire_number(message, 7, INT32_MIN, INT32_MAX, &mode, err));
     if (message->fields[3].len != ECERT_SHA256_LEN)
         return ecert_error_set(err, ECERT_E_PLUGIN, "field 3 is not a SHA-256");
     record.path = path;
@@ -182,8 +132,8 @@ static enum ecert_status decode_test(const struct ecert_message *message, struct
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings argv = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings scratch = {0};
 
-    ECERT_TRY(split(message, 0, &argv, err));
-    ECERT_TRY(split(message, 1, &scratch, err));
+    ECERT_TRY(ecert_wire_list(message, 0, &argv, err));
+    ECERT_TRY(ecert_wire_list(message, 1, &scratch, err));
     return ecert_plan_add_test(plan, ecert_strings_array(&argv), ecert_strings_array(&scratch),
                                err);
 }
@@ -200,10 +150,10 @@ static enum ecert_status decode_activation(const struct ecert_message *message,
 
     ECERT_TRY(ecert_message_text(message, 0, &service, err));
     ECERT_TRY(ecert_message_number(message, 1, &reload_signal, err));
-    ECERT_TRY(split(message, 2, &reload, err));
-    ECERT_TRY(split(message, 3, &start, err));
-    ECERT_TRY(optional(message, 4, &pid_file, err));
-    ECERT_TRY(optional(message, 5, &executable, err));
+    ECERT_TRY(ecert_wire_list(message, 2, &reload, err));
+    ECERT_TRY(ecert_wire_list(message, 3, &start, err));
+    ECERT_TRY(ecert_wire_optional(message, 4, &pid_file, err));
+    ECERT_TRY(ecert_wire_optional(message, 5, &executable, err));
     if (reload_signal < 0 || reload_signal > INT32_MAX)
         return ecert_error_set(err, ECERT_E_PLUGIN, "activate record: not a signal");
     const struct ecert_activate_record record = {
@@ -227,9 +177,9 @@ static enum ecert_status decode_probe(const struct ecert_message *message, struc
     int64_t port = 0;
 
     ECERT_TRY(ecert_message_text(message, 0, &address, err));
-    ECERT_TRY(number(message, 1, 0, UINT16_MAX, &port, err));
-    ECERT_TRY(optional(message, 2, &server_name, err));
-    ECERT_TRY(optional(message, 3, &starttls, err));
+    ECERT_TRY(ecert_wire_number(message, 1, 0, UINT16_MAX, &port, err));
+    ECERT_TRY(ecert_wire_optional(message, 2, &server_name, err));
+    ECERT_TRY(ecert_wire_optional(message, 3, &starttls, err));
     const struct ecert_probe_record record = {
         .size = sizeof record,
         .address = address,

@@ -8,7 +8,7 @@
 
 #define DESCRIBE_TIMEOUT_MS 20000u /* loading is quick; a machine under load is not */
 
-/* What both kinds of worker get. */
+/* What every kind of worker gets. */
 struct order {
     const char *file;
     const char *name;
@@ -69,6 +69,38 @@ static enum ecert_status plan(struct ecert_worker *worker, void *context,
     job.give_up = give_up;
     job.give_up_context = worker;
     return plan_with(&plugin, &job, answer, err);
+}
+
+static enum ecert_status discover_with(const struct ecert_plugin *plugin, struct ecert_job *job,
+                                       struct ecert_buffer *answer, struct ecert_error *err)
+{
+    if (plugin->discover == NULL)
+        return ecert_error_set(err, ECERT_E_UNSUPPORTED,
+                               "plugin '%s' cannot tell which key and certificate a site uses "
+                               "at present",
+                               plugin->name);
+    job->discovering = true;
+    ECERT_TRY(plugin->discover(&ecert_lent_host, job, err));
+    if (job->n_refused > 0) {
+        *err = job->refused;
+        return err->status;
+    }
+    ecert_discovery_encode(&job->discovery, answer);
+    return ECERT_OK;
+}
+
+static enum ecert_status discover(struct ecert_worker *worker, void *context,
+                                  struct ecert_buffer *answer, struct ecert_error *err)
+{
+    const struct order *order = context;
+    ECERT_AUTO(ecert_job_clear) struct ecert_job job = {0};
+    struct ecert_plugin plugin = {0};
+
+    ECERT_TRY(ecert_plugin_load(order->file, order->name, &plugin, err));
+    ecert_job_init(&job, order->spec, &plugin);
+    job.give_up = give_up;
+    job.give_up_context = worker;
+    return discover_with(&plugin, &job, answer, err);
 }
 
 /* ---- in the parent ---- */
@@ -187,4 +219,21 @@ enum ecert_status ecert_plugin_plan_finish(const struct ecert_job_spec *spec,
 
     ECERT_TRY(ecert_worker_finish(spec->plugin, worker, &answer, err));
     return read_plan(spec, ecert_secret_view(&answer), ret, err);
+}
+
+enum ecert_status ecert_plugin_discover(const struct ecert_job_spec *spec,
+                                        struct ecert_discovery *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *file = NULL;
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret answer = {0};
+    struct ecert_child worker = ECERT_CHILD_NONE;
+    const unsigned timeout_ms = spec->timeout_ms == 0 ? ECERT_WORKER_TIMEOUT_MS : spec->timeout_ms;
+
+    ECERT_TRY(ecert_plugin_find(spec->plugin_dir, spec->plugin, &file, err));
+    struct order order = {.file = file, .name = spec->plugin, .spec = spec};
+    ECERT_TRY(ecert_worker_start(spec->plugin, discover, &order, timeout_ms, &worker, err));
+    ECERT_TRY(ecert_worker_finish(spec->plugin, &worker, &answer, err));
+    if (ecert_discovery_decode(ecert_secret_view(&answer), ret, err) != ECERT_OK)
+        return damaged(spec->plugin, err);
+    return ECERT_OK;
 }

@@ -2,16 +2,18 @@
  * Plugins as the core sees them.
  *
  * dlopen runs constructors, so it happens in forked workers only, never in the parent: describing a
- * plugin and planning with it are two kinds of worker.  Before dlopen: the file is trusted
- * (ecert_fs_check_trusted).  After it: the symbol, `abi`, `size`, the mandatory members, the name
- * equal to the file's, and sane settings rows, each with a sentence that shows both values.
- * The plugin's file is PLUGIN_DIR/NAME.so; NAME is [a-z0-9_-]; no search path from anywhere.
+ * plugin, planning with it and discovering with it are three kinds of worker.  Before dlopen: the
+ * file is trusted (ecert_fs_check_trusted).  After it: the symbol, `abi`, `size`, the mandatory
+ * members, the name equal to the file's, and sane settings rows, each with a sentence that shows
+ * both values. The plugin's file is PLUGIN_DIR/NAME.so; NAME is [a-z0-9_-]; no search path from
+ * anywhere.
  */
 #ifndef ECERT_HOST_PLUGIN_H
 #define ECERT_HOST_PLUGIN_H
 
 #include "core/base/process.h"
 #include "core/host/plan.h"
+#include "core/host/site.h"
 
 struct ecert_plugin_setting {
     char *name;
@@ -104,5 +106,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_plugin_plan_finish(const struct ecert_j
                                                             struct ecert_child *worker,
                                                             struct ecert_plan *ret,
                                                             struct ecert_error *err);
+
+/*
+ * The sites that a target's server has at present.  Of `spec` the paths, the materials and what is
+ * known of a leaf are empty, but for leaf.key_type.
+ *
+ * ECERT_E_UNSUPPORTED: the plugin cannot tell.  Else as ecert_plugin_plan_start() and _finish().
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_plugin_discover(const struct ecert_job_spec *spec,
+                                                         struct ecert_discovery *ret,
+                                                         struct ecert_error *err);
 
 #endif

@@ -11,7 +11,7 @@
 struct ecert_adoption {
     const struct ecert_certificate_config *certificate; /* borrowed */
     const struct ecert_target_config *target;           /* borrowed */
-    char *site; /* "nginx: www.x (/etc/nginx/sites-enabled/x:3)" */
+    char *site; /* "nginx: server block at /etc/nginx/sites-enabled/x:3" */
     char *key_file, *certificate_file;
     unsigned generation;        /* 0: nothing was adopted */
     bool added;                 /* false: it was a generation already */
@@ -29,7 +29,9 @@ void ecert_adoptions_clear(struct ecert_adoptions *adoptions);
  * For each named certificate (NULL: all) and target (`target_id` NULL: each): ask the plugin which
  * site it is and what it references; read key and certificate; the pair must match and cover the
  * name; chain and checks as for an issued file, but what fails there is only noted (it is served
- * already).  One that has a generation deployed already is left alone, and said.
+ * already).  One that has a generation deployed already is left alone, and said.  So is one whose
+ * certificate is older than the newest generation, which every target shall have: that is an error
+ * of its adoption, like everything else that goes wrong with one target.
  * ECERT_E_CONFIG: an unknown name.  The caller holds the lock.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_adopt(struct ecert_context *context,

@@ -1,6 +1,9 @@
 # The issuing side: keys, CSRs, backups, and the people in between.
 set(ECERT_ISSUE_SOURCES
   core/issue/awaited.c
+  core/issue/adopt.c
+  core/issue/adopt_read.c
+  core/issue/adopt_site.c
   core/issue/backup.c
   core/issue/backup_check.c
   core/issue/backup_cms.c

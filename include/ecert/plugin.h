@@ -9,15 +9,16 @@
  *
  * A plugin is a shared object that exports exactly one symbol, the constant `ecert_plugin`, and
  * has no undefined symbol of the core (link with -Wl,-z,defs).  Everything that it needs comes
- * through the table `struct ecert_host` handed to plan().  plugins/example is the smallest
- * complete one.
+ * through the table `struct ecert_host` handed to plan() and discover().  plugins/example is the
+ * smallest complete one.
  *
- * Where it runs: the core loads the plugin and calls plan() in a forked worker process with a time
- * limit (120 seconds) and bounded output (64 MiB of records).  A plugin that crashes, hangs or
- * babbles fails its own target only.  Every record is validated again by the core.
+ * Where it runs: the core loads the plugin and calls plan() or discover() in a forked worker
+ * process with a time limit (120 seconds) and bounded output (64 MiB of records).  A plugin that
+ * crashes, hangs or babbles fails its own target only.  Every record is validated again by the
+ * core.
  *
- * Memory: whatever the host returns lives until plan() returns and belongs to the host.  Whatever
- * the plugin passes to the host is copied before the call returns.
+ * Memory: whatever the host returns lives until that function returns and belongs to the host.
+ * Whatever the plugin passes to the host is copied before the call returns.
  *
  * Versions: `abi` changes when the contract breaks; `size` grows when something is added at the
  * end of a structure.  Both are read before anything else.
@@ -131,6 +132,27 @@ struct ecert_probe_record {
     uint16_t port;
     const char *server_name; /* sent as SNI; NULL: none */
     const char *starttls;    /* NULL (TLS at once), "smtp", "imap", "pop3" or "ftp" */
+};
+
+/*
+ * A site that the server has at present, for `ecert adopt`: which names, where that stands, and
+ * which key and certificate it uses.  Paths are absolute; the core reads them, and judges what it
+ * finds there.
+ */
+struct ecert_site_record {
+    uint32_t size;            /* sizeof(struct ecert_site_record) */
+    const char *kind;         /* in the server's words: "server block", "virtual host" */
+    const char *const *names; /* NULL-ended, as the configuration has them: wild ones too; what
+                                 stands for names that are not known (a regular expression) not */
+    const char *file;         /* where it stands; NULL: in no file, or in one that makes several */
+    uint32_t line;            /* 0: not known */
+    const struct ecert_probe_record *const *addresses; /* where this machine reaches it; NULL-ended,
+                                                          may be NULL */
+    const char *certificate; /* the leaf, with or without its chain; NULL: none, or not a file */
+    const char *key;         /* NULL: none of its own, or not a file.  Of several pairs the one of
+                                leaf(job)->key_type, else the first */
+    const char *chain;       /* a file for the issuers alone, as Apache has it; NULL: none */
+    bool enabled;            /* it speaks TLS, so that the three are in use */
 };
 
 /* What a command said.  Each stream is cut at 16 MiB. */
@@ -249,6 +271,13 @@ struct ecert_host {
      * write.  material(ECERT_MATERIAL_KEY) is never encrypted.
      */
     bool (*key_is_encrypted)(const struct ecert_job *job);
+
+    /*
+     * A site that discover() found; copied.  ECERT_E_PLUGIN: the record is not valid, or plan()
+     * emits it.
+     */
+    enum ecert_status (*emit_site)(struct ecert_job *job, const struct ecert_site_record *site,
+                                   struct ecert_error *err);
 };
 
 /* ---- the descriptor -------------------------------------------------------------------------- */
@@ -261,7 +290,15 @@ struct ecert_host {
 typedef enum ecert_status ecert_plan_fn(const struct ecert_host *host, struct ecert_job *job,
                                         struct ecert_error *err);
 
-/* Reserved for finding sites by itself; NULL until a later `size` describes its records. */
+/*
+ * Say which sites the server has, every one with a name, by emit_site; emit_note is the only other
+ * record.  Which of them the target is for, the core decides.
+ *
+ * The target's settings are there as in plan(); what is known of a certificate is not, because
+ * there is none yet: leaf() has the key type that is looked for and no names, covers() is false,
+ * path() NULL, material() empty.  server_names() are those that are looked for.  A core that calls
+ * this has `emit_site`.
+ */
 typedef enum ecert_status ecert_discover_fn(const struct ecert_host *host, struct ecert_job *job,
                                             struct ecert_error *err);
 
@@ -277,7 +314,7 @@ struct ecert_plugin {
     const struct ecert_setting *settings; /* ends with a row whose name is NULL; may be NULL */
     uint32_t needs;
     ecert_plan_fn *plan;
-    ecert_discover_fn *discover;
+    ecert_discover_fn *discover;  /* NULL: it cannot tell */
     const char *const *may_write; /* directories the plan may write below; NULL-ended,
                                      may be NULL.  At least two parts: "/etc/nginx" */
 };

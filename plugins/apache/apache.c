@@ -11,6 +11,7 @@
 
 #include "plugins/apache/change.h"
 #include "plugins/apache/choose.h"
+#include "plugins/apache/discover.h"
 #include "plugins/apache/service.h"
 
 #include <ctype.h>
@@ -228,6 +229,29 @@ static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *j
     return status;
 }
 
+static enum ecert_status discover_in(struct ecert_arena *arena, const struct ecert_host *host,
+                                     struct ecert_job *job, struct ecert_error *err)
+{
+    struct ecert_apache_dump dump = {0};
+    struct ecert_apache_scan scan = {.host = host, .job = job, .arena = arena, .dump = &dump};
+
+    ECERT_APACHE_TRY(ask(&scan, &dump, err));
+    if (!ecert_apache_candidates(&scan, NULL))
+        return host->fail(err, ECERT_E_NOMEM, "out of memory");
+    ECERT_APACHE_TRY(ecert_apache_scan_run(&scan, err));
+    return ecert_apache_discover(&scan, err);
+}
+
+static enum ecert_status discover(const struct ecert_host *host, struct ecert_job *job,
+                                  struct ecert_error *err)
+{
+    struct ecert_arena arena = {0};
+    const enum ecert_status status = discover_in(&arena, host, job, err);
+
+    ecert_arena_clear(&arena);
+    return status;
+}
+
 const struct ecert_plugin ecert_plugin = {
     .abi = ECERT_PLUGIN_ABI,
     .size = sizeof(struct ecert_plugin),
@@ -236,5 +260,6 @@ const struct ecert_plugin ecert_plugin = {
     .summary = "TLS virtual hosts of Apache httpd 2.4",
     .settings = settings,
     .plan = plan,
+    .discover = discover,
     .may_write = may_write,
 };

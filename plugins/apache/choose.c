@@ -43,7 +43,8 @@ bool ecert_apache_candidates(struct ecert_apache_scan *scan, const struct ecert_
 
     for (size_t i = 0; i < dump->n_hosts; i++) {
         struct ecert_apache_host *host = &dump->hosts[i];
-        if (!host->aliases_unknown && ecert_apache_wanted_name(names, host) == NULL)
+        if (names != NULL && !host->aliases_unknown &&
+            ecert_apache_wanted_name(names, host) == NULL)
             continue;
         struct ecert_apache_block *blocks =
             ecert_arena_grow(scan->arena, scan->blocks, scan->n_blocks, sizeof *blocks);
@@ -55,8 +56,8 @@ bool ecert_apache_candidates(struct ecert_apache_scan *scan, const struct ecert_
     return true;
 }
 
-/* The aliases of a block that the server listed in the short form. */
-static bool complete_names(struct ecert_apache_scan *scan, struct ecert_apache_block *block)
+/* A host that the server listed in the short form. */
+bool ecert_apache_complete_names(struct ecert_apache_scan *scan, struct ecert_apache_block *block)
 {
     const struct ecert_apache_use *use = NULL;
 
@@ -76,9 +77,8 @@ static bool has_port(const struct ecert_apache_host *host, uint16_t port)
     return false;
 }
 
-/* Why this is no TLS host; NULL: it is one. */
-static const char *why_plain(const struct ecert_apache_scan *scan,
-                             const struct ecert_apache_block *block)
+const char *ecert_apache_why_plain(const struct ecert_apache_scan *scan,
+                                   const struct ecert_apache_block *block)
 {
     const struct ecert_apache_use *engine =
         ecert_apache_use_last(&block->scope, ECERT_APACHE_ENGINE);
@@ -129,13 +129,13 @@ static enum ecert_status consider(struct choice *choice, size_t i, struct ecert_
     struct ecert_apache_scan *scan = choice->scan;
     struct ecert_apache_block *block = &scan->blocks[i];
 
-    if (!complete_names(scan, block))
+    if (!ecert_apache_complete_names(scan, block))
         return no_memory(scan, err);
     if (ecert_apache_wanted_name(choice->names, block->host) == NULL)
         return ECERT_OK;
     if (!block->found)
         return leave(choice, block, "its <VirtualHost> line was not found there", err);
-    const char *plain = why_plain(scan, block);
+    const char *plain = ecert_apache_why_plain(scan, block);
     if (plain != NULL)
         return leave(choice, block, plain, err);
     const char *names = uncovered(scan, block->host);

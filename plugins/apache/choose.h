@@ -20,7 +20,10 @@ struct ecert_apache_names {
 const char *ecert_apache_wanted_name(const struct ecert_apache_names *names,
                                      const struct ecert_apache_host *host);
 
-/* The hosts that may be chosen, by the dump alone, as blocks of the scan.  False: no memory. */
+/*
+ * The hosts that may be chosen, by the dump alone, as blocks of the scan; every host if `names` is
+ * NULL.  False: no memory.
+ */
 ECERT_MUST_CHECK bool ecert_apache_candidates(struct ecert_apache_scan *scan,
                                               const struct ecert_apache_names *names);
 
@@ -34,5 +37,13 @@ ECERT_MUST_CHECK bool ecert_apache_candidates(struct ecert_apache_scan *scan,
 ECERT_MUST_CHECK enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,
                                                        const struct ecert_apache_names *names,
                                                        bool **ret_chosen, struct ecert_error *err);
+
+/* After the scan: read the aliases that the server did not list.  False: no memory. */
+ECERT_MUST_CHECK bool ecert_apache_complete_names(struct ecert_apache_scan *scan,
+                                                  struct ecert_apache_block *block);
+
+/* After the scan: why this is no TLS host, as a sentence; NULL: it is one. */
+const char *ecert_apache_why_plain(const struct ecert_apache_scan *scan,
+                                   const struct ecert_apache_block *block);
 
 #endif

@@ -186,27 +186,33 @@ static bool has_other_port(const struct ecert_apache_host *host, uint16_t port)
     return false;
 }
 
+bool ecert_apache_probe_of(const struct ecert_apache_scan *scan,
+                           const struct ecert_apache_host *host, size_t i,
+                           struct ecert_probe_record *ret)
+{
+    const uint16_t port = host->addresses[i].port == 0 ? 443 : host->addresses[i].port;
+
+    *ret = (struct ecert_probe_record){.size = sizeof *ret,
+                                       .address = probe_address(scan, &host->addresses[i], port),
+                                       .port = port};
+    return ret->address != NULL && !(port == 80 && has_other_port(host, 80));
+}
+
 enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
                                            const struct ecert_apache_block *block, const char *name,
                                            struct ecert_error *err)
 {
-    const struct ecert_apache_host *host = block->host;
     /* a wildcard name is looked at by one of the names that it stands for */
     const char *sni =
         strncmp(name, "*.", 2) == 0 ? ecert_arena_text(scan->arena, "www%s", name + 1) : name;
 
     if (sni == NULL)
         return no_memory(scan, err);
-    for (size_t i = 0; i < host->n_addresses; i++) {
-        const uint16_t port = host->addresses[i].port == 0 ? 443 : host->addresses[i].port;
-        const struct ecert_probe_record probe = {
-            .size = sizeof probe,
-            .address = probe_address(scan, &host->addresses[i], port),
-            .port = port,
-            .server_name = sni,
-        };
-        if (probe.address == NULL || (port == 80 && has_other_port(host, 80)))
+    for (size_t i = 0; i < block->host->n_addresses; i++) {
+        struct ecert_probe_record probe = {0};
+        if (!ecert_apache_probe_of(scan, block->host, i, &probe))
             continue;
+        probe.server_name = sni;
         ECERT_APACHE_TRY(scan->host->emit_probe(scan->job, &probe, err));
     }
     return ECERT_OK;

@@ -22,4 +22,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_probes(struct ecert_apache_
                                                             const char *name,
                                                             struct ecert_error *err);
 
+/*
+ * One of them, of address `i` of the host, without a server name.  False: it is passed over, or it
+ * is none to connect to.
+ */
+bool ecert_apache_probe_of(const struct ecert_apache_scan *scan,
+                           const struct ecert_apache_host *host, size_t i,
+                           struct ecert_probe_record *ret);
+
 #endif

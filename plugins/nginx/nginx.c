@@ -1,13 +1,15 @@
 /*
  * The plugin for nginx: reads the configuration, finds the server blocks of the target, points
  * their ssl_certificate and ssl_certificate_key at the new files, and says how nginx tests and
- * reloads it and where the certificate must then be served.
+ * reloads it and where the certificate must then be served.  For `ecert adopt` it tells which pairs
+ * the server blocks have at present.
  */
+#include "plugins/nginx/discover.h"
 #include "plugins/nginx/edit.h"
 #include "plugins/nginx/pairs.h"
+#include "plugins/nginx/probes.h"
 #include "plugins/nginx/select.h"
 
-#include <ctype.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,120 +110,6 @@ static enum ecert_status emit_activate(struct ecert_nginx *env,
     return env->host->emit_activate(env->job, &record, err);
 }
 
-/* ---- probes ---------------------------------------------------------------------------------- */
-
-struct probes {
-    struct ecert_probe_record *records;
-    size_t n;
-};
-
-/* A host name that the block answers to: "www.x" for "*.x", "x" for ".x". */
-static const char *probe_name(struct ecert_nginx *env, const char *name)
-{
-    char *text = name[0] == '*'   ? ecert_arena_text(&env->arena, "www%s", name + 1)
-                 : name[0] == '.' ? ecert_arena_text(&env->arena, "%s", name + 1)
-                                  : ecert_arena_text(&env->arena, "%s", name);
-
-    for (char *c = text; c != NULL && *c != '\0'; c++)
-        *c = (char)tolower((unsigned char)*c);
-    return text;
-}
-
-static bool is_known(const struct probes *probes, const struct ecert_probe_record *probe)
-{
-    for (size_t i = 0; i < probes->n; i++)
-        if (probes->records[i].port == probe->port &&
-            strcmp(probes->records[i].address, probe->address) == 0 &&
-            strcmp(probes->records[i].server_name, probe->server_name) == 0)
-            return true;
-    return false;
-}
-
-/*
- * Would a connection to `address` reach other server blocks than this one?  A socket for the one
- * address goes before the socket for all addresses.
- */
-static bool is_shadowed(const struct ecert_nginx_sites *sites,
-                        const struct ecert_nginx_server *server, const char *address, uint16_t port)
-{
-    bool shadowed = false;
-
-    for (size_t i = 0; i < sites->n_loopbacks; i++) {
-        const struct ecert_nginx_loopback *loopback = &sites->loopbacks[i];
-        if (loopback->port != port || strcmp(loopback->address, address) != 0)
-            continue;
-        if (loopback->server == server)
-            return false;
-        shadowed = true;
-    }
-    return shadowed;
-}
-
-static const char *why_not(const struct ecert_nginx_sites *sites,
-                           const struct ecert_nginx_server *server,
-                           const struct ecert_nginx_listen *listen)
-{
-    const char *address = ecert_nginx_listen_reach(listen);
-
-    if (listen->proxy_protocol)
-        return "it expects the PROXY protocol";
-    if (address == NULL)
-        return "it has no numeric address";
-    if (is_shadowed(sites, server, address, listen->port))
-        return "another server block has the address that this host would use";
-    return NULL;
-}
-
-static enum ecert_status probe_socket(struct ecert_nginx *env,
-                                      const struct ecert_nginx_sites *sites,
-                                      const struct ecert_nginx_server *server,
-                                      const struct ecert_nginx_listen *listen,
-                                      struct probes *probes, struct ecert_error *err)
-{
-    if (!listen->tls_over_tcp || strncmp(listen->address, "unix:", 5) == 0 ||
-        !ecert_nginx_sites_is_tls(sites, server, listen))
-        return ECERT_OK;
-    const char *why = why_not(sites, server, listen);
-    if (why != NULL) {
-        const char *text = ecert_arena_text(
-            &env->arena, "%s:%u: 'listen %s' is not looked at after the reload: %s; set 'probe'",
-            server->block->file->path, server->block->line, listen->text, why);
-        return text != NULL ? env->host->emit_note(env->job, text, err)
-                            : ecert_nginx_no_memory(env, err);
-    }
-    const struct ecert_probe_record record = {
-        .size = sizeof record,
-        .address = ecert_nginx_listen_reach(listen),
-        .port = listen->port,
-        .server_name = probe_name(env, server->chosen_for),
-    };
-    probes->records = ecert_arena_grow(&env->arena, probes->records, probes->n, sizeof record);
-    if (probes->records == NULL || record.server_name == NULL)
-        return ecert_nginx_no_memory(env, err);
-    if (is_known(probes, &record))
-        return ECERT_OK;
-    probes->records[probes->n++] = record;
-    return env->host->emit_probe(env->job, &record, err);
-}
-
-static enum ecert_status emit_probes(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
-                                     struct ecert_error *err)
-{
-    const struct ecert_nginx_listen otherwise = ecert_nginx_listen_default();
-    struct probes probes = {0};
-
-    for (size_t i = 0; i < sites->n_servers; i++) {
-        const struct ecert_nginx_server *server = sites->servers[i];
-        if (server->chosen_for == NULL)
-            continue;
-        for (size_t j = 0; j < server->n_listens; j++)
-            ECERT_NGINX_TRY(probe_socket(env, sites, server, &server->listens[j], &probes, err));
-        if (server->n_listens == 0)
-            ECERT_NGINX_TRY(probe_socket(env, sites, server, &otherwise, &probes, err));
-    }
-    return ECERT_OK;
-}
-
 /* ---- encrypted keys -------------------------------------------------------------------------- */
 
 /* Whether the passphrases are the right ones, nginx's own test says. */
@@ -269,7 +157,7 @@ static enum ecert_status make_plan(struct ecert_nginx *env, struct ecert_error *
     ECERT_NGINX_TRY(emit_files(env, &sites, err));
     ECERT_NGINX_TRY(emit_test(env, &sites, err));
     ECERT_NGINX_TRY(emit_activate(env, &sites, err));
-    return emit_probes(env, &sites, err);
+    return ecert_nginx_probes_emit(env, &sites, err);
 }
 
 static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *job,
@@ -277,6 +165,27 @@ static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *j
 {
     struct ecert_nginx env = {.host = host, .job = job};
     const enum ecert_status status = make_plan(&env, err);
+
+    ecert_arena_clear(&env.arena);
+    return status;
+}
+
+static enum ecert_status find_sites(struct ecert_nginx *env, struct ecert_error *err)
+{
+    struct ecert_nginx_layout layout = {0};
+    struct ecert_nginx_sites sites = {0};
+
+    ECERT_NGINX_TRY(
+        ecert_nginx_layout_find(env, env->host->setting_list(env->job, "command"), &layout, err));
+    ECERT_NGINX_TRY(ecert_nginx_sites_read(env, &layout, &sites, err));
+    return ecert_nginx_discover(env, &layout, &sites, err);
+}
+
+static enum ecert_status discover(const struct ecert_host *host, struct ecert_job *job,
+                                  struct ecert_error *err)
+{
+    struct ecert_nginx env = {.host = host, .job = job};
+    const enum ecert_status status = find_sites(&env, err);
 
     ecert_arena_clear(&env.arena);
     return status;
@@ -290,5 +199,6 @@ const struct ecert_plugin ecert_plugin = {
     .summary = "ssl_certificate and ssl_certificate_key of nginx's server blocks",
     .settings = settings,
     .plan = plan,
+    .discover = discover,
     .may_write = may_write,
 };

@@ -260,3 +260,36 @@ enum ecert_status ecert_nginx_pairs_edit(struct ecert_nginx *env,
         ECERT_NGINX_TRY(replace(&work, server->keys[0], pair->key, err));
     return add_missing(&work, pair, err);
 }
+
+/* ---- what is there --------------------------------------------------------------------------- */
+
+enum ecert_status ecert_nginx_pairs_present(struct ecert_nginx *env,
+                                            const struct ecert_nginx_layout *layout,
+                                            const struct ecert_nginx_sites *sites,
+                                            const struct ecert_nginx_server *server,
+                                            struct ecert_nginx_pair *ret, struct ecert_error *err)
+{
+    struct work work = {env, layout, sites, server};
+    const bool own = server->n_certificates > 0, own_keys = server->n_keys > 0;
+    const struct ecert_nginx_directive **certificates =
+        own ? server->certificates : server->scope->certificates;
+    const struct ecert_nginx_directive **keys = own_keys ? server->keys : server->scope->keys;
+    const size_t n = own ? server->n_certificates : server->scope->n_certificates;
+    const size_t n_keys = own_keys ? server->n_keys : server->scope->n_keys;
+    const char *wanted = env->host->leaf(env->job)->key_type;
+    const char *path = NULL;
+    size_t chosen = 0;
+
+    for (size_t i = 0; n > 1 && i < n; i++) {
+        ECERT_NGINX_TRY(value_path(&work, certificates[i], &path, err));
+        if (strcmp(read_key_type(&work, path), wanted) == 0) {
+            chosen = i;
+            break;
+        }
+    }
+    if (chosen < n)
+        ECERT_NGINX_TRY(value_path(&work, certificates[chosen], &ret->certificate, err));
+    if (chosen < n_keys)
+        ECERT_NGINX_TRY(value_path(&work, keys[chosen], &ret->key, err));
+    return ECERT_OK;
+}

@@ -42,4 +42,15 @@ enum ecert_status ecert_nginx_pairs_edit(struct ecert_nginx *env,
                                          const struct ecert_nginx_pair *pair,
                                          struct ecert_error *err);
 
+/*
+ * What a block uses at present, its own or inherited: of several pairs the one of our key type,
+ * else the first.  A member is NULL where there is none, or no plain file (a value with variables,
+ * "data:", "engine:", "store:").  ECERT_E_CONFIG: a directive without its one value.
+ */
+enum ecert_status ecert_nginx_pairs_present(struct ecert_nginx *env,
+                                            const struct ecert_nginx_layout *layout,
+                                            const struct ecert_nginx_sites *sites,
+                                            const struct ecert_nginx_server *server,
+                                            struct ecert_nginx_pair *ret, struct ecert_error *err);
+
 #endif

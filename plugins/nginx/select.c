@@ -24,9 +24,14 @@ static bool is_nobody(const char *name)
     return name[0] == '\0' || strcmp(name, "_") == 0;
 }
 
+bool ecert_nginx_select_is_known(const char *name)
+{
+    return !is_unknowable(name) && !is_nobody(name);
+}
+
 static bool is_name_of(const char *in_block, const char *wanted)
 {
-    if (is_unknowable(in_block) || is_nobody(in_block))
+    if (!ecert_nginx_select_is_known(in_block))
         return false;
     if (in_block[0] != '.')
         return strcasecmp(in_block, wanted) == 0;
@@ -87,7 +92,7 @@ static enum ecert_status list_uncovered(struct ecert_nginx *env,
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < server->n_names; i++) {
         const char *name = server->names[i];
-        if (!is_unknowable(name) && !is_nobody(name) && !covers(env, name))
+        if (ecert_nginx_select_is_known(name) && !covers(env, name))
             names[n++] = name;
     }
     *ret = ecert_nginx_select_list(env, names, n);

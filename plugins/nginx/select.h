@@ -31,6 +31,9 @@ enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
 bool ecert_nginx_select_is_covered(const struct ecert_nginx *env,
                                    const struct ecert_nginx_server *server);
 
+/* A host name, or a wild one: not a regular expression, with a variable, "_" or empty. */
+bool ecert_nginx_select_is_known(const char *name);
+
 /* "'a', 'b' and 3 more".  NULL: no memory. */
 const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *names, size_t n);
 

@@ -328,6 +328,18 @@ static enum ecert_status take_in_server(struct reader *reader, struct ecert_ngin
     return take_pair_half(reader, directive, &server->keys, &server->n_keys, err);
 }
 
+/* Of the http block: inherited, and overridden by the block's own. */
+static enum ecert_status take_in_scope(struct reader *reader, struct ecert_nginx_scope *scope,
+                                       const struct ecert_nginx_directive *directive,
+                                       struct ecert_error *err)
+{
+    if (scope != NULL && directive->kind == ECERT_NGINX_CERTIFICATE)
+        return take_pair_half(reader, directive, &scope->certificates, &scope->n_certificates, err);
+    if (scope != NULL && directive->kind == ECERT_NGINX_CERTIFICATE_KEY)
+        return take_pair_half(reader, directive, &scope->keys, &scope->n_keys, err);
+    return ECERT_OK;
+}
+
 static enum ecert_status take(struct reader *reader, const struct place *place,
                               struct ecert_nginx_directive *directive, struct ecert_error *err)
 {
@@ -360,9 +372,11 @@ static enum ecert_status take(struct reader *reader, const struct place *place,
     case ECERT_NGINX_SERVER_NAME:
     case ECERT_NGINX_CERTIFICATE:
     case ECERT_NGINX_CERTIFICATE_KEY:
-        if (place->server == NULL || place->location)
-            return ECERT_OK; /* of the http block: inherited, and overridden by the block's own */
-        return take_in_server(reader, place->server, directive, err);
+        if (place->location)
+            return ECERT_OK;
+        if (place->server != NULL)
+            return take_in_server(reader, place->server, directive, err);
+        return take_in_scope(reader, place->scope, directive, err);
     case ECERT_NGINX_NONE:
         break;
     }

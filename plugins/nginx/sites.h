@@ -14,6 +14,9 @@
 struct ecert_nginx_scope {
     bool ssl;       /* "ssl on", inherited by the server blocks that say nothing */
     bool passwords; /* ssl_password_file, inherited likewise */
+    /* inherited by those that have none of the kind */
+    const struct ecert_nginx_directive **certificates, **keys;
+    size_t n_certificates, n_keys;
 };
 
 enum ecert_nginx_switch { ECERT_NGINX_UNSET, ECERT_NGINX_ON, ECERT_NGINX_OFF };

@@ -1,6 +1,7 @@
 /* Right on purpose, the one among the wrong: tells as notes what the core lent it. */
 #include <ecert/plugin.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +43,9 @@ static enum ecert_status place(const struct ecert_host *host, struct ecert_job *
     return host->emit_file(job, &file, err);
 }
 
+static const struct ecert_site_record site = {
+    .size = sizeof site, .kind = "site", .key = "/etc/right.key", .enabled = true};
+
 static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *job,
                               struct ecert_error *err)
 {
@@ -59,6 +63,8 @@ static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *j
     void *address = NULL;
     if (sscanf(word, "peek %p", &address) == 1) /* what is left of a key that it did not ask for */
         return note(host, job, "peek", *(const char *)address == '\0' ? "wiped" : "there", err);
+    if (strcmp(word, "site") == 0)
+        return host->emit_site(job, &site, err);
     if (strcmp(word, "ignore") == 0) {
         (void)host->emit_test(job, NULL, NULL, err);
         return ECERT_OK;
@@ -79,6 +85,29 @@ static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *j
     return status == ECERT_OK ? place(host, job, err) : status;
 }
 
+/* One site, and as a note what is known while there is no certificate. */
+static enum ecert_status discover(const struct ecert_host *host, struct ecert_job *job,
+                                  struct ecert_error *err)
+{
+    const char *word = host->setting(job, "word");
+    bool is_explicit = false;
+    char text[600];
+
+    if (strcmp(word, "file") == 0)
+        return place(host, job, err);
+    if (strcmp(word, "ignore") == 0) {
+        (void)host->emit_site(job, NULL, err);
+        return ECERT_OK;
+    }
+    if (strcmp(word, "crash") == 0)
+        (void)raise(SIGSEGV);
+    (void)snprintf(text, sizeof text, "%s %s %d %d", host->server_names(job, &is_explicit)[0],
+                   host->leaf(job)->key_type, host->leaf(job)->dns_names == NULL,
+                   host->path(job, ECERT_MATERIAL_KEY) == NULL);
+    const enum ecert_status status = host->emit_note(job, text, err);
+    return status == ECERT_OK ? host->emit_site(job, &site, err) : status;
+}
+
 const struct ecert_plugin ecert_plugin = {
     .abi = ECERT_PLUGIN_ABI,
     .size = sizeof(struct ecert_plugin),
@@ -87,4 +116,5 @@ const struct ecert_plugin ecert_plugin = {
     .summary = "right on purpose",
     .settings = settings,
     .plan = plan,
+    .discover = discover,
 };

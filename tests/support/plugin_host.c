@@ -436,6 +436,43 @@ static enum ecert_status host_emit_note(struct ecert_job *job, const char *text,
     return ECERT_OK;
 }
 
+static void add_part(FILE *out, const char *before, const char *part)
+{
+    (void)fprintf(out, "%s%s", before, part == NULL || part[0] == '\0' ? "-" : part);
+}
+
+static enum ecert_status host_emit_site(struct ecert_job *job, const struct ecert_site_record *site,
+                                        struct ecert_error *err)
+{
+    struct test_job *test = of(job);
+    const struct ecert_probe_record *const *address = site->addresses;
+    size_t len = 0;
+
+    if (site->size != sizeof *site || site->kind == NULL)
+        return refuse(err, "a site record of the wrong size, or without kind");
+    if (test->n_sites == COUNT(test->sites))
+        return refuse(err, "too many site records");
+    FILE *out = open_memstream(&test->sites[test->n_sites], &len);
+    if (out == NULL)
+        return refuse(err, "out of memory");
+    add_part(out, "", site->kind);
+    for (size_t i = 0; site->names != NULL && site->names[i] != NULL; i++)
+        add_part(out, i == 0 ? " " : ",", site->names[i]);
+    add_part(out, " ", site->file);
+    (void)fprintf(out, ":%u", (unsigned)site->line);
+    add_part(out, " ", site->certificate);
+    add_part(out, " ", site->key);
+    add_part(out, " ", site->chain);
+    add_part(out, " ", site->enabled ? "on" : "off");
+    for (; address != NULL && *address != NULL; address++)
+        (void)fprintf(out, "%s%s:%u", address == site->addresses ? " " : ",", (*address)->address,
+                      (unsigned)(*address)->port);
+    if (fclose(out) != 0)
+        return refuse(err, "out of memory");
+    test->n_sites++;
+    return ECERT_OK;
+}
+
 const struct ecert_host test_host = {
     .abi = ECERT_PLUGIN_ABI,
     .size = sizeof(struct ecert_host),
@@ -458,6 +495,7 @@ const struct ecert_host test_host = {
     .emit_note = host_emit_note,
     .fail = host_fail,
     .key_is_encrypted = host_key_is_encrypted,
+    .emit_site = host_emit_site,
 };
 
 /* ---- for the tests --------------------------------------------------------------------------- */
@@ -476,6 +514,8 @@ void test_job_clear(struct test_job *job)
         free_all(
             (void *[]){job->probes[i].address, job->probes[i].server_name, job->probes[i].starttls},
             3);
+    for (size_t i = 0; i < job->n_sites; i++)
+        free(job->sites[i]);
     for (size_t i = 0; i < job->n_notes; i++)
         free(job->notes[i]);
     free_list(job->test_argv);
@@ -493,6 +533,17 @@ const struct test_file *test_job_file(const struct test_job *job, const char *pa
     for (size_t i = 0; i < job->n_files; i++)
         if (strcmp(job->files[i].path, path) == 0)
             return &job->files[i];
+    return NULL;
+}
+
+const char *test_job_site(const struct test_job *job, const char *name)
+{
+    for (size_t i = 0; i < job->n_sites; i++) {
+        const char *at = strstr(job->sites[i], name);
+        if (at != NULL && at > job->sites[i] && at[-1] == ' ' &&
+            (at[strlen(name)] == ' ' || at[strlen(name)] == ','))
+            return job->sites[i];
+    }
     return NULL;
 }
 

@@ -57,6 +57,8 @@ struct test_job {
     size_t n_activations;
     struct test_probe probes[64];
     size_t n_probes;
+    char *sites[64]; /* one text each, see test_job_site() */
+    size_t n_sites;
     char *notes[256];
     size_t n_notes;
     size_t n_runs; /* commands that the plugin ran */
@@ -71,6 +73,12 @@ void test_job_clear(struct test_job *job);
 
 /* The recorded file with this path, or NULL. */
 const struct test_file *test_job_file(const struct test_job *job, const char *path);
+
+/*
+ * The recorded site whose first name this is: "KIND NAME,NAME FILE:LINE CERTIFICATE KEY CHAIN
+ * on|off ADDRESS:PORT,...", "-" for what is NULL or empty; NULL: none.
+ */
+const char *test_job_site(const struct test_job *job, const char *name);
 
 /* True if one of the notes contains these words. */
 bool test_job_noted(const struct test_job *job, const char *words);

@@ -127,6 +127,79 @@ static void what_a_plugin_leaves_behind_is_ended(void **state)
     assert_int_equal(errno, ECHILD);
 }
 
+/* ---- discovering ---- */
+
+static enum ecert_status discover_with(const char *name, const char *word,
+                                       struct ecert_discovery *ret, struct ecert_error *err)
+{
+    struct ecert_setting_value values[] = {
+        {.name = (char *)(uintptr_t) "directory", .text = folder},
+        {.name = (char *)(uintptr_t) "word", .text = (char *)(uintptr_t)word},
+    };
+    static const char *const names[] = {"www.x.test", NULL};
+    const struct ecert_job_spec spec = {
+        .plugin_dir = TEST_PLUGIN_DIR,
+        .plugin = name,
+        .certificate = "www.x.test",
+        .target = name,
+        .server_names = names,
+        .settings = values,
+        .n_settings = word == NULL ? 1 : 2,
+        .leaf = {.key_type = "ec"},
+        .timeout_ms = 1500,
+    };
+
+    return ecert_plugin_discover(&spec, ret, err);
+}
+
+static void sites_are_discovered(void **state)
+{
+    ECERT_AUTO(ecert_discovery_clear) struct ecert_discovery found = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    if (discover_with("right", NULL, &found, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(found.n_sites, 1);
+    assert_string_equal(found.sites[0].key, "/etc/right.key");
+    assert_string_equal(found.notes.items[0], "www.x.test ec 1 1");
+}
+
+static const struct wrong_discovery {
+    const char *name, *plugin, *word;
+    enum ecert_status status;
+    const char *want;
+} wrong_discoveries[] = {
+    /* clang-format off */
+    {"a plugin without discover()", "dotdot", NULL, ECERT_E_UNSUPPORTED, "plugin 'dotdot' cannot tell which key and certificate"},
+    {"a plugin that is not there", "absent", NULL, ECERT_E_NOT_FOUND, "plugin 'absent' is not installed"},
+    {"discover() that emits a file", "right", "file", ECERT_E_PLUGIN, "file record: discover() emits sites and notes only"},
+    {"discover() that does not listen", "right", "ignore", ECERT_E_PLUGIN, "a record that is NULL"},
+    {"discover() that crashes", "right", "crash", ECERT_E_PLUGIN, "plugin 'right': crashed (signal 11"},
+    /* clang-format on */
+};
+
+static void a_wrong_discovery_fails(void **state)
+{
+    const struct wrong_discovery *row = *state;
+    ECERT_AUTO(ecert_discovery_clear) struct ecert_discovery found = {0};
+    struct ecert_error err = {0};
+
+    assert_int_equal(discover_with(row->plugin, row->word, &found, &err), row->status);
+    expect_words(&err, row->want);
+    assert_int_equal(found.n_sites + found.notes.len, 0);
+}
+
+static void a_plan_has_no_sites(void **state)
+{
+    ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    assert_int_equal(plan_with(TEST_PLUGIN_DIR, "right", "site", &plan, &err), ECERT_E_PLUGIN);
+    expect_words(&err, "site record: plan() emits none");
+}
+
 /* ---- trust ---- */
 
 static void copy_right_to(const char *path, mode_t mode)
@@ -367,12 +440,14 @@ int main(void)
         cmocka_unit_test(a_plugin_in_a_directory_of_everybody_is_refused),
         cmocka_unit_test(a_file_of_another_name_is_refused),
         cmocka_unit_test(a_plan_comes_back),
+        cmocka_unit_test(a_plan_has_no_sites),
+        cmocka_unit_test(sites_are_discovered),
         cmocka_unit_test(a_key_that_is_not_needed_is_wiped),
         cmocka_unit_test(a_plugin_is_described),
         cmocka_unit_test(a_wrong_plugin_is_not_described),
     };
     struct CMUnitTest tests[ARRAY_SIZE(fixed) + ARRAY_SIZE(wrong) + ARRAY_SIZE(answers) +
-                            ARRAY_SIZE(descriptors)];
+                            ARRAY_SIZE(descriptors) + ARRAY_SIZE(wrong_discoveries)];
     size_t n = ARRAY_SIZE(fixed);
 
     memcpy(tests, fixed, sizeof fixed);
@@ -382,5 +457,7 @@ int main(void)
         tests[n++] = ROW(answers[i].word, &answers[i], a_failure_comes_back_with_its_text);
     for (size_t i = 0; i < ARRAY_SIZE(descriptors); i++)
         tests[n++] = ROW(descriptors[i].name, &descriptors[i], a_descriptor_is_judged);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong_discoveries); i++)
+        tests[n++] = ROW(wrong_discoveries[i].name, &wrong_discoveries[i], a_wrong_discovery_fails);
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,0 +1,23 @@
+/* Where this machine reaches a server block, to look at what it serves. */
+#ifndef ECERT_NGINX_PROBES_H
+#define ECERT_NGINX_PROBES_H
+
+#include "plugins/nginx/sites.h"
+
+/*
+ * Emits a probe for each socket of each chosen block, and a note for one that cannot be looked at:
+ * it expects the PROXY protocol, has no numeric address, or another block has the address that
+ * this machine would use.  ECERT_E_NOMEM.
+ */
+enum ecert_status ecert_nginx_probes_emit(struct ecert_nginx *env,
+                                          const struct ecert_nginx_sites *sites,
+                                          struct ecert_error *err);
+
+/* The same sockets of one block, without a server name; NULL-ended, in the arena. */
+enum ecert_status ecert_nginx_probes_of(struct ecert_nginx *env,
+                                        const struct ecert_nginx_sites *sites,
+                                        const struct ecert_nginx_server *server,
+                                        const struct ecert_probe_record *const **ret,
+                                        struct ecert_error *err);
+
+#endif

@@ -1,0 +1,134 @@
+/* Which pair each server block has at present, as `ecert adopt` wants to know. */
+#include "tests/unit/plugins/test_nginx_site.h"
+
+#define HTTP(text)  "events {}\nhttp {\n" text "\n}\n"
+#define PAIR(which) "ssl_certificate " which ".pem; ssl_certificate_key " which ".key;"
+
+/* "@" is the folder. */
+static const struct row {
+    const char *name;
+    const char *conf;
+    const char *site; /* of www.example.test; NULL: there is none */
+    const char *error;
+    const char *key_type; /* NULL: rsa */
+    size_t n_sites;
+} rows[] = {
+    /* clang-format off */
+    {.name = "a block with its own pair", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test other.test; " PAIR("a") " }"),
+     .site = "server block www.example.test,other.test @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443"},
+    {.name = "paths are the server's: relative to its configuration, quoted, absolute", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test;\n"
+                  "ssl_certificate \"tls/../a b.pem\"; ssl_certificate_key /x/a.key; }"),
+     .site = "server block www.example.test @/nginx.conf:3 @/a b.pem /x/a.key - on 127.0.0.1:443"},
+    {.name = "inherited from http, each of the two by itself", .n_sites = 1,
+     .conf = HTTP(PAIR("h") "\nserver { listen 443 ssl; server_name www.example.test; ssl_certificate a.pem; }"),
+     .site = "server block www.example.test @/nginx.conf:4 @/a.pem @/h.key - on 127.0.0.1:443"},
+    {.name = "inherited although it stands behind the block", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test; }\n" PAIR("h")),
+     .site = "server block www.example.test @/nginx.conf:3 @/h.pem @/h.key - on 127.0.0.1:443"},
+    {.name = "a location's are not the block's", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test; location / { " PAIR("l") " } }"),
+     .site = "server block www.example.test @/nginx.conf:3 - - - on 127.0.0.1:443"},
+    {.name = "no file: variables and engines", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test;\n"
+                  "ssl_certificate $name.pem; ssl_certificate_key engine:e:k; }"),
+     .site = "server block www.example.test @/nginx.conf:3 - - - on 127.0.0.1:443"},
+    {.name = "of two pairs the one of the key type", .n_sites = 1, .key_type = "ec",
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test; " PAIR("rsa") PAIR("ec") " }"),
+     .site = "server block www.example.test @/nginx.conf:3 @/ec.pem @/ec.key - on 127.0.0.1:443"},
+    {.name = "of two pairs the first, where none is of the type", .n_sites = 1, .key_type = "ec",
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test; " PAIR("rsa") PAIR("b") " }"),
+     .site = "server block www.example.test @/nginx.conf:3 @/rsa.pem @/rsa.key - on 127.0.0.1:443"},
+    {.name = "a plain block speaks no TLS", .n_sites = 1,
+     .conf = HTTP("server { listen 80; server_name www.example.test; " PAIR("a") " }"),
+     .site = "server block www.example.test @/nginx.conf:3 @/a.pem @/a.key - off"},
+    {.name = "addresses: none for a plain socket, a socket of the PROXY protocol, a shadowed one", .n_sites = 2,
+     .conf = HTTP("server { listen 80; listen 443 ssl; listen [::1]:8443 ssl; listen 10.0.0.1:444 ssl proxy_protocol;\n"
+                  "server_name www.example.test; " PAIR("a") " }\n"
+                  "server { listen 127.0.0.1:443 ssl; server_name b.test; }"),
+     .site = "server block www.example.test @/nginx.conf:3 @/a.pem @/a.key - on ::1:8443"},
+    {.name = "names: .x is two, expressions are none", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; server_name ~^w .x.test _ www.example.test $h; " PAIR("a") " }"),
+     .site = "server block x.test,*.x.test,www.example.test @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443"},
+    {.name = "a block without a name is none", .n_sites = 0,
+     .conf = HTTP("server { listen 443 ssl; " PAIR("a") " }\nserver { listen 443 ssl; server_name _; }")},
+    {.name = "mail is none", .n_sites = 0,
+     .conf = "events {}\nmail { server { listen 993 ssl; server_name www.example.test; " PAIR("a") " } }"},
+    {.name = "a directive without its value",
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test; ssl_certificate; }"),
+     .error = "nginx.conf:3: 'ssl_certificate' takes one path"},
+    {.name = "an unclosed block", .conf = "http { server {", .error = "is not closed"},
+    /* clang-format on */
+};
+
+/* "@" replaced by the folder. */
+static void expand(const struct site *site, const char *text, char *ret, size_t size)
+{
+    size_t n = 0;
+
+    for (; *text != '\0' && n + 1 < size; text++)
+        n += (size_t)(*text == '@' ? snprintf(ret + n, size - n, "%s", site->dir)
+                                   : snprintf(ret + n, size - n, "%c", *text));
+    ret[n] = '\0';
+}
+
+static void write_certificate(const struct site *site, const char *name, const char *type)
+{
+    char command[400];
+
+    (void)snprintf(command, sizeof command,
+                   "openssl req -x509 -newkey %s -nodes -keyout /dev/null -out %s -subj /CN=x "
+                   "2>/dev/null",
+                   type, site_path(site, name));
+    assert_int_equal(system(command), 0);
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    struct test_job *job = NULL;
+    struct site site;
+    char want[512];
+
+    site_make(&site);
+    site_text(&site, "nginx.conf", row->conf);
+    if (row->key_type != NULL) {
+        write_certificate(&site, "rsa.pem", "rsa:2048");
+        write_certificate(&site, "ec.pem", "ec -pkeyopt ec_paramgen_curve:P-256");
+    }
+    job = &site.job;
+    job->plugin = &ecert_plugin;
+    job->settings = site.settings;
+    job->leaf = (struct ecert_leaf_facts){
+        .size = sizeof job->leaf, .key_type = row->key_type == NULL ? "rsa" : row->key_type};
+    const enum ecert_status status =
+        ecert_plugin.discover(&test_host, (struct ecert_job *)job, &site.err);
+    if (row->error != NULL) {
+        assert_int_equal(status, ECERT_E_CONFIG);
+        if (strstr(site.err.text, row->error) == NULL)
+            fail_msg("'%s' lacks '%s'", site.err.text, row->error);
+        site_remove(&site);
+        return;
+    }
+    if (status != ECERT_OK)
+        fail_msg("%s", site.err.text);
+    assert_int_equal(job->n_sites, row->n_sites);
+    assert_int_equal(job->n_files + job->n_tests + job->n_activations + job->n_probes, 0);
+    if (row->site != NULL) {
+        expand(&site, row->site, want, sizeof want);
+        assert_string_equal(job->sites[0], want);
+    }
+    site_remove(&site);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[COUNT(rows)] = {0};
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        tests[i] = (struct CMUnitTest){.name = rows[i].name,
+                                       .test_func = check_row,
+                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
