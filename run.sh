@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 BUILD_PACKAGES=(gcc g++ cmake make pkg-config libssl-dev libcurl4-openssl-dev libconfig-dev
-    libjansson-dev libidn2-dev libseccomp-dev ca-certificates gettext)
+    libc-ares-dev libjansson-dev libidn2-dev libldap-dev libseccomp-dev ca-certificates gettext)
 DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
 TEST_PACKAGES=(clang clang-format bats libcmocka-dev nginx apache2 openssl libnss3-tools gnutls-bin
     valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light
-    slapd systemd chromium python3-websocket jq)
+    slapd nsd systemd chromium python3-websocket jq)
 BENCH_PACKAGES=(nginx apache2 openssl time python3 certbot python3-certbot-nginx
     python3-certbot-apache python3-cryptography iproute2 util-linux)
 
@@ -21,7 +21,7 @@ Usage: ./run.sh VERB
   build   build/ecert, build/ecert-net and build/plugins/*.so
   demo    the main job, start to end, with servers of its own on loopback
   test    every test; the last line is "N passed, N failed, N skipped"
-  bench   speed and memory, as ratios; one of them: bench deploy|scan|probes|check
+  bench   speed and memory, as ratios; one of them: bench deploy|scan|probes|check|request
   lint    format, layers, headers, warnings (part of test)
 TEXT
 }
@@ -74,11 +74,12 @@ build() { # [folder] [cmake option...]
 bench() {
     local which=${1:-all} status=0
     [ $# -eq 0 ] || shift
-    case "$which" in deploy | scan | probes | check | all) ;; *) usage >&2; return 2 ;; esac
+    case "$which" in deploy | scan | probes | check | request | all) ;; *) usage >&2; return 2 ;; esac
     case "$which" in deploy | all) python3 tests/bench/bench.py "$@" || status=1 ;; esac
     case "$which" in scan | all) python3 tests/bench/scan.py --driver build/scan_bench "$@" || status=1 ;; esac
     case "$which" in probes | all) python3 tests/bench/probes.py "$@" || status=1 ;; esac
     case "$which" in check | all) python3 tests/bench/check.py "$@" || status=1 ;; esac
+    case "$which" in request | all) python3 tests/bench/request.py "$@" || status=1 ;; esac
     return "$status"
 }
 

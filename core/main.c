@@ -43,12 +43,37 @@ static enum ecert_status prepare_state(struct ecert_app *app, const struct ecert
 
     if ((command->needs & ECERT_COMMAND_STATE) != 0)
         ECERT_TRY(ecert_store_prepare(app->config.state_dir, err));
-    if ((command->needs & ECERT_COMMAND_LOCK) != 0) {
+    /* `request --list` only looks, and need not wait for a run */
+    if ((command->needs & ECERT_COMMAND_LOCK) != 0 && !app->options.list) {
         ECERT_TRY(ecert_text_format(&lock, err, "%s/lock", app->config.state_dir));
         ECERT_TRY(ecert_lock_take(lock, lock_wait_ms(command), &app->lock_fd, err));
         if (ecert_lock_is_after_crash(app->lock_fd))
             ECERT_TRY(ecert_store_tidy(app->config.state_dir, err));
     }
+    return ECERT_OK;
+}
+
+/* The name that the configuration has for what a person wrote, Chinese or in capitals. */
+static const char *known_name(const struct ecert_config *config, const char *name)
+{
+    const struct ecert_certificate_config *certificate = ecert_config_certificate(config, name);
+
+    return certificate == NULL ? name : certificate->name;
+}
+
+/* From here on operands and --name are as the configuration has them, where it has them. */
+static enum ecert_status find_names(struct ecert_app *app, const struct ecert_command *command,
+                                    struct ecert_error *err)
+{
+    struct ecert_options *options = &app->options;
+
+    if (options->name != NULL)
+        options->name = known_name(&app->config, options->name);
+    if (strstr(command->operands, "NAME") == NULL || options->args == NULL)
+        return ECERT_OK;
+    for (const char *const *arg = options->args; *arg != NULL; arg++)
+        ECERT_TRY(ecert_strings_add(&app->operands, known_name(&app->config, *arg), err));
+    options->args = ecert_strings_array(&app->operands);
     return ECERT_OK;
 }
 
@@ -64,6 +89,7 @@ static enum ecert_status prepare(struct ecert_app *app, const struct ecert_comma
         ECERT_TRY(status);
         ECERT_TRY(ecert_context_init(&app->context, &app->config, err));
     }
+    ECERT_TRY(find_names(app, command, err));
     struct ecert_error state = {0};
     if (prepare_state(app, command, &state) == ECERT_OK)
         return ECERT_OK;
@@ -203,6 +229,7 @@ int main(int argc, char *argv[])
     ecert_context_clear(&app.context);
     ecert_config_clear(&app.config);
     ecert_passphrases_forget();
+    ecert_strings_clear(&app.operands);
     ecert_lock_release(&app.lock_fd);
     return end(code);
 }

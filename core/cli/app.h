@@ -38,6 +38,8 @@ struct ecert_options {
     const char *failed;
     const char *until, *note;
     const char *language;
+    bool all, another, no_backup, no_caa, new_header, cancel, list;
+    const char *reason, *sheet, *id;
     bool check;
     const char *key;
     const char *const *args; /* operands, NULL-ended */
@@ -48,7 +50,8 @@ struct ecert_app {
     struct ecert_config config;
     struct ecert_context context;
     int lock_fd;
-    json_t *json; /* the object that --json prints; NULL without it */
+    struct ecert_strings operands; /* of options.args, where they name certificates */
+    json_t *json;                  /* the object that --json prints; NULL without it */
 };
 
 /* The exit code that goes with a status. */
@@ -70,6 +73,12 @@ void ecert_say_text(const struct ecert_app *app, struct ecert_view text);
  */
 void ecert_say_behind(const struct ecert_app *app, const char *prefix, const char *fmt, ...)
     ECERT_PRINTF(3, 4);
+
+/*
+ * A name as people read it: Chinese, with the A-labels behind it where they differ
+ * (core/flow/host_name.h).  `*buffer` owns the text if there is a need for one.
+ */
+const char *ecert_name_shown(const char *name, char **buffer);
 
 /* "ecert: ..." on standard error, and into "errors" of the JSON. */
 void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
@@ -93,6 +102,7 @@ int ecert_cmd_check(struct ecert_app *app);
 int ecert_cmd_remind(struct ecert_app *app);
 int ecert_cmd_ack(struct ecert_app *app);
 int ecert_cmd_report(struct ecert_app *app);
+int ecert_cmd_request(struct ecert_app *app);
 int ecert_cmd_plugins(struct ecert_app *app);
 int ecert_cmd_config(struct ecert_app *app);
 

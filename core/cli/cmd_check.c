@@ -62,6 +62,8 @@ struct table {
 
 static void say_row(const struct table *table, const struct ecert_finding *finding)
 {
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(finding->name, &buffer);
     const char *state = ecert_urgency_word(finding->urgency);
     char days[16] = "-", prefix[64];
 
@@ -70,8 +72,8 @@ static void say_row(const struct table *table, const struct ecert_finding *findi
     (void)snprintf(prefix, sizeof prefix, "%s%-8s%s",
                    table->colours ? colour_of(finding->urgency) : "", state,
                    table->colours ? "\033[0m" : "");
-    ecert_say_behind(table->app, prefix, " %5s  %s%*s  %s", days, finding->name,
-                     padding(finding->name, table->name_width), "",
+    ecert_say_behind(table->app, prefix, " %5s  %s%*s  %s", days, name,
+                     padding(name, table->name_width), "",
                      finding->where == NULL ? "-" : finding->where);
 }
 
@@ -139,7 +141,8 @@ static void say_table(struct ecert_app *app, const struct ecert_findings *findin
            findings->items[n - 1].urgency == ECERT_URGENCY_FINE)
         n--;
     for (size_t i = 0; i < n; i++) {
-        const size_t width = columns(findings->items[i].name);
+        ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+        const size_t width = columns(ecert_name_shown(findings->items[i].name, &buffer));
         if (width > table.name_width && width <= NAME_WIDTH_MAX)
             table.name_width = width;
     }

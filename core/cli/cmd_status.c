@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/cli/reminding.h"
+#include "core/cli/requesting.h"
 #include "core/flow/certificate.h"
 #include "core/flow/deploy.h"
 #include "core/flow/endpoints.h"
@@ -115,6 +116,8 @@ static size_t show_certificate(struct ecert_app *app, const struct ecert_certifi
                                json_t *list)
 {
     ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(entry->name, &buffer);
     struct ecert_error err = {0};
     char date[ECERT_TIME_TEXT_LEN];
     unsigned newest = 0;
@@ -123,14 +126,14 @@ static size_t show_certificate(struct ecert_app *app, const struct ecert_certifi
         newest > 0 &&
         ecert_store_facts(app->config.state_dir, entry->name, newest, &facts, &err) == ECERT_OK) {
         ecert_clock_date(facts.not_after, date);
-        ecert_say(app, "%s: newest generation %u, valid until %s (%d days), serial %s%s%s",
-                  entry->name, newest, date, (int)((facts.not_after - ecert_clock_now()) / 86400),
-                  facts.serial, entry->subscription_ends == NULL ? "" : ", subscription ends ",
+        ecert_say(app, "%s: newest generation %u, valid until %s (%d days), serial %s%s%s", name,
+                  newest, date, (int)((facts.not_after - ecert_clock_now()) / 86400), facts.serial,
+                  entry->subscription_ends == NULL ? "" : ", subscription ends ",
                   entry->subscription_ends == NULL ? "" : entry->subscription_ends);
     } else if (err.status != ECERT_OK) {
-        ecert_complain(app, "%s: %s", entry->name, err.text);
+        ecert_complain(app, "%s: %s", name, err.text);
     } else {
-        ecert_say(app, "%s: no certificate has been taken yet", entry->name);
+        ecert_say(app, "%s: no certificate has been taken yet", name);
     }
     (void)json_array_append_new(list, certificate_json(entry, &facts));
     return err.status == ECERT_OK ? 0 : 1;
@@ -235,7 +238,7 @@ int ecert_cmd_status(struct ecert_app *app)
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
     ECERT_AUTO(ecert_endpoints_clear) struct ecert_endpoints live = {0};
     struct ecert_error err = {0};
-    json_t *list = json_array(), *certificates = json_array();
+    json_t *list = json_array(), *certificates = json_array(), *requests = json_array();
     const struct ecert_certificate_config *shown = NULL;
     size_t unreadable = 0;
 
@@ -244,11 +247,15 @@ int ecert_cmd_status(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         json_decref(list);
         json_decref(certificates);
+        json_decref(requests);
         return ecert_exit_of(err.status);
     }
     for (size_t i = 0, first = 0; i < deployments.n; i++) {
-        if (deployments.items[i].certificate != shown)
+        if (deployments.items[i].certificate != shown) {
             unreadable += show_certificate(app, deployments.items[i].certificate, certificates);
+            unreadable +=
+                ecert_request_status(app, deployments.items[i].certificate->name, requests);
+        }
         shown = deployments.items[i].certificate;
         unreadable += show_target(app, &deployments.items[i], &live, first, list);
         first += deployments.items[i].state.n_probes;
@@ -257,6 +264,7 @@ int ecert_cmd_status(struct ecert_app *app)
     unreadable += ecert_report_owed(app);
     ecert_tell(app, "certificates", certificates);
     ecert_tell(app, "targets", list);
+    ecert_tell(app, "requests", requests);
     /* what stands badly is told, not failed; what could not be told is */
     return unreadable == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }

@@ -77,6 +77,17 @@ static const struct ecert_command commands[] = {
      "next 400 days with the reminders on them, what each live server serves, what is waiting. An older\n"
      "file is replaced whole. --language en or zh_HK (default: that of `reminders`).",
      ecert_cmd_report, STORE, 1, 1, " offline language "},
+    {"request", "[NAME...]", "key, backup and CSR, and what the people do until the certificate is back",
+     "Makes a key and a certificate signing request as the CA's guide wants it. Both are on disk and\n"
+     "the key is backed up before the request is shown, with the steps for the people in between. A\n"
+     "name whose request is pending gets no second one: its request is shown again. What comes back\n"
+     "is matched by public key, whichever request it is for. The PIN of the CA is never asked for.\n"
+     "\n"
+     "--all --reason TEXT asks for every certificate of the configuration at once, in an emergency.\n"
+     "--list shows what is pending and what is awaited from whom (with --all: every request), and\n"
+     "--list --sheet makes their sheet again. --cancel NAME gives a request up; its key and CSR stay.",
+     ecert_cmd_request, STORE | ECERT_COMMAND_LOCK, 0, ALL,
+     " all reason another no-backup no-caa new-header sheet language cancel id list "},
     {"backup", "[NAME...]", "write what is missing of the keys' backups; --check opens them",
      "Every key that `ecert request` made is backed up at every place of the group `backup`, before\n"
      "its request is shown; this writes what is missing, because a place was away or is new. A backup\n"
@@ -150,6 +161,26 @@ static const struct option_row {
      "the last day of quiet, as 2026-12-31"},
     {"note", 'm', "TEXT", offsetof(struct ecert_options, note), false,
      "why, for those who come after"},
+    {"all", 'A', NULL, offsetof(struct ecert_options, all), false,
+     "every certificate of the configuration; with --list: every request"},
+    {"reason", 'R', "TEXT", offsetof(struct ecert_options, reason), false,
+     "why, for an emergency; kept with the requests"},
+    {"another", 'M', NULL, offsetof(struct ecert_options, another), false,
+     "one more request, also where one is pending"},
+    {"no-backup", 'B', NULL, offsetof(struct ecert_options, no_backup), false,
+     "without a backup of the key: if it is lost, the certificate is of no use"},
+    {"no-caa", 'C', NULL, offsetof(struct ecert_options, no_caa), false,
+     "do not look CAA records up"},
+    {"new-header", 'H', NULL, offsetof(struct ecert_options, new_header), false,
+     "show the request as BEGIN NEW CERTIFICATE REQUEST"},
+    {"sheet", 's', "FILE.html", offsetof(struct ecert_options, sheet), false,
+     "write a page to print or send, with the requests ready to copy and the steps"},
+    {"cancel", 'X', NULL, offsetof(struct ecert_options, cancel), false,
+     "give up the pending request of NAME"},
+    {"id", 'i', "ID", offsetof(struct ecert_options, id), false,
+     "the request to cancel, where several are pending"},
+    {"list", 'L', NULL, offsetof(struct ecert_options, list), false,
+     "show requests; makes none"},
 };
 /* clang-format on */
 

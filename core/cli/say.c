@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/cli/app.h"
+#include "core/flow/host_name.h"
 
 int ecert_exit_of(enum ecert_status status)
 {
@@ -72,6 +73,15 @@ void ecert_say_behind(const struct ecert_app *app, const char *prefix, const cha
     va_start(args, fmt);
     vput(stdout, prefix, fmt, args);
     va_end(args);
+}
+
+const char *ecert_name_shown(const char *name, char **buffer)
+{
+    struct ecert_error ignored = {0};
+
+    free(*buffer);
+    *buffer = NULL;
+    return ecert_host_name_shown(name, buffer, &ignored) == ECERT_OK ? *buffer : name;
 }
 
 void ecert_say_text(const struct ecert_app *app, struct ecert_view text)

@@ -1,8 +1,5 @@
 #include "core/flow/authority.h"
 
-#include <libconfig.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,23 +7,26 @@
 #include "core/base/fs.h"
 #include "core/flow/authority_keys.h"
 #include "core/flow/certificate.h"
-#include "core/flow/nearest.h"
 
 #define PROFILE_MAX    ((size_t)1 << 20)
-#define KEYS_MAX       16
 #define SYSTEM_ID      "system"
 #define SYSTEM_ANCHORS "/etc/ssl/certs/ca-certificates.crt"
 
-/* One profile being read: what it becomes, and what is wrong with it. */
-struct reader {
-    const char *file;
-    struct ecert_authority *authority;
-    struct ecert_strings mistakes;
-};
-
-static void auto_config(config_t *config)
+static void request_clear(struct ecert_authority_request *request)
 {
-    config_destroy(config);
+    for (size_t i = 0; i < request->n_steps; i++) {
+        ecert_strings_clear(&request->steps[i].kinds);
+        free(request->steps[i].who);
+        free(request->steps[i].who_zh);
+        free(request->steps[i].text);
+        free(request->steps[i].text_zh);
+    }
+    free(request->steps);
+    free(request->country);
+    free(request->state);
+    free(request->locality);
+    ecert_strings_clear(&request->keys);
+    *request = (struct ecert_authority_request){0};
 }
 
 static void intermediate_clear(struct ecert_authority_intermediate *entry)
@@ -38,13 +38,6 @@ static void intermediate_clear(struct ecert_authority_intermediate *entry)
     free(entry->validation);
     ecert_strings_clear(&entry->revoked);
     *entry = (struct ecert_authority_intermediate){0};
-}
-
-static void anchor_clear(struct ecert_authority_anchor *anchor)
-{
-    free(anchor->sha256);
-    free(anchor->file);
-    *anchor = (struct ecert_authority_anchor){0};
 }
 
 void ecert_authority_clear(struct ecert_authority *authority)
@@ -63,282 +56,9 @@ void ecert_authority_clear(struct ecert_authority *authority)
     ecert_strings_clear(&authority->ocsp);
     ecert_strings_clear(&authority->hosts);
     ecert_strings_clear(&authority->policies);
+    ecert_strings_clear(&authority->caa);
+    request_clear(&authority->request);
     *authority = (struct ecert_authority){0};
-}
-
-/* ---- mistakes ---- */
-
-static enum ecert_status mistake(struct reader *reader, const config_setting_t *at,
-                                 struct ecert_error *err, const char *fmt, ...) ECERT_PRINTF(4, 5);
-
-static enum ecert_status mistake(struct reader *reader, const config_setting_t *at,
-                                 struct ecert_error *err, const char *fmt, ...)
-{
-    struct ecert_error sentence = {0};
-    va_list args;
-
-    va_start(args, fmt);
-    /* cut, never overrun: a mistake is a sentence, whatever stands in the file */
-    (void)vsnprintf(sentence.text, sizeof sentence.text, fmt, args);
-    va_end(args);
-    return ecert_strings_printf(&reader->mistakes, err, "%s:%u: %s", reader->file,
-                                (unsigned)config_setting_source_line(at), sentence.text);
-}
-
-static enum ecert_status unknown_key(struct reader *reader, const config_setting_t *setting,
-                                     const struct ecert_authority_group *group,
-                                     struct ecert_error *err)
-{
-    const char *names[KEYS_MAX + 1] = {NULL};
-
-    for (size_t i = 0; i < group->n_keys && i < KEYS_MAX; i++)
-        names[i] = group->keys[i].name;
-    const char *name = config_setting_name(setting);
-    const char *nearest = ecert_nearest_word(name, names);
-    if (nearest != NULL)
-        return mistake(reader, setting, err, "unknown key '%s'; did you mean '%s'?", name, nearest);
-
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer known = {0};
-    for (size_t i = 0; i < group->n_keys; i++)
-        ecert_buffer_printf(&known, "%s%s", i > 0 ? ", " : "", names[i]);
-    if (known.failed)
-        return ecert_error_nomem(err);
-    return mistake(reader, setting, err, "unknown key '%s'; known here: %s", name,
-                   (const char *)known.ptr);
-}
-
-/* ---- values ---- */
-
-static bool is_list(enum ecert_authority_key_type type)
-{
-    return type >= ECERT_PROFILE_URLS && type < ECERT_PROFILE_GROUPS;
-}
-
-static enum ecert_status read_scalar(struct reader *reader, const config_setting_t *setting,
-                                     const struct ecert_authority_key *key, char **member,
-                                     struct ecert_error *err)
-{
-    struct ecert_error why = {0};
-    char *value = NULL;
-
-    if (config_setting_type(setting) != CONFIG_TYPE_STRING)
-        return mistake(reader, setting, err, "'%s' must be a %s in quotes", key->name,
-                       ecert_authority_key_type_words(key->type));
-    if (ecert_authority_value(key->type, config_setting_get_string(setting), &value, &why) !=
-        ECERT_OK) {
-        if (why.status != ECERT_E_CONFIG)
-            return ecert_error_nomem(err);
-        return mistake(reader, setting, err, "'%s': %s", key->name, why.text);
-    }
-    free(*member);
-    *member = value;
-    return ECERT_OK;
-}
-
-static enum ecert_status read_texts(struct reader *reader, const config_setting_t *setting,
-                                    const struct ecert_authority_key *key,
-                                    struct ecert_strings *member, struct ecert_error *err)
-{
-    if (!config_setting_is_array(setting) && !config_setting_is_list(setting))
-        return mistake(reader, setting, err, "'%s' must be a %s: [ \"...\", \"...\" ]", key->name,
-                       ecert_authority_key_type_words(key->type));
-    for (int i = 0; i < config_setting_length(setting); i++) {
-        const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
-        char *value = NULL;
-
-        ECERT_TRY(read_scalar(reader, element, key, &value, err));
-        if (value == NULL)
-            continue; /* a mistake, noted */
-        const enum ecert_status status = ecert_strings_add(member, value, err);
-        free(value);
-        ECERT_TRY(status);
-    }
-    return ECERT_OK;
-}
-
-static enum ecert_status read_groups(struct reader *reader, const config_setting_t *setting,
-                                     const struct ecert_authority_key *key,
-                                     struct ecert_error *err);
-
-static enum ecert_status read_key(struct reader *reader, const config_setting_t *setting,
-                                  const struct ecert_authority_key *key, void *object,
-                                  struct ecert_error *err)
-{
-    void *member = (char *)object + key->offset;
-
-    if (key->type == ECERT_PROFILE_GROUPS)
-        return read_groups(reader, setting, key, err);
-    if (is_list(key->type))
-        return read_texts(reader, setting, key, member, err);
-    return read_scalar(reader, setting, key, member, err);
-}
-
-static enum ecert_status read_group(struct reader *reader, config_setting_t *setting,
-                                    const struct ecert_authority_group *group, void *object,
-                                    struct ecert_error *err)
-{
-    for (int i = 0; i < config_setting_length(setting); i++) {
-        const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
-        const char *name = config_setting_name(element);
-        const struct ecert_authority_key *key = NULL;
-
-        for (size_t k = 0; k < group->n_keys; k++) {
-            if (strcmp(group->keys[k].name, name) == 0)
-                key = &group->keys[k];
-        }
-        if (key == NULL)
-            ECERT_TRY(unknown_key(reader, element, group, err));
-        else
-            ECERT_TRY(read_key(reader, element, key, object, err));
-    }
-    for (size_t k = 0; k < group->n_keys; k++) {
-        if (group->keys[k].required &&
-            config_setting_get_member(setting, group->keys[k].name) == NULL)
-            ECERT_TRY(mistake(reader, setting, err, "'%s' is missing: %s", group->keys[k].name,
-                              group->keys[k].help));
-    }
-    return ECERT_OK;
-}
-
-/* ---- anchors ---- */
-
-static enum ecert_status read_anchor(struct reader *reader, config_setting_t *setting,
-                                     const struct ecert_authority_group *group,
-                                     struct ecert_error *err)
-{
-    ECERT_AUTO(anchor_clear) struct ecert_authority_anchor anchor = {0};
-    struct ecert_error why = {0};
-    const size_t before = reader->mistakes.len;
-
-    ECERT_TRY(read_group(reader, setting, group, &anchor, err));
-    if (reader->mistakes.len != before || anchor.file == NULL)
-        return ECERT_OK;
-    if (ecert_authority_load_anchors(reader->authority, anchor.file, anchor.sha256, &why) ==
-        ECERT_OK)
-        return ECERT_OK;
-    if (why.status == ECERT_E_NOMEM)
-        return ecert_error_nomem(err);
-    return mistake(reader, setting, err, "anchor: %s", why.text);
-}
-
-/* ---- lists of groups ---- */
-
-/* One more entry at the end of the list; it is part of the list, complete or not. */
-static enum ecert_status grow(struct ecert_authority_intermediate **list, size_t *n,
-                              struct ecert_authority_intermediate **ret, struct ecert_error *err)
-{
-    struct ecert_authority_intermediate *grown =
-        reallocarray(*list, *n + 1, sizeof(struct ecert_authority_intermediate));
-
-    if (grown == NULL)
-        return ecert_error_nomem(err);
-    grown[*n] = (struct ecert_authority_intermediate){0};
-    *ret = &grown[*n];
-    *list = grown;
-    (*n)++;
-    return ECERT_OK;
-}
-
-static enum ecert_status read_intermediate(struct reader *reader, config_setting_t *setting,
-                                           const struct ecert_authority_group *group,
-                                           struct ecert_error *err)
-{
-    struct ecert_authority *authority = reader->authority;
-    struct ecert_authority_intermediate *entry = NULL;
-
-    if (group->kind == ECERT_PROFILE_INTERMEDIATE)
-        ECERT_TRY(grow(&authority->intermediates, &authority->n_intermediates, &entry, err));
-    else
-        ECERT_TRY(
-            grow(&authority->cross_certificates, &authority->n_cross_certificates, &entry, err));
-    ECERT_TRY(read_group(reader, setting, group, entry, err));
-    if (entry->sha256 != NULL && ecert_strings_contain(&entry->revoked, entry->sha256))
-        return mistake(reader, setting, err, "the pin '%s' is listed as revoked too; one is wrong",
-                       entry->sha256);
-    return ECERT_OK;
-}
-
-static enum ecert_status read_groups(struct reader *reader, const config_setting_t *setting,
-                                     const struct ecert_authority_key *key, struct ecert_error *err)
-{
-    if (!config_setting_is_list(setting))
-        return mistake(reader, setting, err, "'%s' must be a list of groups: ( { ... }, ... )",
-                       key->name);
-    for (int i = 0; i < config_setting_length(setting); i++) {
-        config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
-
-        if (!config_setting_is_group(element))
-            ECERT_TRY(mistake(reader, element, err,
-                              "entry %d of '%s' must be a group: { key = value; ... }", i + 1,
-                              key->name));
-        else if (key->groups->kind == ECERT_PROFILE_ANCHOR)
-            ECERT_TRY(read_anchor(reader, element, key->groups, err));
-        else
-            ECERT_TRY(read_intermediate(reader, element, key->groups, err));
-    }
-    return ECERT_OK;
-}
-
-/* ---- the file ---- */
-
-/*
- * A profile is one file: libconfig would open what `@include` names, wherever that is and whoever
- * may write it.
- */
-static enum ecert_status refuse_includes(struct reader *reader, const char *text,
-                                         struct ecert_error *err)
-{
-    unsigned line = 1;
-
-    for (const char *at = text; at != NULL; line++) {
-        const char *word = at + strspn(at, " \t");
-        if (strncmp(word, "@include", strlen("@include")) == 0)
-            ECERT_TRY(ecert_strings_printf(&reader->mistakes, err,
-                                           "%s:%u: a profile cannot include other files; write "
-                                           "the settings here",
-                                           reader->file, line));
-        at = strchr(at, '\n');
-        if (at != NULL)
-            at++;
-    }
-    return ECERT_OK;
-}
-
-/* A responder that would never be asked is a mistake, not something to find out later. */
-static enum ecert_status check_ocsp(struct reader *reader, const config_setting_t *root,
-                                    struct ecert_error *err)
-{
-    const config_setting_t *setting = config_setting_get_member(root, "ocsp");
-    const struct ecert_strings *ocsp = &reader->authority->ocsp;
-
-    for (size_t i = 0; i < ocsp->len; i++)
-        if (!ecert_authority_lists_host(reader->authority, ocsp->items[i]))
-            ECERT_TRY(mistake(reader, setting, err,
-                              "'ocsp': '%s' is not an http address of one of the 'hosts'; add its "
-                              "host there",
-                              ocsp->items[i]));
-    return ECERT_OK;
-}
-
-static enum ecert_status read_profile(struct reader *reader, const char *text,
-                                      struct ecert_error *err)
-{
-    ECERT_AUTO(auto_config) config_t config;
-
-    config_init(&config);
-    ECERT_TRY(refuse_includes(reader, text, err));
-    if (reader->mistakes.len > 0)
-        return ECERT_OK;
-    if (config_read_string(&config, text) != CONFIG_TRUE)
-        return ecert_strings_printf(&reader->mistakes, err, "%s:%d: %s", reader->file,
-                                    config_error_line(&config), config_error_text(&config));
-    ECERT_TRY(read_group(reader, config_root_setting(&config), &ecert_authority_top,
-                         reader->authority, err));
-    ECERT_TRY(check_ocsp(reader, config_root_setting(&config), err));
-    if (reader->mistakes.len == 0 && sk_X509_num(reader->authority->anchors) < 1)
-        return mistake(reader, config_root_setting(&config), err,
-                       "'anchors' is empty; without a root nothing can be believed");
-    return ECERT_OK;
 }
 
 static enum ecert_status not_found(const char *directory, const char *id, struct ecert_error *err)
@@ -388,7 +108,7 @@ static enum ecert_status load_file(const char *directory, const char *id,
                                    struct ecert_strings *ret_mistakes, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes bytes = {0};
-    struct reader reader = {.authority = authority};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
     char *text = NULL;
 
     ECERT_TRY(ecert_text_format(&authority->file, err, "%s/%s.conf", directory, id));
@@ -402,18 +122,15 @@ static enum ecert_status load_file(const char *directory, const char *id,
     if (ecert_text_copy(ecert_bytes_view(&bytes), &text, err) != ECERT_OK)
         return ecert_error_wrap(err, "'%s' is not a text", authority->file);
 
-    reader.file = authority->file;
-    enum ecert_status status = read_profile(&reader, text, err);
+    const enum ecert_status status = ecert_authority_read(authority, text, &mistakes, err);
     free(text);
-    const size_t n = reader.mistakes.len;
-    if (status == ECERT_OK && n > 0) {
-        status = ecert_strings_add_all(ret_mistakes, ecert_strings_array(&reader.mistakes), err);
-        if (status == ECERT_OK)
-            status = ecert_error_set(err, ECERT_E_CONFIG, "authority profile '%s' has %zu %s",
-                                     authority->file, n, n == 1 ? "mistake" : "mistakes");
-    }
-    ecert_strings_clear(&reader.mistakes);
-    return status;
+    ECERT_TRY(status);
+    if (mistakes.len == 0)
+        return ECERT_OK;
+    ECERT_TRY(ecert_strings_add_all(ret_mistakes, ecert_strings_array(&mistakes), err));
+    return ecert_error_set(err, ECERT_E_CONFIG, "authority profile '%s' has %zu %s",
+                           authority->file, mistakes.len,
+                           mistakes.len == 1 ? "mistake" : "mistakes");
 }
 
 enum ecert_status ecert_authority_load(const char *authorities_dir, const char *id,

@@ -29,6 +29,7 @@ struct ecert_authority_intermediate {
 struct ecert_authority_step {
     struct ecert_strings kinds; /* of requests (requests.h) it belongs to; empty: all */
     char *who;                  /* "the Authorised Representative"; NULL: whoever runs ecert */
+    char *who_zh;               /* the same in Traditional Chinese; NULL: the English one */
     char *text;                 /* one or a few sentences, English */
     char *text_zh;              /* the same in Traditional Chinese; NULL: the English one */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/flow/requests.h"
 
 /* clang-format off */
 static const struct ecert_authority_key anchor_keys[] = {
@@ -37,6 +38,46 @@ static const struct ecert_authority_key cross_certificate_keys[] = {
      NULL, "pin; without it an anchor of this profile must have signed the cross-certificate"},
 };
 
+static const struct ecert_authority_key step_keys[] = {
+    {"kinds", ECERT_PROFILE_KINDS, false, offsetof(struct ecert_authority_step, kinds), NULL,
+     "requests it belongs to: \"first\", \"reissue\", \"renewal\"; without it, all"},
+    {"who", ECERT_PROFILE_TEXT, false, offsetof(struct ecert_authority_step, who), NULL,
+     "who does it; without it, whoever runs ecert"},
+    {"who_zh", ECERT_PROFILE_TEXT, false, offsetof(struct ecert_authority_step, who_zh), NULL,
+     "the same in Traditional Chinese"},
+    {"text", ECERT_PROFILE_STEP_TEXT, true, offsetof(struct ecert_authority_step, text), NULL,
+     "what to do; %NAME%, %NAMES%, %ORGANIZATION%, %CSR% and %INBOX% stand for the request's own"},
+    {"text_zh", ECERT_PROFILE_STEP_TEXT, false, offsetof(struct ecert_authority_step, text_zh),
+     NULL, "the same in Traditional Chinese"},
+};
+
+static const struct ecert_authority_group steps = {ECERT_PROFILE_STEP, step_keys,
+                                                   ARRAY_SIZE(step_keys)};
+
+static const struct ecert_authority_key request_keys[] = {
+    {"country", ECERT_PROFILE_COUNTRY, false, offsetof(struct ecert_authority_request, country),
+     NULL, "C of every request must be this one"},
+    {"state", ECERT_PROFILE_TEXT, false, offsetof(struct ecert_authority_request, state), NULL,
+     "ST of every request must be this one"},
+    {"locality", ECERT_PROFILE_TEXT, false, offsetof(struct ecert_authority_request, locality),
+     NULL, "L of every request must be this one"},
+    {"keys", ECERT_PROFILE_KEY_TYPES, false, offsetof(struct ecert_authority_request, keys), NULL,
+     "the kinds of key that the CA is known to accept; another one is noted, not refused"},
+    {"names_in_request", ECERT_PROFILE_BOOL, false,
+     offsetof(struct ecert_authority_request, names_in_request), NULL,
+     "true: the request carries all names; false: the first one only, as its common name"},
+    {"max_names", ECERT_PROFILE_COUNT, false, offsetof(struct ecert_authority_request, max_names),
+     NULL, "names of one certificate at most"},
+    {"wildcard_among_names", ECERT_PROFILE_BOOL, false,
+     offsetof(struct ecert_authority_request, wildcard_among_names), NULL,
+     "may a wildcard be one of several names?"},
+    {"steps", ECERT_PROFILE_GROUPS, false, 0, &steps,
+     "what people do from the request to the certificate, in this order"},
+};
+
+static const struct ecert_authority_group request = {ECERT_PROFILE_REQUEST, request_keys,
+                                                     ARRAY_SIZE(request_keys)};
+
 static const struct ecert_authority_group anchors = {
     ECERT_PROFILE_ANCHOR, anchor_keys, ARRAY_SIZE(anchor_keys)};
 static const struct ecert_authority_group intermediates = {
@@ -61,6 +102,10 @@ static const struct ecert_authority_key top_keys[] = {
      "the only hosts that addresses inside certificates may name"},
     {"policies", ECERT_PROFILE_OIDS, false, offsetof(struct ecert_authority, policies), NULL,
      "policy arcs of a publicly trusted CA: one of them must prefix a policy of the leaf"},
+    {"caa", ECERT_PROFILE_HOSTS, false, offsetof(struct ecert_authority, caa), NULL,
+     "domain names by which CAA records know this CA; looked at before a request"},
+    {"request", ECERT_PROFILE_GROUP, false, 0, &request,
+     "what the CA wants of a certificate signing request, and the steps around it"},
 };
 /* clang-format on */
 
@@ -82,6 +127,10 @@ const char *ecert_authority_key_type_words(enum ecert_authority_key_type type)
         return "absolute path";
     case ECERT_PROFILE_VALIDATION:
         return "\"ov\" or \"ev\"";
+    case ECERT_PROFILE_COUNTRY:
+        return "country of two capital letters";
+    case ECERT_PROFILE_STEP_TEXT:
+        return "text";
     case ECERT_PROFILE_URLS:
         return "list of addresses";
     case ECERT_PROFILE_SHA256S:
@@ -90,8 +139,18 @@ const char *ecert_authority_key_type_words(enum ecert_authority_key_type type)
         return "list of host names";
     case ECERT_PROFILE_OIDS:
         return "list of object identifiers";
+    case ECERT_PROFILE_KEY_TYPES:
+        return "list of kinds of keys";
+    case ECERT_PROFILE_KINDS:
+        return "list of kinds of requests";
     case ECERT_PROFILE_GROUPS:
         return "list of groups";
+    case ECERT_PROFILE_GROUP:
+        return "group";
+    case ECERT_PROFILE_BOOL:
+        return "true or false";
+    case ECERT_PROFILE_COUNT:
+        return "number from 1 to 1000";
     }
     return "unknown type";
 }
@@ -158,6 +217,61 @@ static bool is_oid(const char *text)
     return !dot;
 }
 
+static bool is_country(const char *text)
+{
+    return strlen(text) == 2 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'A' &&
+           text[1] <= 'Z';
+}
+
+static bool is_one_of(const char *text, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_key_type(const char *text)
+{
+    static const char *const types[] = {"rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384"};
+
+    return is_one_of(text, types, ARRAY_SIZE(types));
+}
+
+static bool is_kind(const char *text)
+{
+    static const char *const kinds[] = {
+#define KIND_WORD(value, word) word,
+        ECERT_REQUEST_KIND_LIST(KIND_WORD)
+#undef KIND_WORD
+    };
+
+    return is_one_of(text, kinds, ARRAY_SIZE(kinds));
+}
+
+/* A placeholder that nobody fills in would be printed to a person as it stands. */
+static bool is_step_text(const char *text)
+{
+    static const char *const words[] = {"NAME", "NAMES", "ORGANIZATION", "CSR", "INBOX"};
+
+    if (!is_text(text))
+        return false;
+    for (const char *at = strchr(text, '%'); at != NULL; at = strchr(at + 1, '%')) {
+        const size_t len = strspn(at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        bool known = false;
+
+        if (len == 0 || at[1 + len] != '%')
+            continue; /* "100 %" */
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+            known = known || (strlen(words[i]) == len && memcmp(words[i], at + 1, len) == 0);
+        if (!known)
+            return false;
+        at += len + 1;
+    }
+    return true;
+}
+
 /* Drops colons, as in the fingerprints that openssl prints, and makes digits upper case. */
 static bool hex_normalize(char *text)
 {
@@ -208,7 +322,18 @@ static bool accept(enum ecert_authority_key_type type, char *text)
         return is_host(text);
     case ECERT_PROFILE_OIDS:
         return is_oid(text);
+    case ECERT_PROFILE_COUNTRY:
+        return is_country(text);
+    case ECERT_PROFILE_STEP_TEXT:
+        return is_step_text(text);
+    case ECERT_PROFILE_KEY_TYPES:
+        return is_key_type(text);
+    case ECERT_PROFILE_KINDS:
+        return is_kind(text);
     case ECERT_PROFILE_GROUPS:
+    case ECERT_PROFILE_GROUP:
+    case ECERT_PROFILE_BOOL:
+    case ECERT_PROFILE_COUNT:
         break;
     }
     return false;
@@ -235,7 +360,19 @@ static const char *expected(enum ecert_authority_key_type type)
         return "a host name without scheme, port and path";
     case ECERT_PROFILE_OIDS:
         return "an object identifier such as 1.3.6.1.4.1.16030.1.7";
+    case ECERT_PROFILE_COUNTRY:
+        return "a country of ISO 3166, two capital letters such as \"HK\"";
+    case ECERT_PROFILE_STEP_TEXT:
+        return "a text without control bytes whose placeholders are %NAME%, %NAMES%, "
+               "%ORGANIZATION%, %CSR% and %INBOX%";
+    case ECERT_PROFILE_KEY_TYPES:
+        return "\"rsa-2048\", \"rsa-3072\", \"rsa-4096\", \"ec-p256\" or \"ec-p384\"";
+    case ECERT_PROFILE_KINDS:
+        return "\"first\", \"reissue\" or \"renewal\"";
     case ECERT_PROFILE_GROUPS:
+    case ECERT_PROFILE_GROUP:
+    case ECERT_PROFILE_BOOL:
+    case ECERT_PROFILE_COUNT:
         break;
     }
     return "a list of groups ( { ... }, ... )";
@@ -256,22 +393,22 @@ enum ecert_status ecert_authority_value(enum ecert_authority_key_type type, cons
     return ECERT_OK;
 }
 
-static void group_reference(const struct ecert_authority_group *group, const char *indent,
+static void group_reference(const struct ecert_authority_group *group, int indent,
                             struct ecert_buffer *out)
 {
     for (size_t i = 0; i < group->n_keys; i++) {
         const struct ecert_authority_key *key = &group->keys[i];
 
-        ecert_buffer_printf(out, "%s%s (%s%s)\n%s    %s\n", indent, key->name,
+        ecert_buffer_printf(out, "%*s%s (%s%s)\n%*s    %s\n", indent, "", key->name,
                             ecert_authority_key_type_words(key->type),
-                            key->required ? ", required" : "", indent, key->help);
+                            key->required ? ", required" : "", indent, "", key->help);
         if (key->groups != NULL)
-            group_reference(key->groups, "        ", out);
+            group_reference(key->groups, indent + 4, out);
     }
 }
 
 void ecert_authority_reference(struct ecert_buffer *out)
 {
     ecert_buffer_add_text(out, "Authority profiles, AUTHORITIES_DIR/ID.conf:\n");
-    group_reference(&ecert_authority_top, "    ", out);
+    group_reference(&ecert_authority_top, 4, out);
 }

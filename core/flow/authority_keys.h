@@ -15,11 +15,18 @@ enum ecert_authority_key_type {
     ECERT_PROFILE_SERIAL,     /* char *: kept upper case, colons are dropped */
     ECERT_PROFILE_PATH,       /* char *: absolute and plain */
     ECERT_PROFILE_VALIDATION, /* char *: "ov" or "ev" */
+    ECERT_PROFILE_COUNTRY,    /* char *: two capital letters (ISO 3166) */
+    ECERT_PROFILE_STEP_TEXT,  /* char *: text whose placeholders are those of a step */
     ECERT_PROFILE_URLS,       /* struct ecert_strings from here on */
     ECERT_PROFILE_SHA256S,
-    ECERT_PROFILE_HOSTS, /* kept lower case */
-    ECERT_PROFILE_OIDS,  /* dotted numbers */
-    ECERT_PROFILE_GROUPS /* a list of groups with keys of their own */
+    ECERT_PROFILE_HOSTS,     /* kept lower case */
+    ECERT_PROFILE_OIDS,      /* dotted numbers */
+    ECERT_PROFILE_KEY_TYPES, /* "rsa-2048" ... "ec-p384" */
+    ECERT_PROFILE_KINDS,     /* of requests: requests.h */
+    ECERT_PROFILE_GROUPS,    /* a list of groups with keys of their own */
+    ECERT_PROFILE_GROUP,     /* one group with keys of its own */
+    ECERT_PROFILE_BOOL,
+    ECERT_PROFILE_COUNT, /* unsigned: from 1 to 1,000 */
 };
 
 struct ecert_authority_group;
@@ -28,8 +35,8 @@ struct ecert_authority_key {
     const char *name;
     enum ecert_authority_key_type type;
     bool required;
-    size_t offset;                              /* of the member; of GROUPS not used */
-    const struct ecert_authority_group *groups; /* of GROUPS only */
+    size_t offset;                              /* of the member; of GROUP(S) not used */
+    const struct ecert_authority_group *groups; /* of GROUPS and GROUP only */
     const char *help;                           /* one sentence, no full stop */
 };
 
@@ -37,7 +44,9 @@ enum ecert_authority_group_kind {
     ECERT_PROFILE_TOP,
     ECERT_PROFILE_ANCHOR,
     ECERT_PROFILE_INTERMEDIATE,
-    ECERT_PROFILE_CROSS_CERTIFICATE
+    ECERT_PROFILE_CROSS_CERTIFICATE,
+    ECERT_PROFILE_REQUEST,
+    ECERT_PROFILE_STEP
 };
 
 struct ecert_authority_group {
@@ -64,6 +73,15 @@ const char *ecert_authority_key_type_words(enum ecert_authority_key_type type);
 ECERT_MUST_CHECK enum ecert_status ecert_authority_value(enum ecert_authority_key_type type,
                                                          const char *text, char **ret,
                                                          struct ecert_error *err);
+
+/*
+ * The text of authority->file into `authority`.  What is wrong goes to ret_mistakes, each with its
+ * line, and is no error: then `authority` is good for clearing only.  ECERT_E_NOMEM.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_authority_read(struct ecert_authority *authority,
+                                                        const char *text,
+                                                        struct ecert_strings *ret_mistakes,
+                                                        struct ecert_error *err);
 
 /*
  * Of the certificates of a trusted file, those which the pin (NULL: any) names become anchors.

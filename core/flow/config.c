@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/flow/config_read.h"
+#include "core/flow/host_name.h"
 #include "core/flow/nearest.h"
 
 #define STATE_DIR "/var/lib/ecert"
@@ -39,13 +40,34 @@ void ecert_config_clear(struct ecert_config *config)
     *config = (struct ecert_config){0};
 }
 
-const struct ecert_certificate_config *ecert_config_certificate(const struct ecert_config *config,
-                                                                const char *name)
+static const struct ecert_certificate_config *find_exactly(const struct ecert_config *config,
+                                                           const char *name)
 {
     for (size_t i = 0; i < config->n_certificates; i++)
         if (config->certificates[i].name != NULL && strcmp(config->certificates[i].name, name) == 0)
             return &config->certificates[i];
     return NULL;
+}
+
+/* As the configuration keeps names; NULL: it is none.  What looks so already is not converted. */
+static char *as_kept(const char *name)
+{
+    struct ecert_error ignored = {0};
+    char *ascii = NULL;
+
+    if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.*")] == '\0' ||
+        ecert_host_name_to_ascii(name, &ascii, &ignored) != ECERT_OK)
+        return NULL;
+    return ascii;
+}
+
+const struct ecert_certificate_config *ecert_config_certificate(const struct ecert_config *config,
+                                                                const char *name)
+{
+    const struct ecert_certificate_config *found = find_exactly(config, name);
+    ECERT_AUTO(ecert_auto_free) char *kept = found == NULL ? as_kept(name) : NULL;
+
+    return kept == NULL ? found : find_exactly(config, kept);
 }
 
 enum ecert_status ecert_config_check_name(const struct ecert_config *config, const char *name,
@@ -57,7 +79,9 @@ enum ecert_status ecert_config_check_name(const struct ecert_config *config, con
         return ECERT_OK;
     for (size_t i = 0; i < config->n_certificates; i++)
         ECERT_TRY(ecert_strings_add(&known, config->certificates[i].name, err));
-    const char *nearest = ecert_nearest_word(name, ecert_strings_array(&known));
+    ECERT_AUTO(ecert_auto_free) char *kept = as_kept(name);
+    const char *nearest =
+        ecert_nearest_word(kept == NULL ? name : kept, ecert_strings_array(&known));
     return ecert_error_set(err, ECERT_E_CONFIG,
                            "'%s' has no certificate named '%s'%s%s%s; `ecert status` lists them",
                            config->file, name, nearest == NULL ? "" : " (did you mean '",

@@ -7,7 +7,8 @@
  * configuration with mistakes is used.  The file, what it includes and every file or command it
  * names must be trusted (ecert_fs_check_trusted).
  *
- * Strings are UTF-8; host names are kept lower case.  Everything is owned by the struct.
+ * Strings are UTF-8; host names may be written in Chinese and are kept as A-labels, lower case.
+ * Everything is owned by the struct.
  */
 #ifndef ECERT_FLOW_CONFIG_H
 #define ECERT_FLOW_CONFIG_H
@@ -222,7 +223,7 @@ ECERT_MUST_CHECK enum ecert_status ecert_config_load(const char *path, struct ec
                                                      struct ecert_error *err);
 void ecert_config_clear(struct ecert_config *config);
 
-/* The entry with this name, or NULL. */
+/* The entry with this name, in A-labels or as a person writes it (host_name.h), or NULL. */
 const struct ecert_certificate_config *ecert_config_certificate(const struct ecert_config *config,
                                                                 const char *name);
 

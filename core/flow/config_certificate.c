@@ -1,6 +1,5 @@
 #include "core/flow/config_read.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -32,12 +31,6 @@ void ecert_config_certificate_clear(struct ecert_certificate_config *certificate
     free(certificate->targets);
     free(certificate->file);
     *certificate = (struct ecert_certificate_config){0};
-}
-
-static void lower(char *text)
-{
-    for (; text != NULL && *text != '\0'; text++)
-        *text = (char)tolower((unsigned char)*text);
 }
 
 /* ---- key ---- */
@@ -188,12 +181,12 @@ static void check_twice(struct ecert_config_reader *reader, const config_setting
                              first->file, first->line);
 }
 
-static void lower_names(struct ecert_config_reader *reader, const config_setting_t *group,
-                        struct ecert_certificate_config *certificate)
+static void read_names(struct ecert_config_reader *reader, const config_setting_t *group,
+                       struct ecert_certificate_config *certificate)
 {
-    lower(certificate->name);
+    ecert_config_name_to_ascii(reader, &certificate->name);
+    ecert_config_names_to_ascii(reader, &certificate->names);
     for (size_t i = 0; i < certificate->names.len; i++) {
-        lower(certificate->names.items[i]);
         for (size_t k = 0; k < i; k++)
             if (strcmp(certificate->names.items[i], certificate->names.items[k]) == 0)
                 ecert_config_mistake(reader, config_setting_get_member(group, "names"),
@@ -219,7 +212,7 @@ void ecert_config_read_certificate(struct ecert_config_reader *reader,
     ecert_config_read_group(reader, group, &ecert_config_certificate_table, &certificate);
     ecert_config_check_unknown(reader, group, &ecert_config_certificate_table, NULL);
     ecert_config_check_watch_settings(reader, group, &certificate.settings);
-    lower_names(reader, group, &certificate);
+    read_names(reader, group, &certificate);
     check_authority(reader, group, certificate.authority);
     read_key_group(reader, group, &certificate.key);
     read_source(reader, group, &certificate.source);

@@ -10,6 +10,7 @@
 
 #include "core/base/fs.h"
 #include "core/flow/checks.h"
+#include "core/flow/host_name.h"
 #include "core/flow/nearest.h"
 
 enum ecert_status ecert_config_is_path(const char *value, struct ecert_error *err)
@@ -97,17 +98,20 @@ static bool is_label(const char *label, size_t n)
            label[n - 1] != '-';
 }
 
-enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_error *err)
+static bool is_ascii(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+/* Also of hosts that no public CA would name: a label alone is one. */
+static enum ecert_status is_ascii_host_name(const char *value, struct ecert_error *err)
 {
     const char *label = strncmp(value, "*.", 2) == 0 ? value + 2 : value;
     const char *last = strrchr(value, '.');
 
-    for (const char *p = value; *p != '\0'; p++)
-        if ((unsigned char)*p >= 0x80)
-            return ecert_error_set(err, ECERT_E_CONFIG,
-                                   "'%s' has letters outside of ASCII; write the name as A-labels, "
-                                   "\"xn--...\"",
-                                   value);
     if (strlen(value) > 253)
         return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is too long for a host name", value);
     for (;;) {
@@ -124,6 +128,15 @@ enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_erro
         return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a host name but an address",
                                value);
     return ECERT_OK;
+}
+
+enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *ascii = NULL;
+
+    if (is_ascii(value))
+        return is_ascii_host_name(value, err);
+    return ecert_host_name_to_ascii(value, &ascii, err);
 }
 
 static bool is_id(const char *value)
@@ -242,7 +255,7 @@ static bool is_machine(const char *host, bool bracketed)
         return inet_pton(AF_INET6, host, address) == 1 && strcmp(host, "::") != 0;
     if (inet_pton(AF_INET, host, address) == 1)
         return strcmp(host, "0.0.0.0") != 0;
-    return host[0] != '*' && ecert_config_is_host_name(host, &ignored) == ECERT_OK;
+    return host[0] != '*' && is_ascii_host_name(host, &ignored) == ECERT_OK;
 }
 
 static bool is_port(const char *text)
@@ -382,7 +395,7 @@ enum ecert_status ecert_config_is_email(const char *value, struct ecert_error *e
                                value);
     if (local < 1 || local > 64 || strlen(value) > 254 || strspn(value, atext) != local ||
         value[0] == '.' || value[local - 1] == '.' || strstr(value, "..") != NULL || at[1] == '*' ||
-        ecert_config_is_host_name(at + 1, &ignored) != ECERT_OK)
+        is_ascii_host_name(at + 1, &ignored) != ECERT_OK)
         return ecert_error_set(err, ECERT_E_CONFIG,
                                "'%s' is not an e-mail address such as \"admin@example.com\"",
                                value);

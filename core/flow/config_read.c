@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/flow/host_name.h"
 #include "core/flow/nearest.h"
 
 #define KEYS_MAX 320 /* of one group: a table's and a plugin's */
@@ -202,7 +203,9 @@ static void read_choice(struct ecert_config_reader *reader, const config_setting
             return;
         }
         if (choices[i][0] != '\0') {
-            ecert_buffer_printf(&words, "%s\"%s\"", first ? "" : " or ", choices[i]);
+            const char *join = choices[i + 1] == NULL ? " or " : ", ";
+
+            ecert_buffer_printf(&words, "%s\"%s\"", first ? "" : join, choices[i]);
             first = false;
         }
     }
@@ -442,4 +445,34 @@ void ecert_config_check_command(struct ecert_config_reader *reader, const config
         ecert_config_mistake(reader, at, "'%s' is empty", name_of(at));
     else if (ecert_config_is_trusted_file(command->items[0], &err) != ECERT_OK)
         ecert_config_mistake(reader, at, "'%s': %s", name_of(at), err.text);
+}
+
+/* ---- host names ---- */
+
+void ecert_config_name_to_ascii(struct ecert_config_reader *reader, char **name)
+{
+    ECERT_AUTO(ecert_auto_free) char *ascii = NULL;
+    struct ecert_error err = {0};
+    bool is_ascii = true;
+
+    for (char *p = *name; p != NULL && *p != '\0'; p++) {
+        is_ascii = is_ascii && (unsigned char)*p < 0x80;
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p - 'A' + 'a');
+    }
+    if (is_ascii)
+        return;
+    if (ecert_host_name_to_ascii(*name, &ascii, &err) != ECERT_OK) {
+        reader->nomem = true; /* nothing else: it was accepted */
+        return;
+    }
+    free(*name);
+    *name = ascii;
+    ascii = NULL;
+}
+
+void ecert_config_names_to_ascii(struct ecert_config_reader *reader, struct ecert_strings *names)
+{
+    for (size_t i = 0; i < names->len; i++)
+        ecert_config_name_to_ascii(reader, &names->items[i]);
 }

@@ -116,6 +116,10 @@ const config_setting_t *ecert_config_member(const config_setting_t *group, const
 /* "a string", "a number": what stands there. */
 const char *ecert_config_type_words(const config_setting_t *setting);
 
+/* A host name that was accepted, as it is kept: A-labels, lower case.  NULL stays NULL. */
+void ecert_config_name_to_ascii(struct ecert_config_reader *reader, char **name);
+void ecert_config_names_to_ascii(struct ecert_config_reader *reader, struct ecert_strings *names);
+
 /* A command: not empty, its program absolute and trusted.  Notes a mistake. */
 void ecert_config_check_command(struct ecert_config_reader *reader, const config_setting_t *at,
                                 const struct ecert_strings *command);
@@ -126,6 +130,7 @@ enum ecert_status ecert_config_is_path(const char *value, struct ecert_error *er
 enum ecert_status ecert_config_is_place(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_file(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_trusted_file(const char *value, struct ecert_error *err);
+/* Chinese or A-labels; the reader makes A-labels of it with ecert_config_name_to_ascii(). */
 enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_target_id(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_authority_id(const char *value, struct ecert_error *err);

@@ -385,9 +385,7 @@ static void read_target(struct ecert_config_reader *reader, const config_setting
     }
     target.line = config_setting_source_line(group);
     ecert_config_read_group(reader, group, &ecert_config_target_table, &target);
-    for (size_t i = 0; i < target.server_names.len; i++)
-        for (char *p = target.server_names.items[i]; *p != '\0'; p++)
-            *p = (char)tolower((unsigned char)*p);
+    ecert_config_names_to_ascii(reader, &target.server_names);
     read_files(reader, group, &target);
     read_probe(reader, group, &target);
     const struct ecert_plugin_description *plugin =

@@ -261,7 +261,7 @@ static void read_watch(struct ecert_config_reader *reader, const config_setting_
     ecert_config_read_group(reader, group, &ecert_config_watch_table, &watch);
     ecert_config_check_unknown(reader, group, &ecert_config_watch_table, NULL);
     lower(watch.endpoint);
-    lower(watch.server_name);
+    ecert_config_name_to_ascii(reader, &watch.server_name);
     check_watch(reader, group, &watch);
     set_default_name(reader, &watch);
     check_name(reader, group, &watch);

@@ -35,6 +35,8 @@ static enum ecert_status look_at(struct ecert_decoding *decoding, struct ecert_v
     struct ecert_view text = {0};
 
     ECERT_TRY(ecert_decode_plain_text(file, &storage, &text, err));
+    if (decoding->wanted == ECERT_DECODE_WANT_CERTIFICATES && ecert_decode_is_mail(text))
+        return ecert_decode_mail(decoding, text, err);
     /* a NUL is in every DER certificate and in no text: it tells "0" (0x30) from a SEQUENCE */
     const bool binary = text.len > 0 && memchr(text.ptr, 0, text.len) != NULL;
     if (!binary && ecert_decode_has_pem(text))
@@ -178,7 +180,7 @@ static enum ecert_status next(struct ecert_view *answer, struct ecert_message *r
 
 static const char *form_of(struct ecert_view name)
 {
-    static const char *const forms[] = {"PEM", "DER", "PKCS#7", "PKCS#12"};
+    static const char *const forms[] = {"PEM", "DER", "PKCS#7", "PKCS#12", "mail"};
 
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
         if (ecert_view_equal(name, ecert_view_of(forms[i])))

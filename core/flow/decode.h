@@ -5,7 +5,8 @@
  *
  * The form is told by content, never by a suffix: PEM (any order, text around it, CRLF, BOM,
  * several certificates, keys among them, "TRUSTED" and "X509" headers), DER certificate, PKCS#7
- * (PEM or DER), PKCS#12.  UTF-16 text (a file saved by a Windows editor) is read as the text it is.
+ * (PEM or DER), PKCS#12, and a mail message (.eml) with one of these attached or in its text.
+ * UTF-16 text (a file saved by a Windows editor) is read as the text it is.
  */
 #ifndef ECERT_FLOW_DECODE_H
 #define ECERT_FLOW_DECODE_H
@@ -17,7 +18,7 @@
 #define ECERT_DECODE_MAX_INPUT ((size_t)4 << 20)
 
 struct ecert_decoded {
-    const char *form;                     /* "PEM", "DER", "PKCS#7", "PKCS#12" */
+    const char *form;                     /* "PEM", "DER", "PKCS#7", "PKCS#12", "mail" */
     STACK_OF(X509) *certificates;         /* in the order of the file, without repetitions */
     struct ecert_secret *keys;            /* PKCS#8 PEM, not encrypted */
     uint8_t (*key_ids)[ECERT_SHA256_LEN]; /* SHA-256 of each key's SubjectPublicKeyInfo */

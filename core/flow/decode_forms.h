@@ -5,6 +5,7 @@
  *   decode_pem.c      the blocks of a PEM text
  *   decode_forms.c    DER: certificate, PKCS#7, key, CRL
  *   decode_pkcs12.c   PKCS#12
+ *   decode_mail.c     the parts of a mail message
  *
  * Everything found is added to `answer` as messages at once.  Sentences start with "the file" or
  * with the block, because the caller puts the file's name in front.
@@ -84,6 +85,22 @@ enum ecert_status ecert_decode_pkcs12_der(struct ecert_decoding *decoding, struc
 bool ecert_decode_has_pem(struct ecert_view text);
 enum ecert_status ecert_decode_pem(struct ecert_decoding *decoding, struct ecert_view text,
                                    struct ecert_error *err);
+
+/* ---- decode_mail.c ---- */
+
+/*
+ * The CA's mail as it was saved (.eml, RFC 5322): its attachments, in base64, quoted-printable or
+ * as they are, certificates in its texts, and mails in it.  What belongs to an S/MIME signature is
+ * passed over.  By hand, because every library for it (GMime) would bring GLib into a process that
+ * starts as root; what is needed of MIME here fits into one file.
+ */
+
+/* Does the text begin with the fields of a mail, and with nothing else? */
+bool ecert_decode_is_mail(struct ecert_view text);
+
+/* A damaged attachment spoils the mail; a text that only talks of certificates does not. */
+enum ecert_status ecert_decode_mail(struct ecert_decoding *decoding, struct ecert_view text,
+                                    struct ecert_error *err);
 
 /* ---- decode_text.c ---- */
 

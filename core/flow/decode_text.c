@@ -77,8 +77,8 @@ static const struct signature {
 } signatures[] = {
 /* clang-format off */
 #define SIGNATURE(bytes, is) {bytes, sizeof(bytes) - 1, is}
-    SIGNATURE("PK\x03\x04", "the file is a ZIP archive or a Word document (.docx); unpack it, or save the certificate as plain text"),
-    SIGNATURE("\xD0\xCF\x11\xE0", "the file is an old Word document or an Outlook message; save the certificate as plain text"),
+    SIGNATURE("PK\x03\x04", "the file is a ZIP archive; unpack it and give the certificate that is in it"),
+    SIGNATURE("\xD0\xCF\x11\xE0", "the file is an old Office document; the certificate itself is wanted, saved as plain text"),
     SIGNATURE("{\\rtf", "the file is a word processor's document (RTF); save the certificate as plain text"),
     SIGNATURE("%PDF", "the file is a PDF document; the certificate itself is wanted"),
     SIGNATURE("\x1F\x8B", "the file is compressed (gzip); unpack it first"),
@@ -99,6 +99,23 @@ static const struct signature {
     /* clang-format on */
 };
 
+/* What the containers of several programs hold tells them apart; OLE2's names are in UTF-16. */
+static const struct container {
+    const char *bytes;
+    const char *inside;
+    size_t len;
+    const char *is;
+} containers[] = {
+/* clang-format off */
+#define CONTAINER(bytes, inside, is) {bytes, inside, sizeof(inside) - 1, is}
+    CONTAINER("PK\x03\x04", "word/", "the file is a Word document (.docx); the certificate itself is wanted, saved as plain text"),
+    CONTAINER("PK\x03\x04", "xl/", "the file is an Excel workbook (.xlsx); the certificate itself is wanted, saved as plain text"),
+    CONTAINER("\xD0\xCF\x11\xE0", "_\0_\0s\0u\0b\0s\0t\0g\0", "the file is an Outlook message (.msg); open it and save the attached certificate, or save the message as .eml, and give that"),
+    CONTAINER("\xD0\xCF\x11\xE0", "W\0o\0r\0d\0D\0o\0c\0", "the file is an old Word document (.doc); the certificate itself is wanted, saved as plain text"),
+#undef CONTAINER
+    /* clang-format on */
+};
+
 enum ecert_status ecert_decode_foreign(struct ecert_view file, struct ecert_error *err)
 {
     const struct ecert_view text = trimmed(file);
@@ -108,6 +125,10 @@ enum ecert_status ecert_decode_foreign(struct ecert_view file, struct ecert_erro
         return ecert_error_set(err, ECERT_E_CRYPTO, "the file is empty");
     if (text.len == 0)
         return ecert_error_set(err, ECERT_E_CRYPTO, "the file holds nothing but blanks");
+    for (size_t i = 0; i < ARRAY_SIZE(containers); i++)
+        if (starts_with(text, containers[i].bytes, 4) &&
+            memmem(text.ptr, text.len, containers[i].inside, containers[i].len) != NULL)
+            return ecert_error_set(err, ECERT_E_CRYPTO, "%s", containers[i].is);
     for (size_t i = 0; i < ARRAY_SIZE(signatures); i++)
         if (starts_with(text, signatures[i].bytes, signatures[i].len))
             return ecert_error_set(err, ECERT_E_CRYPTO, "%s", signatures[i].is);

@@ -121,7 +121,7 @@ ECERT_MUST_CHECK enum ecert_status ecert_network_post(struct ecert_network *netw
 struct ecert_caa_record {
     bool critical;
     char *tag;   /* lower case */
-    char *value; /* as it was sent, without bytes that are no text */
+    char *value; /* as it was sent; bytes that are not printable ASCII are "?" */
 };
 
 struct ecert_caa_records {

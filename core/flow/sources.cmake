@@ -6,6 +6,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/authority.c
   core/flow/authority_anchors.c
   core/flow/authority_keys.c
+  core/flow/authority_read.c
   core/flow/bundle.c
   core/flow/certificate.c
   core/flow/chain.c
@@ -29,6 +30,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/crls.c
   core/flow/decode.c
   core/flow/decode_forms.c
+  core/flow/decode_mail.c
   core/flow/decode_pem.c
   core/flow/decode_pkcs12.c
   core/flow/decode_text.c
@@ -36,6 +38,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/deploy_prepare.c
   core/flow/deploy_record.c
   core/flow/endpoints.c
+  core/flow/host_name.c
   core/flow/inbox.c
   core/flow/intake.c
   core/flow/items.c
@@ -47,6 +50,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
+  core/flow/network_caa.c
   core/flow/network_fetch.c
   core/flow/network_probe.c
   core/flow/network_send.c

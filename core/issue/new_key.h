@@ -15,7 +15,12 @@ void ecert_auto_pkey(EVP_PKEY **key);
 ECERT_MUST_CHECK enum ecert_status ecert_new_key(const struct ecert_key_config *config,
                                                  EVP_PKEY **ret, struct ecert_error *err);
 
-/* Called in the caller's thread as key `i` is there, in the order of i; stops at an error. */
+/*
+ * Called in the caller's thread as key `i` is there, in the order of i (NULL where none is wanted);
+ * stops at an error.  It must not fork a child that goes on without exec: threads of OpenSSL run
+ * beside it, and a lock that one of them holds would stay locked in the child.  The key is released
+ * behind it.
+ */
 typedef enum ecert_status ecert_new_keys_fn(void *context, size_t i, EVP_PKEY *key,
                                             struct ecert_error *err);
 

@@ -45,8 +45,14 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes);
 
 /*
  * Do it for every name; one that fails never stops the others.  The caller holds the lock.
- * ECERT_E_CONFIG: nothing was begun: no backup is configured and without_backup was not said,
- * a backup place is missing, an unknown name.
+ * Nothing was begun on ECERT_E_CONFIG (no backup is configured and without_backup was not said, an
+ * unknown name) and on what ecert_backup_kit_open() says of a place that is missing.  Where every
+ * CSR is only shown again, backups are not looked at.
+ *
+ * A request that was made and never shown, and whose names, organisation or authority are not
+ * configured any more, is given up ("cancelled") when its successor is made.  One that was shown
+ * stays, with a note.  A pending one that is damaged is the outcome's error, with the way out.
+ * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_make(struct ecert_context *context,
                                                       const struct ecert_request_wish *wish,
@@ -55,9 +61,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_make(struct ecert_context *cont
 
 /*
  * Which kind it is, from the configuration and the newest generation: none yet: FIRST; the
- * subscription ends (subscription_ends) later than the next certificate would be needed: REISSUE;
- * it ends within 60 days of the generation's end or is over: RENEWAL.  `ret_why` is a sentence with
- * the dates.
+ * subscription ends (subscription_ends) later than the next certificate would be needed: REISSUE,
+ * also where both go on for more than 60 days (an emergency); it ends within 60 days of the
+ * generation's end or is over: RENEWAL.  Where it is not configured, REISSUE while the generation
+ * has more than 60 days (no certificate outlives its subscription), then RENEWAL.  `ret_why` is a
+ * sentence with the dates.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_kind_of(
     struct ecert_context *context, const struct ecert_certificate_config *certificate, int64_t now,
@@ -66,7 +74,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_kind_of(
 /*
  * Give up a pending request: state "cancelled"; key and CSR stay.  `id` NULL: the only pending one.
  * ECERT_E_NOT_FOUND: none, or none with this id; ECERT_E_REFUSED: several and no id, or it was
- * issued (the text lists them).  The caller holds the lock.
+ * issued (the text lists them).  One that is cancelled already is ECERT_OK.  The caller holds the
+ * lock.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_cancel(
     struct ecert_context *context, const struct ecert_certificate_config *certificate,

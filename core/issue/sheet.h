@@ -12,6 +12,9 @@
 #include "core/flow/authority.h"
 #include "core/flow/requests.h"
 
+/* Stands near the top of every page: by it a page is known again before it is replaced. */
+#define ECERT_SHEET_MARK "<meta name=\"generator\" content=\"ecert request\">"
+
 /* One request with what is needed to show it; borrowed. */
 struct ecert_sheet_entry {
     const struct ecert_request *request;
@@ -21,17 +24,24 @@ struct ecert_sheet_entry {
     const char *kind_why; /* of ecert_request_kind_of(); NULL: not known */
 };
 
-/* The steps of this request, placeholders filled in, one per item; "who: text". */
+/*
+ * The steps of this request, placeholders filled in, one per item; "who: text".  Where the profile
+ * has no steps for its kind: hand the request over, drop what comes back.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_sheet_steps(const struct ecert_sheet_entry *entry,
                                                      const char *language, const char *inbox,
                                                      struct ecert_strings *ret,
                                                      struct ecert_error *err);
 
-/* The page.  `language`: "en" or "zh_HK". */
+/* The page.  `language`: "en" or "zh_HK" (core/base/words.h). */
 ECERT_MUST_CHECK enum ecert_status ecert_sheet_page(const struct ecert_sheet_entry *entries,
                                                     size_t n, const char *language,
                                                     const char *inbox, int64_t now,
                                                     struct ecert_bytes *ret,
                                                     struct ecert_error *err);
+
+/* "renewal of the subscription"; "waiting for the CA"; in the language that is in use. */
+const char *ecert_sheet_kind(enum ecert_request_kind kind);
+const char *ecert_sheet_state(enum ecert_request_state state);
 
 #endif

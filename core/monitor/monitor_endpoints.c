@@ -5,6 +5,7 @@
 
 #include "core/base/fs.h"
 #include "core/flow/config_read.h"
+#include "core/flow/host_name.h"
 #include "core/monitor/monitor_parts.h"
 #include "core/monitor/thresholds.h"
 
@@ -150,6 +151,14 @@ static enum ecert_status check_line(char *fields[FIELDS_MAX], size_t n, struct e
     return ECERT_OK;
 }
 
+static bool is_ascii(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
 static enum ecert_status read_line(struct monitor *monitor, const struct ecert_watch_config *watch,
                                    char *line, size_t number, bool *said, struct ecert_error *err)
 {
@@ -165,6 +174,11 @@ static enum ecert_status read_line(struct monitor *monitor, const struct ecert_w
                    ? ecert_error_nomem(err)
                    : tell_mistake(monitor, watch, number, ECERT_CONDITION_UNDECODABLE, why.text,
                                   err);
+    ECERT_AUTO(ecert_auto_free) char *server_name = NULL;
+    if (fields[1] != NULL && !is_ascii(fields[1])) {
+        ECERT_TRY(ecert_host_name_to_ascii(fields[1], &server_name, err));
+        fields[1] = server_name;
+    }
     return monitor->options->offline ? ECERT_OK
                                      : add(monitor, watch, fields[0], fields[1], fields[2], err);
 }

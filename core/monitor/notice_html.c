@@ -3,8 +3,8 @@
  * rest.  Neither ground nor ink is set but on the badges, which set both: so a dark reader stays
  * readable.
  */
+#include "core/base/html.h"
 #include "core/monitor/notice_parts.h"
-#include "core/monitor/page_timeline.h"
 #include "core/monitor/words.h"
 
 #define CELL                                                             \
@@ -15,7 +15,7 @@
 static void add_escaped(struct ecert_buffer *out, struct ecert_buffer *words)
 {
     out->failed = out->failed || words->failed;
-    ecert_page_text(out, (const char *)words->ptr);
+    ecert_html_text(out, (const char *)words->ptr);
     ecert_buffer_clear(words);
 }
 
@@ -48,7 +48,7 @@ static void add_badge(struct ecert_buffer *out, enum ecert_urgency urgency)
                         "<span style=\"display:inline-block;padding:1px 8px;border-radius:4px;"
                         "background-color:%s;color:#ffffff;font-weight:bold;white-space:nowrap\">",
                         ground_of(urgency));
-    ecert_page_text(out, ecert_words_urgency(urgency));
+    ecert_html_text(out, ecert_words_urgency(urgency));
     ecert_buffer_add_text(out, "</span>");
 }
 
@@ -58,8 +58,8 @@ static void add_small(struct ecert_buffer *out, const char *label, const char *t
         return;
     ecert_buffer_add_text(out, "<br><small>");
     if (label != NULL) {
-        ecert_page_text(out, label);
-        ecert_page_text(out, ecert_words(": "));
+        ecert_html_text(out, label);
+        ecert_html_text(out, ecert_words(": "));
     }
     add_outside(out, text);
     ecert_buffer_add_text(out, "</small>");
@@ -103,7 +103,7 @@ static void add_table(const struct ecert_notice *notice, size_t rows, struct ece
     ecert_buffer_add_text(out, "<table style=\"border-collapse:collapse\">\n<tr>");
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ecert_buffer_add_text(out, "<th scope=\"col\" " CELL ">");
-        ecert_page_text(out, columns[i]);
+        ecert_html_text(out, columns[i]);
         ecert_buffer_add_text(out, "</th>");
     }
     ecert_buffer_add_text(out, "</tr>\n");
@@ -130,16 +130,16 @@ static void add_explanation(const struct ecert_notice *notice, size_t which,
     if (!ecert_notice_explains(notice, which, &n, &names))
         return;
     ecert_buffer_add_text(out, "<h2 style=\"font-size:16px;margin:20px 0 4px\">");
-    ecert_page_text(out, ecert_words_watched(finding->watched));
-    ecert_page_text(out, ecert_words(": "));
+    ecert_html_text(out, ecert_words_watched(finding->watched));
+    ecert_html_text(out, ecert_words(": "));
     add_escaped(out, &names);
     ecert_buffer_add_text(out, "</h2>\n<p style=\"margin:4px 0\"><strong>");
-    ecert_page_text(out, ecert_words("Why it matters"));
+    ecert_html_text(out, ecert_words("Why it matters"));
     ecert_buffer_printf(out, "%s</strong>", ecert_words(": "));
     ecert_words_why(&words, finding);
     add_escaped(out, &words);
     ecert_buffer_add_text(out, "</p>\n<p style=\"margin:4px 0\"><strong>");
-    ecert_page_text(out, ecert_words("What to do"));
+    ecert_html_text(out, ecert_words("What to do"));
     ecert_buffer_printf(out, "%s</strong>", ecert_words(": "));
     ecert_notice_what_to_do(&words, finding, n);
     add_escaped(out, &words);

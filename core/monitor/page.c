@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/html.h"
 #include "core/monitor/page_timeline.h"
 #include "core/monitor/thresholds.h"
 #include "core/monitor/words.h"
@@ -14,31 +15,6 @@
 
 /* ---- pieces ---- */
 
-void ecert_page_text(struct ecert_buffer *out, const char *text)
-{
-    for (const char *p = text == NULL ? "" : text; *p != '\0'; p++) {
-        switch (*p) {
-        case '&':
-            ecert_buffer_add_text(out, "&amp;");
-            break;
-        case '<':
-            ecert_buffer_add_text(out, "&lt;");
-            break;
-        case '>':
-            ecert_buffer_add_text(out, "&gt;");
-            break;
-        case '"':
-            ecert_buffer_add_text(out, "&quot;");
-            break;
-        case '\'':
-            ecert_buffer_add_text(out, "&#39;");
-            break;
-        default:
-            ecert_buffer_add(out, (struct ecert_view){(const uint8_t *)p, 1});
-        }
-    }
-}
-
 /* What a function of words.h says, as text of the page. */
 static void add_words(struct ecert_buffer *out, struct ecert_buffer *words)
 {
@@ -46,7 +22,7 @@ static void add_words(struct ecert_buffer *out, struct ecert_buffer *words)
     if (words->failed)
         out->failed = true;
     else
-        ecert_page_text(out, (const char *)words->ptr);
+        ecert_html_text(out, (const char *)words->ptr);
     ecert_buffer_clear(words);
 }
 
@@ -77,7 +53,7 @@ static void add_what_to_do(struct ecert_buffer *out, const struct ecert_finding 
 static void add_cell(struct ecert_buffer *out, const char *text)
 {
     ecert_buffer_add_text(out, "<td>");
-    ecert_page_text(out, text);
+    ecert_html_text(out, text);
     ecert_buffer_add_text(out, "</td>");
 }
 
@@ -85,11 +61,11 @@ static void add_cell(struct ecert_buffer *out, const char *text)
 static void open_table(struct ecert_buffer *out, const char *caption, const char *const *columns)
 {
     ecert_buffer_add_text(out, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"");
-    ecert_page_text(out, caption);
+    ecert_html_text(out, caption);
     ecert_buffer_add_text(out, "\">\n<table>\n<thead><tr>");
     for (size_t i = 0; columns[i] != NULL; i++) {
         ecert_buffer_add_text(out, "<th scope=\"col\">");
-        ecert_page_text(out, columns[i]);
+        ecert_html_text(out, columns[i]);
         ecert_buffer_add_text(out, "</th>");
     }
     ecert_buffer_add_text(out, "</tr></thead>\n<tbody>\n");
@@ -103,14 +79,14 @@ static void close_table(struct ecert_buffer *out)
 static void add_heading(struct ecert_buffer *out, const char *id, const char *text)
 {
     ecert_buffer_printf(out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">", id, id);
-    ecert_page_text(out, text);
+    ecert_html_text(out, text);
     ecert_buffer_add_text(out, "</h2>\n");
 }
 
 static void add_paragraph(struct ecert_buffer *out, const char *text)
 {
     ecert_buffer_add_text(out, "<p>");
-    ecert_page_text(out, text);
+    ecert_html_text(out, text);
     ecert_buffer_add_text(out, "</p>\n");
 }
 
@@ -118,7 +94,7 @@ static void add_paragraph(struct ecert_buffer *out, const char *text)
 static void add_badge(struct ecert_buffer *out, enum ecert_urgency urgency)
 {
     ecert_buffer_printf(out, "<span class=\"badge %s\">", ecert_urgency_word(urgency));
-    ecert_page_text(out, ecert_words_urgency(urgency));
+    ecert_html_text(out, ecert_words_urgency(urgency));
     ecert_buffer_add_text(out, "</span>");
 }
 
@@ -146,12 +122,12 @@ static bool needs_action(const struct ecert_finding *finding)
 static void add_name_cell(struct ecert_buffer *out, const struct ecert_finding *finding)
 {
     ecert_buffer_add_text(out, "<th scope=\"row\">");
-    ecert_page_text(out, finding->name);
+    ecert_html_text(out, finding->name);
     ecert_buffer_add_text(out, "<br><small>");
-    ecert_page_text(out, ecert_words_watched(finding->watched));
+    ecert_html_text(out, ecert_words_watched(finding->watched));
     if (finding->where != NULL) {
         ecert_buffer_add_text(out, " · ");
-        ecert_page_text(out, finding->where);
+        ecert_html_text(out, finding->where);
     }
     ecert_buffer_add_text(out, "</small></th>");
 }
@@ -167,7 +143,7 @@ static void add_action_row(struct ecert_buffer *out, const struct ecert_finding 
     add_state(out, finding, now);
     if (finding->detail != NULL) {
         ecert_buffer_add_text(out, "<br><small>");
-        ecert_page_text(out, finding->detail);
+        ecert_html_text(out, finding->detail);
         ecert_buffer_add_text(out, "</small>");
     }
     ecert_buffer_add_text(out, "</td><td>");
@@ -176,7 +152,7 @@ static void add_action_row(struct ecert_buffer *out, const struct ecert_finding 
     add_what_to_do(out, finding);
     if (finding->settings != NULL && finding->settings->note != NULL) {
         ecert_buffer_add_text(out, "<br><small>");
-        ecert_page_text(out, finding->settings->note);
+        ecert_html_text(out, finding->settings->note);
         ecert_buffer_add_text(out, "</small>");
     }
     ecert_buffer_add_text(out, "</td></tr>\n");
@@ -282,7 +258,7 @@ static void add_pending(struct ecert_buffer *out, const struct sorted *sorted)
         if (!is_pending(sorted->list[i]))
             continue;
         ecert_buffer_add_text(out, rows++ == 0 ? "<ul>\n<li>" : "<li>");
-        ecert_page_text(out, sorted->list[i]->name);
+        ecert_html_text(out, sorted->list[i]->name);
         ecert_buffer_add_text(out, ": ");
         add_state(out, sorted->list[i], sorted->page->now);
         ecert_buffer_add_text(out, "</li>\n");
@@ -341,17 +317,17 @@ static void add_head(struct ecert_buffer *out, const struct ecert_page *page)
              "style-src 'unsafe-inline'; img-src data:\">\n"
              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
              "<link rel=\"icon\" href=\"data:,\">\n<title>");
-    ecert_page_text(out, ecert_words("Certificates"));
+    ecert_html_text(out, ecert_words("Certificates"));
     ecert_buffer_add_text(out, " · ");
-    ecert_page_text(out, page->host);
+    ecert_html_text(out, page->host);
     ecert_buffer_add_text(out, "</title>\n<style>\n");
     ecert_buffer_add_text(out, style);
     ecert_buffer_add_text(out, "</style>\n</head>\n<body>\n<header>\n<h1>");
-    ecert_page_text(out, ecert_words("Certificates"));
+    ecert_html_text(out, ecert_words("Certificates"));
     ecert_buffer_add_text(out, " · ");
-    ecert_page_text(out, page->host);
+    ecert_html_text(out, page->host);
     ecert_buffer_add_text(out, "</h1>\n<p>");
-    ecert_page_text(out, ecert_words("as of"));
+    ecert_html_text(out, ecert_words("as of"));
     ecert_clock_text(page->now, moment);
     ecert_buffer_printf(out, " <time datetime=\"%s\">%s</time></p>\n", moment, moment);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/html.h"
 #include "core/monitor/thresholds.h"
 #include "core/monitor/words.h"
 
@@ -86,7 +87,7 @@ static void add_label(const struct ecert_finding *finding,
     char date[ECERT_TIME_TEXT_LEN];
     bool first = true;
 
-    ecert_page_text(out, ecert_words("Reminders"));
+    ecert_html_text(out, ecert_words("Reminders"));
     ecert_buffer_add_text(out, ":");
     for (size_t i = 0; i < thresholds->n; i++) {
         if (thresholds->days[i] >= days)
@@ -132,12 +133,12 @@ static void add_row(const struct ecert_page *page, const struct ecert_finding *f
 
     ecert_clock_date(finding->not_after, date);
     ecert_buffer_add_text(out, "<tr><th scope=\"row\">");
-    ecert_page_text(out, finding->name);
+    ecert_html_text(out, finding->name);
     ecert_buffer_add_text(out, "<br><small>");
-    ecert_page_text(out, ecert_words_watched(finding->watched));
+    ecert_html_text(out, ecert_words_watched(finding->watched));
     if (finding->title != NULL && strcmp(finding->title, finding->name) != 0) {
         ecert_buffer_add_text(out, " · ");
-        ecert_page_text(out, finding->title);
+        ecert_html_text(out, finding->title);
     }
     ecert_buffer_printf(out, "</small></th><td><time datetime=\"%s\">%s</time></td><td>%d</td><td>",
                         date, date, ecert_finding_days(finding, page->now));
@@ -149,15 +150,15 @@ static void add_table(const struct ecert_page *page, const struct ecert_finding 
                       size_t n, struct ecert_buffer *out)
 {
     ecert_buffer_add_text(out, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"");
-    ecert_page_text(out, ecert_words("The next 400 days"));
+    ecert_html_text(out, ecert_words("The next 400 days"));
     ecert_buffer_add_text(out, "\">\n<table>\n<thead><tr><th scope=\"col\">");
-    ecert_page_text(out, ecert_words("What"));
+    ecert_html_text(out, ecert_words("What"));
     ecert_buffer_add_text(out, "</th><th scope=\"col\">");
-    ecert_page_text(out, ecert_words("Ends"));
+    ecert_html_text(out, ecert_words("Ends"));
     ecert_buffer_add_text(out, "</th><th scope=\"col\">");
-    ecert_page_text(out, ecert_words("Days left"));
+    ecert_html_text(out, ecert_words("Days left"));
     ecert_buffer_add_text(out, "</th><th scope=\"col\" style=\"width:55%\">");
-    ecert_page_text(out, ecert_words("Until its end; circles are reminders"));
+    ecert_html_text(out, ecert_words("Until its end; circles are reminders"));
     add_axis(page, out);
     ecert_buffer_add_text(out, "</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < n; i++)

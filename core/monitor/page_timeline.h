@@ -4,9 +4,6 @@
 
 #include "core/monitor/page.h"
 
-/* Text of an element or attribute: the five characters that HTML gives a meaning are escaped. */
-void ecert_page_text(struct ecert_buffer *out, const char *text);
-
 /* A table, the earliest end first; what ends later, or never, is counted below it. */
 void ecert_page_timeline(const struct ecert_page *page, struct ecert_buffer *out);
 

@@ -17,6 +17,7 @@
 
 #include "core/base/message.h"
 #include "core/base/process.h"
+#include "core/net/caa.h"
 #include "core/net/fetch.h"
 #include "core/net/jail.h"
 #include "core/net/probe.h"
@@ -95,23 +96,26 @@ static enum ecert_status send_failure(const struct ecert_error *failure, struct 
     return ecert_write_all(ECERT_NET_SOCKET, ecert_buffer_view(&out), err);
 }
 
-static enum ecert_status fetch(CURLM *multi, const struct ecert_message *message,
-                               struct ecert_error *err)
+/* What one request and one answer are. */
+static enum ecert_status answer_one(CURLM *multi, const struct ecert_message *message,
+                                    struct ecert_buffer *out, struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
-
-    ECERT_TRY(ecert_net_fetch(multi, message, &out, err));
-    return ecert_write_all(ECERT_NET_SOCKET, ecert_buffer_view(&out), err);
+    switch (message->kind) {
+    case ECERT_NET_FETCH:
+        return ecert_net_fetch(multi, message, out, err);
+    case ECERT_NET_MAIL:
+        return ecert_net_mail(multi, message, out, err);
+    case ECERT_NET_POST:
+        return ecert_net_post(multi, message, out, err);
+    default:
+        return ecert_net_caa(message, out, err);
+    }
 }
 
-static enum ecert_status send_on(CURLM *multi, const struct ecert_message *message,
-                                 struct ecert_error *err)
+static bool is_for_one_answer(uint32_t kind)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
-
-    ECERT_TRY(message->kind == ECERT_NET_MAIL ? ecert_net_mail(multi, message, &out, err)
-                                              : ecert_net_post(multi, message, &out, err));
-    return ecert_write_all(ECERT_NET_SOCKET, ecert_buffer_view(&out), err);
+    return kind == ECERT_NET_FETCH || kind == ECERT_NET_MAIL || kind == ECERT_NET_POST ||
+           kind == ECERT_NET_CAA;
 }
 
 static enum ecert_status probe(CURLM *multi, struct inbox *inbox,
@@ -138,15 +142,12 @@ static enum ecert_status serve_one(CURLM *multi, struct inbox *inbox, struct ece
     struct ecert_message message = {0};
 
     ECERT_TRY(next_message(inbox, &message, err));
-    if (message.kind == ECERT_NET_FETCH) {
-        if (fetch(multi, &message, &failure) != ECERT_OK)
+    if (is_for_one_answer(message.kind)) {
+        ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
+
+        if (answer_one(multi, &message, &out, &failure) != ECERT_OK)
             return send_failure(&failure, err);
-        return ECERT_OK;
-    }
-    if (message.kind == ECERT_NET_MAIL || message.kind == ECERT_NET_POST) {
-        if (send_on(multi, &message, &failure) != ECERT_OK)
-            return send_failure(&failure, err);
-        return ECERT_OK;
+        return ecert_write_all(ECERT_NET_SOCKET, ecert_buffer_view(&out), err);
     }
     if (message.kind != ECERT_NET_PROBE)
         return ecert_error_set(err, ECERT_E_REFUSED, "a message of kind %u",

@@ -2,10 +2,11 @@
  * What the root side (core/flow/network.c) and ecert-net say to each other: messages of
  * core/base/message.h over a stream socket that ecert-net gets as descriptor 0.
  *
- * One request at a time.  A request is one FETCH, MAIL or POST, or one PROBE followed by as many
- * ENDPOINTs as it announces.  The answer is FETCHED, or SENT, or one SEEN per endpoint in any order
- * (each as soon as it is known); or FAILED, which ends the answer.  ecert-net reads nothing while
- * it works: anything that arrives on the socket then, its end above all, makes it leave.
+ * One request at a time.  A request is one FETCH, MAIL, POST, CAA or SEARCH, or one PROBE followed
+ * by as many ENDPOINTs as it announces.  The answer is FETCHED, or SENT, or RECORDS, or any number
+ * of FOUND and then one SEARCHED, or one SEEN per endpoint in any order (each as soon as it is
+ * known); or FAILED, which ends the answer.  ecert-net reads nothing while it works: anything that
+ * arrives on the socket then, its end above all, makes it leave.
  *
  * Neither side believes the other: every field is checked by whoever reads it.
  */
@@ -30,6 +31,12 @@ enum ecert_net_kind {
                             max_len (number), timeout_ms (number), public_only (number 0 or 1),
                             any_http (number 0 or 1), proxy, body (bytes) */
     ECERT_NET_SENT,      /* what was answered (bytes; of a mail nothing) */
+    ECERT_NET_CAA,       /* resolver, name, timeout_ms (number) */
+    ECERT_NET_RECORDS,   /* each CAA record as its RDATA (RFC 8659, 4.1; bytes) */
+    ECERT_NET_SEARCH,    /* url, base, filter, bind_dn, password, ca_file, max_len (number),
+                            timeout_ms (number) */
+    ECERT_NET_FOUND,     /* distinguished name of an entry, one value of it (bytes) */
+    ECERT_NET_SEARCHED,  /* how many FOUND there were (number), then each note */
 };
 
 #define ECERT_NET_MAX_REQUEST      ((size_t)64 << 10) /* without what a MAIL or POST delivers */
@@ -39,6 +46,8 @@ enum ecert_net_kind {
 #define ECERT_NET_MAX_VALIDATOR    512 /* bytes of an ETag or Last-Modified value */
 #define ECERT_NET_MAX_CERTIFICATES 32  /* of one handshake; Hongkong Post's chains have three */
 #define ECERT_NET_MAX_SEEN         ((size_t)1 << 20)
+#define ECERT_NET_MAX_RECORDS      60 /* CAA records of one name; real ones have a handful */
+#define ECERT_NET_MAX_NOTES        60 /* of one search */
 
 /*
  * Connections open at the same time, as far as there are descriptors for them (RLIMIT_NOFILE, which

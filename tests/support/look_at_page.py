@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """Open a page in a real headless Chromium and say, as JSON, what it does there.
 
-Usage: look_at_page.py PAGE AXE.JS [SELECTOR]
+Usage: look_at_page.py PAGE AXE.JS [SELECTOR [EXPRESSION]]
 
   console     errors and warnings of the console, uncaught exceptions
   requests    every address that was fetched, but for the page itself and data:
   violations  what axe-core finds against WCAG 2 A and AA and its best practices, in light and dark
   text        the page's text as a reader gets it
   visible     does the first element of SELECTOR stand in the first screenful of 1280 x 800?
+  value       of EXPRESSION, JavaScript in the page; a promise is waited for
+  sheets      of paper (A4) that it takes in print
   overflow    is the page wider than a screen of 390 pixels (a telephone)?
 """
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,7 +51,7 @@ class Page:
 
     def value_of(self, expression):
         result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True,
-                           returnByValue=True)
+                           returnByValue=True, userGesture=True)
         if "exceptionDetails" in result:
             sys.exit(f"look_at_page: {result['exceptionDetails']}")
         return result["result"].get("value")
@@ -71,7 +75,7 @@ def start(folder):
         return browser, int(f.readline())
 
 
-def look(page, address, axe, selector):
+def look(page, address, axe, selector, expression):
     for domain in ("Page", "Network", "Log", "Runtime"):
         page.call(f"{domain}.enable")
     page.call("Page.navigate", url=address)
@@ -82,6 +86,8 @@ def look(page, address, axe, selector):
             "(() => { const e = document.querySelector(" + json.dumps(selector) + ");"
             " if (!e) return false; const r = e.getBoundingClientRect();"
             " return r.width > 0 && r.height > 0 && r.top >= 0 && r.bottom <= 800; })()")
+    if expression:
+        found["value"] = page.value_of(expression)
     page.value_of(axe + "; true")
     for scheme in ("light", "dark"):
         page.call("Emulation.setEmulatedMedia",
@@ -89,6 +95,8 @@ def look(page, address, axe, selector):
         found["violations"] += json.loads(page.value_of(
             "axe.run().then(r => JSON.stringify(r.violations.map(v =>"
             " v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.html).slice(0, 3).join(' | '))))"))
+    printed = page.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)["data"]
+    found["sheets"] = len(re.findall(rb"/Type /Page\b", base64.b64decode(printed)))
     page.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1,
               mobile=True)
     found["overflow"] = page.value_of("document.documentElement.scrollWidth > 390")
@@ -111,7 +119,7 @@ def is_complaint(event):
 
 def main():
     page_file, axe_file = sys.argv[1:3]
-    selector = sys.argv[3] if len(sys.argv) > 3 else None
+    selector, expression = (sys.argv[3:] + [None, None])[:2]
     folder = tempfile.mkdtemp()
     browser, port = start(folder)
     try:
@@ -120,7 +128,8 @@ def main():
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
             target = next(t for t in json.load(answer) if t["type"] == "page")
         found = look(Page(target["webSocketDebuggerUrl"]),
-                     "file://" + os.path.realpath(page_file), axe, selector)
+                     "file://" + os.path.realpath(page_file), axe, selector,
+                     expression)
         print(json.dumps(found, ensure_ascii=False, indent=1))
     finally:
         browser.terminate()

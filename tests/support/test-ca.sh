@@ -8,6 +8,8 @@
 #   test-ca.sh issue DIR NAME [option...]
 #       --alt NAME            one more subject alternative name (repeatable)
 #       --key FILE            for this key; else one is made: --rsa (default) or --ec
+#       --csr FILE            what this request asks for: its subject and its key
+#       --organisation TEXT   O, other than that of the request
 #       --days N              validity (default 199), or
 #       --not-before T, --not-after T                 each YYYYMMDDHHMMSSZ
 #       --policy OID          the CA's policy (default 1.3.6.1.4.1.16030.1.7.16)
@@ -284,6 +286,7 @@ issue() {
     [ -f "$dir/sub.pem" ] || fail "'$dir' has no CA; make it first"
     dir=$(cd "$dir" && pwd -P)
     local names=("$name") key="" type=rsa days=199 from="" until="" policy=$ARC.16 ca=sub out=""
+    local csr="" subject=()
     while [ $# -gt 0 ]; do
         case $1 in
         --rsa) type=rsa && shift && continue ;;
@@ -294,6 +297,8 @@ issue() {
         case $1 in
         --alt) names+=("$2") ;;
         --key) key=$2 ;;
+        --csr) csr=$2 ;;
+        --organisation) subject=(-subj "${ORGANISATION%/O=*}/O=$2/CN=$name") ;;
         --days) days=$2 ;;
         --not-before) from=$2 ;;
         --not-after) until=$2 ;;
@@ -315,7 +320,7 @@ issue() {
         # notAfter is the last second of the period (RFC 5280, 4.1.2.5)
         until=$(date -u -d "@$(($(date -u -d "$start" +%s) + days * 86400 - 1))" +%Y%m%d%H%M%SZ)
     fi
-    if [ -z "$key" ]; then
+    if [ -z "$key$csr" ]; then
         key=$out.key
         make_leaf_key "$type" "$key"
     fi
@@ -323,10 +328,15 @@ issue() {
     lock "$dir"
     leaf_extensions "$ca" "$(cat "$dir/base-url")" "$policy" "${names[@]}" >"$dir/books/extensions"
     openssl rand -hex 16 | sed 's/^./4/' >"$dir/books/$ca.serial" # positive, 128 bits
-    quietly openssl req -new -config "$dir/ca.cnf" -utf8 -key "$key" \
-        -subj "$ORGANISATION/CN=$name" -out "$dir/books/request"
+    if [ -n "$csr" ]; then
+        # the guide's screens show another header; OpenSSL takes both
+        openssl req -in "$csr" -out "$dir/books/request"
+    else
+        quietly openssl req -new -config "$dir/ca.cnf" -utf8 -key "$key" \
+            -subj "$ORGANISATION/CN=$name" -out "$dir/books/request"
+    fi
     quietly openssl ca -batch -notext -config "$dir/ca.cnf" -name "$ca" \
-        -extfile "$dir/books/extensions" -extensions leaf -startdate "$from" -enddate "$until" \
+        -utf8 "${subject[@]}" -extfile "$dir/books/extensions" -extensions leaf -startdate "$from" -enddate "$until" \
         -in "$dir/books/request" -out "$dir/books/issued.cer"
     mv "$dir/books/issued.cer" "$out.cer"
     openssl x509 -in "$out.cer" -outform DER -out "$out.der"

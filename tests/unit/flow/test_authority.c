@@ -182,6 +182,39 @@ static const struct row {
      NAME ANCHOR "intermediates = ( { subject = \"S\"; sha256 = \"" SHA "\";\nrevoked = [ \"" SHA
                  "\" ]; } );\n",
      {":3: the pin '00112233"}},
+    {"a country that is none",
+     NAME ANCHOR "request = { country = \"Hong Kong\"; };\n",
+     {":3: 'country': 'Hong Kong' is not a country of ISO 3166, two capital letters"}},
+    {"a kind of key that does not exist",
+     NAME ANCHOR "request = { keys = [ \"rsa-2048\", \"rsa-1024\" ]; };\n",
+     {":3: 'keys': 'rsa-1024' is not \"rsa-2048\""}},
+    {"a text for true",
+     NAME ANCHOR "request = { names_in_request = \"no\"; };\n",
+     {":3: 'names_in_request' must be true or false, without quotes"}},
+    {"no names at all",
+     NAME ANCHOR "request = { max_names = 0; };\n",
+     {":3: 'max_names' must be a number from 1 to 1000"}},
+    {"a number of names in quotes",
+     NAME ANCHOR "request = { max_names = \"50\"; };\n",
+     {":3: 'max_names' must be a number from 1 to 1000"}},
+    {"a list for the request",
+     NAME ANCHOR "request = ( { max_names = 50; } );\n",
+     {":3: 'request' must be a group: { key = value; ... }"}},
+    {"a key of the request that is unknown",
+     NAME ANCHOR "request = {\n contry = \"HK\"; };\n",
+     {":4: unknown key 'contry'; did you mean 'country'?"}},
+    {"a step without a text",
+     NAME ANCHOR "request = { steps = (\n { who = \"A\"; } ); };\n",
+     {":4: 'text' is missing"}},
+    {"a step of a kind that does not exist",
+     NAME ANCHOR "request = { steps = ( { kinds = [ \"renew\" ]; text = \"T\"; } ); };\n",
+     {":3: 'kinds': 'renew' is not \"first\", \"reissue\" or \"renewal\""}},
+    {"a placeholder that nobody fills in",
+     NAME ANCHOR "request = { steps = ( { text = \"100 % of %NAME% and %PIN%\"; } ); };\n",
+     {":3: 'text': '100 % of %NAME% and %PIN%' is not a text"}},
+    {"an address among the CAA names",
+     NAME ANCHOR "caa = [ \"http://ca.test\" ];\n",
+     {":3: 'caa': 'http://ca.test' is not a host name"}},
     {"a syntax error", NAME "anchors = (\n", {": syntax error"}},
     {"an include",
      NAME "  @include \"/etc/passwd\"\n" ANCHOR,
@@ -252,6 +285,86 @@ static void everything_is_read(void **state)
     assert_null(ecert_authority_known_revoked(a, place->other));
     loaded_clear(&loaded);
     free(path);
+}
+
+static void requests_are_read(void **state)
+{
+    struct place *place = *state;
+
+    free(write_profile(
+        place, "r.conf",
+        NAME ANCHOR "caa = [ \"CA.Test\", \"b.test\" ];\n"
+                    "request = { country = \"HK\"; state = \"S\"; locality = \"L\";\n"
+                    "keys = [ \"rsa-2048\", \"ec-p384\" ]; names_in_request = true;\n"
+                    "max_names = 50; wildcard_among_names = true; steps = (\n"
+                    "{ kinds = [ \"first\", \"renewal\" ]; who = \"W\"; text = \"50 % %NAME%\";\n"
+                    "  text_zh = \"\xE4\xB8\xAD %INBOX%\"; who_zh = \"\xE4\xBA\xBA\"; },\n"
+                    "{ text = \"%CSR% %NAMES% %ORGANIZATION%%\"; } ); };\n"));
+    struct loaded loaded = load(place, "r");
+    const struct ecert_authority_request *r = &loaded.authority.request;
+
+    if (loaded.mistakes.len > 0)
+        print_error("%s\n", loaded.mistakes.items[0]);
+    assert_int_equal(loaded.status, ECERT_OK);
+    assert_int_equal(loaded.authority.caa.len, 2);
+    assert_string_equal(loaded.authority.caa.items[0], "ca.test");
+    assert_true(r->known);
+    assert_string_equal(r->country, "HK");
+    assert_string_equal(r->state, "S");
+    assert_string_equal(r->locality, "L");
+    assert_int_equal(r->keys.len, 2);
+    assert_string_equal(r->keys.items[1], "ec-p384");
+    assert_true(r->names_in_request);
+    assert_int_equal(r->max_names, 50);
+    assert_true(r->wildcard_among_names);
+    assert_int_equal(r->n_steps, 2);
+    assert_true(ecert_strings_contain(&r->steps[0].kinds, "renewal"));
+    assert_string_equal(r->steps[0].who, "W");
+    assert_string_equal(r->steps[0].who_zh, "\xE4\xBA\xBA");
+    assert_string_equal(r->steps[0].text, "50 % %NAME%");
+    assert_string_equal(r->steps[0].text_zh, "\xE4\xB8\xAD %INBOX%");
+    assert_null(r->steps[1].who);
+    assert_null(r->steps[1].text_zh);
+    assert_int_equal(r->steps[1].kinds.len, 0);
+    loaded_clear(&loaded);
+    free(write_profile(place, "n.conf", NAME ANCHOR));
+    loaded = load(place, "n");
+    assert_int_equal(loaded.status, ECERT_OK);
+    assert_false(loaded.authority.request.known);
+    loaded_clear(&loaded);
+}
+
+/* The profile that is installed, as it stands. */
+static void profile_of_hongkongpost(void **state)
+{
+    struct ecert_authority authority = {0};
+    struct ecert_strings mistakes = {0};
+    struct ecert_error err = {0};
+    const struct ecert_authority_request *r = &authority.request;
+
+    (void)state;
+    if (ecert_authority_load(TEST_AUTHORITIES_DIR, "hongkongpost", &authority, &mistakes, &err) !=
+        ECERT_OK) {
+        for (size_t i = 0; i < mistakes.len; i++)
+            print_message("%s\n", mistakes.items[i]);
+        print_message("skipped: %s\n", err.text);
+        /* the roots' package, or a checkout that others may write: nothing of ours */
+        for (size_t i = 0; i < mistakes.len; i++)
+            assert_non_null(strstr(mistakes.items[i], "anchor: "));
+        ecert_strings_clear(&mistakes);
+        skip();
+    }
+    assert_true(ecert_strings_contain(&authority.caa, "ecert.gov.hk"));
+    assert_true(r->known);
+    assert_string_equal(r->country, "HK");
+    assert_false(r->names_in_request);
+    assert_int_equal(r->max_names, 50);
+    assert_true(r->n_steps > 5);
+    for (size_t i = 0; i < r->n_steps; i++) {
+        assert_non_null(r->steps[i].text_zh);
+        assert_true((r->steps[i].who == NULL) == (r->steps[i].who_zh == NULL));
+    }
+    ecert_authority_clear(&authority);
 }
 
 static void bundle_without_pin(void **state)
@@ -335,7 +448,8 @@ static void reference_names_every_key(void **state)
 {
     static const char *const keys[] = {"name",    "anchors", "intermediates", "cross_certificates",
                                        "crls",    "hosts",   "policies",      "sha256",
-                                       "subject", "revoked", "serial",        "validation"};
+                                       "subject", "revoked", "serial",        "validation",
+                                       "caa",     "request", "steps",         "names_in_request"};
     struct ecert_buffer out = {0};
 
     (void)state;
@@ -351,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest plain[] = {
         PLAIN(everything_is_read), PLAIN(bundle_without_pin),
+        PLAIN(requests_are_read),  cmocka_unit_test(profile_of_hongkongpost),
         PLAIN(not_there),          PLAIN(names_that_are_paths),
         PLAIN(written_by_others),  PLAIN(anchor_written_by_others),
         PLAIN(system_anchors),     cmocka_unit_test(reference_names_every_key),

@@ -94,7 +94,8 @@ static const struct wrong {
     {"a star in the middle", "certificates = ( { authority = \"ca\"; name = \"www.*.x\"; } );\n", "2: 'name': 'www.*.x' is not a host name"},
     {"a hyphen in front", "certificates = ( { authority = \"ca\"; name = \"-w.x\"; } );\n", "2: 'name': '-w.x' is not a host name"},
     {"an address as name", "certificates = ( { authority = \"ca\"; name = \"192.0.2.1\"; } );\n", "2: 'name': '192.0.2.1' is not a host name but an address"},
-    {"a U-label", "certificates = ( { authority = \"ca\"; name = \"電.hk\"; } );\n", "2: 'name': '電.hk' has letters outside of ASCII; write the name as A-labels"},
+    {"a U-label that is none", "certificates = ( { authority = \"ca\"; name = \"😀.hk\"; } );\n", "2: 'name': '😀.hk' is not a host name: it holds a character that IDNA2008 does not permit"},
+    {"the same name in both forms", "certificates = ( { authority = \"ca\"; name = \"電.hk\"; names = [ \"我.hk\", \"xn--wnu.hk\" ]; } );\n", "2: 'names': 'xn--wnu.hk' occurs twice"},
     {"a control character", "certificates = ( { authority = \"ca\"; name = \"a\\x1b[2J\"; } );\n", "2: 'name': 'a\\x1B[2J' holds a control character"},
     {"an unknown key of a certificate", CERTIFICATE("\nsorce = { };"), "3: unknown key 'sorce' (did you mean 'source'?)"},
     {"names that are a string", CERTIFICATE("names = \"a.x.test\";"), "2: 'names' must be an array of strings [ \"...\" ], not a string"},
@@ -206,6 +207,39 @@ static void a_wrong_configuration_is_refused(void **state)
 }
 
 /* ---- right ones ---- */
+
+/* Names as people write them: kept as A-labels, found in both forms. */
+static void chinese_names_are_a_labels(void **state)
+{
+    struct ecert_config config = {0};
+    struct ecert_strings mistakes = {0};
+    struct ecert_error err = {0};
+    static const char text[] =
+        "certificates = ( { name = \"WWW.我的伺服器.com\"; names = [ \"我的伺服器.香港\" ];\n"
+        "authority = \"ca\"; targets = ( { plugin = \"right\"; id = \"w\";\n"
+        "server_names = [ \"*.我的伺服器.com\", \"localhost\" ]; } ); } );\n"
+        "watch = ( { endpoint = \"192.0.2.1:443\"; server_name = \"faß.de\"; } );\n";
+
+    (void)state;
+    if (load(text, &config, &mistakes, &err) != ECERT_OK)
+        fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
+    const struct ecert_certificate_config *only = &config.certificates[0];
+    assert_string_equal(only->name, "www.xn--3pqw8o2pk43espw.com");
+    assert_string_equal(only->names.items[0], "xn--3pqw8o2pk43espw.xn--j6w193g");
+    assert_string_equal(only->targets[0].server_names.items[0], "*.xn--3pqw8o2pk43espw.com");
+    assert_string_equal(only->targets[0].server_names.items[1], "localhost");
+    assert_string_equal(config.watches[0].server_name, "xn--fa-hia.de");
+    assert_ptr_equal(ecert_config_certificate(&config, "www.我的伺服器.com"), only);
+    assert_ptr_equal(ecert_config_certificate(&config, "www.xn--3pqw8o2pk43espw.com"), only);
+    assert_ptr_equal(ecert_config_certificate(&config, "WWW.XN--3PQW8O2PK43ESPW.com."), only);
+    assert_null(ecert_config_certificate(&config, "我的伺服器.com"));
+    assert_null(ecert_config_certificate(&config, "😀.com"));
+    assert_int_equal(ecert_config_check_name(&config, "www.我的伺服器.com", &err), ECERT_OK);
+    assert_int_equal(ecert_config_check_name(&config, "ww.我的伺服器.com", &err), ECERT_E_CONFIG);
+    assert_non_null(strstr(err.text, "did you mean 'www.xn--3pqw8o2pk43espw.com'"));
+    ecert_config_clear(&config);
+    ecert_strings_clear(&mistakes);
+}
 
 static void everything_is_read(void **state)
 {
@@ -453,6 +487,7 @@ static int remove_folder(void **state)
 int main(void)
 {
     static const struct CMUnitTest fixed[] = {
+        cmocka_unit_test(chinese_names_are_a_labels),
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(an_empty_file_has_the_defaults),
         cmocka_unit_test(a_file_that_is_not_trusted_is_refused),

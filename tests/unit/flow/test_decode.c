@@ -388,11 +388,16 @@ static void test_foreign(void **state)
     check_bad(bytes_of(" \r\n\t\n"), "nothing but blanks");
     check_bad(bytes_of("\n<!DOCTYPE html><title>Log in</title>"), "an HTML page");
     check_bad(bytes_of("<?xml version='1.0'?>\n<html>"), "an HTML page");
-    check_bad(BYTES_OF("PK\x03\x04\x14\x00\x00\x00"), "ZIP archive or a Word document");
-    check_bad(BYTES_OF("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\x00"), "old Word document");
+    check_bad(BYTES_OF("PK\x03\x04\x14\x00\x00\x00"), "ZIP archive; unpack it");
+    check_bad(BYTES_OF("PK\x03\x04\x14\x00\x00\x00word/document.xml"), "Word document (.docx)");
+    check_bad(BYTES_OF("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\x00"), "old Office document");
+    check_bad(BYTES_OF("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1W\0o\0r\0d\0D\0o\0c\0"),
+              "old Word document (.doc)");
+    check_bad(BYTES_OF("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1_\0_\0s\0u\0b\0s\0t\0g\0\x31\0"),
+              "Outlook message (.msg); open it and save");
     check_bad(bytes_of("%PDF-1.7\n"), "PDF");
     check_bad(bytes_of("From: ca@example.com\nSubject: e-Cert\n\nDear Sir\n"),
-              "save its attachment");
+              "a mail message that holds no certificate");
     check_bad(bytes_of("MIIB8TCCAZegAwIBAgIU"), "base64 without its BEGIN and END lines");
     check_bad(BYTES_OF("\x1F\x8B\x08\x00"), "compressed");
     check_bad(bytes_of("0123 is no DER"), "begins with the bytes 3031323320697320");

@@ -1,0 +1,278 @@
+/* What is to be done for one name, before anything is written. */
+#include "core/issue/request_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/flow/key.h"
+#include "core/issue/caa.h"
+#include "core/issue/csr.h"
+
+/* After so many names in a row without an answer nobody is asked any more: each costs its time. */
+#define SILENT_MAX 3
+
+/* ---- what is configured now ---- */
+
+enum ecert_status request_names(const struct ecert_certificate_config *certificate,
+                                struct ecert_strings *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+
+    ECERT_TRY(ecert_strings_add(&names, certificate->name, err));
+    for (size_t i = 0; i < certificate->names.len; i++)
+        if (strcmp(certificate->names.items[i], certificate->name) != 0)
+            ECERT_TRY(ecert_strings_add(&names, certificate->names.items[i], err));
+    *ret = names;
+    names = (struct ecert_strings){0};
+    return ECERT_OK;
+}
+
+static bool texts_equal(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Would the CSR of this request ask for something else if it were made today?  In words, or NULL.
+ */
+static const char *difference(const struct ecert_request *request,
+                              const struct ecert_certificate_config *certificate,
+                              const struct ecert_strings *names,
+                              const struct ecert_organization_config *organization)
+{
+    if (!ecert_strings_equal(&request->names, names))
+        return "other names";
+    if (!texts_equal(request->organization, organization->name))
+        return "another organisation";
+    if (!texts_equal(request->authority, certificate->authority))
+        return "another authority";
+    return NULL;
+}
+
+/* ---- requests that are there ---- */
+
+/* The newest that is waited for and whole; else the newest that is waited for and damaged. */
+static struct ecert_request *find_pending(struct ecert_requests *requests)
+{
+    struct ecert_request *damaged = NULL;
+
+    for (size_t i = requests->n; i-- > 0;) {
+        struct ecert_request *request = &requests->items[i];
+
+        if (!ecert_request_is_pending(request))
+            continue;
+        if (request->problem == NULL)
+            return request;
+        if (damaged == NULL)
+            damaged = request;
+    }
+    return damaged;
+}
+
+static void take_over(struct ecert_request *from, struct ecert_request *to)
+{
+    *to = *from;
+    *from = (struct ecert_request){0};
+}
+
+static enum ecert_status is_damaged(const struct ecert_request *pending,
+                                    const struct request_run *run, struct request_work *work,
+                                    struct ecert_error *err)
+{
+    struct ecert_request_outcome *outcome = work->outcome;
+
+    if (run->wish->another)
+        return ecert_strings_printf(&outcome->notes, err, "request %s cannot be used: %s",
+                                    pending->id, pending->problem);
+    work->step = REQUEST_NOTHING;
+    (void)ecert_error_set(&outcome->error, ECERT_E_REFUSED,
+                          "request %s is pending and damaged: %s; mend it, or ask for another one "
+                          "with --another",
+                          pending->id, pending->problem);
+    return ECERT_OK;
+}
+
+/* One that nobody has seen yet is not the CA's turn: it is finished also where another is wished.
+ */
+static enum ecert_status look_at_pending(struct ecert_request *pending,
+                                         const struct request_run *run, struct request_work *work,
+                                         const struct ecert_strings *names, struct ecert_error *err)
+{
+    struct ecert_request_outcome *outcome = work->outcome;
+    const char *differs = NULL;
+
+    if (pending == NULL)
+        return ECERT_OK;
+    if (pending->problem != NULL)
+        return is_damaged(pending, run, work, err);
+    if (pending->state == ECERT_REQUEST_OPEN && run->wish->another)
+        return ECERT_OK;
+    differs = difference(pending, outcome->certificate, names, &run->context->config->organization);
+    if (pending->state == ECERT_REQUEST_MADE && differs != NULL) {
+        take_over(pending, &work->stale);
+        return ECERT_OK;
+    }
+    if (differs != NULL)
+        ECERT_TRY(ecert_strings_printf(&outcome->notes, err,
+                                       "request %s asks for %s than the configuration does now; "
+                                       "ask for another one with --another",
+                                       pending->id, differs));
+    work->step = pending->state == ECERT_REQUEST_MADE ? REQUEST_FINISH : REQUEST_NOTHING;
+    outcome->again = true;
+    take_over(pending, &outcome->request);
+    return ECERT_OK;
+}
+
+/* ---- a new one ---- */
+
+static enum ecert_status fill_in(const struct request_run *run, struct ecert_request_outcome *into,
+                                 struct ecert_strings *names, struct ecert_error *err)
+{
+    const struct ecert_certificate_config *certificate = into->certificate;
+    const struct ecert_organization_config *organization = &run->context->config->organization;
+    ECERT_AUTO(ecert_request_clear)
+    struct ecert_request request = {.state = ECERT_REQUEST_MADE,
+                                    .created = run->wish->now,
+                                    .validation = certificate->validation,
+                                    .without_backup = run->wish->without_backup};
+
+    ECERT_TRY(ecert_text_copy(ecert_view_of(certificate->name), &request.name, err));
+    ECERT_TRY(ecert_text_copy(ecert_view_of(certificate->authority), &request.authority, err));
+    if (run->wish->reason != NULL)
+        ECERT_TRY(ecert_text_copy(ecert_view_of(run->wish->reason), &request.reason, err));
+    if (organization->name != NULL)
+        ECERT_TRY(ecert_text_copy(ecert_view_of(organization->name), &request.organization, err));
+    if (organization->chinese_name != NULL)
+        ECERT_TRY(ecert_text_copy(ecert_view_of(organization->chinese_name),
+                                  &request.chinese_organization, err));
+    request.names = *names;
+    *names = (struct ecert_strings){0};
+    take_over(&request, &into->request);
+    return ECERT_OK;
+}
+
+static enum ecert_status join_mistakes(const struct ecert_strings *mistakes,
+                                       struct ecert_error *error, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+
+    for (size_t i = 0; i < mistakes->len; i++)
+        ecert_buffer_printf(&text, "%s%s", i > 0 ? "; " : "", mistakes->items[i]);
+    if (text.failed)
+        return ecert_error_nomem(err);
+    (void)ecert_error_set(error, ECERT_E_CONFIG, "%s", (const char *)text.ptr);
+    return ECERT_OK;
+}
+
+/* May it be asked for?  What is wrong is outcome->error. */
+static enum ecert_status check_order(const struct request_run *run, struct request_work *work,
+                                     const struct ecert_authority *authority,
+                                     const struct ecert_strings *names, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+    struct ecert_request_outcome *outcome = work->outcome;
+    const struct ecert_csr_order order = {.organization = &run->context->config->organization,
+                                          .names = ecert_strings_array(names),
+                                          .authority = authority};
+
+    if (ecert_csr_check(&order, &outcome->certificate->key, &mistakes, &outcome->notes,
+                        &outcome->error) == ECERT_OK ||
+        mistakes.len == 0)
+        return ECERT_OK;
+    return join_mistakes(&mistakes, &outcome->error, err);
+}
+
+/* A vault that is shut is found out now, and not when there is a key that cannot be kept. */
+static enum ecert_status try_passphrase(const struct ecert_key_config *key, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+
+    return key->encrypted ? ecert_key_passphrase(key, &passphrase, err) : ECERT_OK;
+}
+
+static enum ecert_status prepare_new(struct request_run *run, struct request_work *work,
+                                     const struct ecert_authority *authority,
+                                     struct ecert_strings *names, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *why = NULL;
+    struct ecert_request_outcome *outcome = work->outcome;
+    enum ecert_request_kind kind = ECERT_REQUEST_FIRST;
+
+    ECERT_TRY(check_order(run, work, authority, names, err));
+    if (outcome->error.status != ECERT_OK ||
+        try_passphrase(&outcome->certificate->key, &outcome->error) != ECERT_OK ||
+        ecert_request_kind_of(run->context, outcome->certificate, run->wish->now, &kind, &why,
+                              &outcome->error) != ECERT_OK)
+        return ECERT_OK;
+    ECERT_TRY(fill_in(run, outcome, names, err));
+    outcome->request.kind = kind;
+    work->step = REQUEST_NEW;
+    return ECERT_OK;
+}
+
+/* ---- CAA ---- */
+
+static bool is_silent(const enum ecert_caa_verdict *verdicts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (verdicts[i] != ECERT_CAA_UNKNOWN)
+            return false;
+    return true;
+}
+
+/* It is only said: the record may be changed while the application is on its way. */
+static enum ecert_status look_at_caa(struct request_run *run, struct ecert_request_outcome *outcome,
+                                     const struct ecert_authority *authority,
+                                     struct ecert_error *err)
+{
+    const struct ecert_strings *names = &outcome->request.names;
+
+    if (run->wish->skip_caa || authority->caa.len == 0 || names->len == 0)
+        return ECERT_OK;
+    if (run->silent >= SILENT_MAX)
+        return ecert_strings_add(&outcome->notes,
+                                 "its CAA records were not looked up: there was no answer for the "
+                                 "names before",
+                                 err);
+    enum ecert_caa_verdict *verdicts = calloc(names->len, sizeof *verdicts);
+    if (verdicts == NULL)
+        return ecert_error_nomem(err);
+    const enum ecert_status status =
+        ecert_caa_check(&run->context->network, run->context->config->resolver,
+                        ecert_strings_array(names), authority, verdicts, &outcome->notes, err);
+    if (status == ECERT_OK)
+        run->silent = is_silent(verdicts, names->len) ? run->silent + 1 : 0;
+    free(verdicts);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+enum ecert_status request_prepare(struct request_run *run, struct request_work *work,
+                                  struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    struct ecert_request_outcome *outcome = work->outcome;
+    const struct ecert_certificate_config *certificate = outcome->certificate;
+    const struct ecert_authority *authority = NULL;
+
+    if (certificate->key.place == ECERT_KEY_IIS) {
+        (void)ecert_error_set(&outcome->error, ECERT_E_CONFIG,
+                              "the key of '%s' is made in IIS (where = \"iis\"), and the CSR there "
+                              "too",
+                              certificate->name);
+        return ECERT_OK;
+    }
+    ECERT_TRY(request_names(certificate, &names, err));
+    if (ecert_requests_load(run->context->config->state_dir, certificate->name, &requests,
+                            &outcome->error) != ECERT_OK ||
+        ecert_context_authority(run->context, certificate->authority, &authority,
+                                &outcome->error) != ECERT_OK)
+        return ECERT_OK;
+    ECERT_TRY(look_at_pending(find_pending(&requests), run, work, &names, err));
+    if (!outcome->again && outcome->error.status == ECERT_OK)
+        ECERT_TRY(prepare_new(run, work, authority, &names, err));
+    if (outcome->error.status != ECERT_OK)
+        return ECERT_OK;
+    return look_at_caa(run, outcome, authority, err);
+}

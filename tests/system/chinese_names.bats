@@ -1,0 +1,52 @@
+# Names in Chinese: written so in the configuration and on the command line, A-labels inside and in
+# certificates, both for people to read.
+#
+# covers: core/flow/host_name.h
+
+load common
+
+CHINESE=www.我的伺服器.com
+ASCII=www.xn--3pqw8o2pk43espw.com
+
+prepare() {
+    NAME=$CHINESE KEY="file = \"$W/ec.key\"" write_config \
+        "{ plugin = \"iis-export\"; directory = \"$W/iis\"; server_names = [ \"WWW.我的伺服器.com\" ]; }"
+    test_ca issue "$W/ca" "$ASCII" --key "$W/ec.key" --out "$W/chinese"
+    ca_up
+}
+
+@test "a certificate with a Chinese name is taken, deployed and shown by both of its names" {
+    run_ecert status
+    [ "$status" -eq 0 ]
+    [[ $output == *"$CHINESE ($ASCII): no certificate has been taken yet"* ]]
+
+    run_ecert import --name "$CHINESE" "$W/chinese.cer"
+    [ "$status" -eq 0 ]
+    [ -e "$W/state/certificates/$ASCII/generations/0001/cert.pem" ]
+
+    run_ecert deploy "$CHINESE"
+    [ "$status" -eq 0 ]
+    run_ecert deploy "WWW.XN--3PQW8O2PK43ESPW.COM"
+    [ "$status" -eq 0 ]
+
+    run_ecert status "$CHINESE"
+    [ "$status" -eq 0 ]
+    [[ $output == *"$CHINESE ($ASCII): newest generation 1"* ]]
+    [[ $output != *"never deployed"* ]]
+    run_ecert --json status "$ASCII"
+    [ "$(jq -r '.certificates[0].certificate' <<<"$output")" = "$ASCII" ]
+
+    run_ecert check --offline --verbose "$CHINESE"
+    [[ $output == *"$CHINESE ($ASCII)"* ]]
+}
+
+@test "a Chinese name that is none is refused with the rule, and an unknown one with the nearest" {
+    run_ecert deploy ww.我的伺服器.com
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"did you mean '$ASCII'"* ]]
+
+    NAME=www.😀.com write_config
+    run_ecert status
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"IDNA2008 does not permit"* ]]
+}

@@ -1,0 +1,352 @@
+# Requests, from the wish to the served certificate: `ecert request`, its sheet, what the test CA
+# makes of the CSR, and what comes back.
+#
+# covers: core/issue/request.h core/issue/sheet.h core/issue/awaited.h core/cli/requesting.h
+
+load deploying
+
+AXE_FROM=axe-core@4.10.3
+
+prepare() {
+    request_profile
+    printf 'open sesame and more\n' >"$W/passphrase"
+    chmod 600 "$W/passphrase"
+    mkdir -m 700 "$W/backups"
+    ca_up
+    with
+}
+
+# What the CA wants of a request, in its profile.
+request_profile() {
+    cat >>"$W/ca/authorities/testpost.conf" <<'CONF'
+request = {
+  country = "HK"; state = "Hong Kong"; locality = "Hong Kong";
+  keys = [ "rsa-2048" ]; names_in_request = false; max_names = 3; wildcard_among_names = false;
+  steps = (
+    { kinds = [ "first" ]; who = "the Officer"; who_zh = "主任"; text = "Apply for %NAMES%.";
+      text_zh = "申請 %NAMES%。"; },
+    { kinds = [ "renewal" ]; text = "Renew %NAME%."; },
+    { who = "the Officer"; text = "Paste %CSR% of %ORGANIZATION%."; },
+    { text = "Drop it into %INBOX%."; }
+  );
+};
+CONF
+}
+
+# with [ORGANISATION [BACKUP [CERTIFICATES [TARGETS]]]]: a configuration; the defaults are right
+with() {
+    local certificates=${3:-"{ name = \"$NAME\"; names = [ \"myserver.com\" ]; @ }"}
+    local rest="authority = \"testpost\"; targets = ( ${4:-{ plugin = \"iis-export\"; directory = \"$W/iis\"; \}} );"
+    cat >"$W/ecert.conf" <<CONF
+state_dir = "$W/state";
+authorities_dir = "$W/ca/authorities";
+organization = { ${1:-country = \"HK\"; state = \"Hong Kong\"; locality = \"Hong Kong\"; name = \"Test Post\";} };
+${2-backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; \};}
+certificates = ( ${certificates//@/$rest} );
+CONF
+}
+
+ask() { # as a person without a name server does
+    run_ecert request --no-caa "$@"
+}
+
+requests_of() { # [NAME]: the folders of its requests, oldest first
+    find "$W/state/certificates/${1:-$NAME}/requests" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | sort
+}
+
+count() { # [NAME]
+    requests_of "$@" | wc -l
+}
+
+nothing_written() {
+    is "requests" "" "$(find "$W/state/certificates" -path '*/requests/*' 2>/dev/null)"
+    is "backups" "" "$(ls "$W/backups" 2>/dev/null)"
+}
+
+# no_secret_in KEY TEXT...: none of the lines of its PEM behind the modulus, which is in every CSR.
+no_secret_in() {
+    local key=$1 text
+    shift
+    for text in "$@"; do
+        ! grep -q 'PRIVATE KEY' <<<"$text" || return 1
+        ! grep -qF -f <(grep -v -e '-----' "$key" | tail -n +9 | cut -c 2-40) <<<"$text" || return 1
+    done
+}
+
+# The CSR as the terminal shows it.
+shown_csr() {
+    sed -n '/^-----BEGIN/,/^-----END/p' <<<"$output"
+}
+
+axe() {
+    AXE=$ECERT_BUILD/axe-core/package/axe.min.js
+    [ ! -e "$AXE" ] || return 0
+    mkdir -p "$ECERT_BUILD/axe-core"
+    (cd "$ECERT_BUILD/axe-core" && npm pack --silent "$AXE_FROM" && tar xzf axe-core-*.tgz) \
+        >/dev/null 2>&1 || skip "axe-core cannot be fetched from npm"
+}
+
+look() { # PAGE SELECTOR EXPRESSION
+    /usr/bin/python3 "$ROOT/tests/support/look_at_page.py" "$1" "$AXE" "$2" "$3" >"$W/seen.json"
+    cat "$W/seen.json"
+}
+
+seen() {
+    /usr/bin/python3 -c "import json, sys; s = json.load(open('$W/seen.json')); print($1)"
+}
+
+# ---- the way there and back ----
+
+@test "from the request to the deployed certificate, with nothing but the CSR handed out" {
+    local g
+    ask "$NAME"
+    is "code" 0 "$status"
+    says "was made (first certificate" "  1. the Officer: Apply for $NAME, myserver.com." \
+        "the server's administrator: Drop it into $W/state/inbox." \
+        "  backup        '$W/backups/$NAME-" "RSA 2048, new"
+    says_not "Renew"
+    shown_csr >"$W/out.csr"
+    openssl req -in "$W/out.csr" -noout -verify
+    is "subject" "subject=C = HK, ST = Hong Kong, L = Hong Kong, O = Test Post, CN = $NAME" \
+        "$(openssl req -in "$W/out.csr" -noout -subject)"
+    says "its SHA-256   $(openssl req -in "$W/out.csr" -outform DER | sha256sum | cut -c 1-64 | tr a-f A-F)"
+    is "files" "600 privkey.pem 600 request.csr 600 request.json" \
+        "$(cd "$(requests_of)" && stat -c '%a %n' -- * | xargs)"
+    no_secret_in "$(requests_of)/privkey.pem" "$output" "$stderr"
+
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --csr "$W/out.csr" --out "$W/back"
+    drop "$W/back.cer"
+    run_ecert run
+    is "code of run" 0 "$status"
+    g=$(generation 1)
+    cmp <(openssl pkey -in "$g/privkey.pem") <(openssl pkey -in "$(requests_of)/privkey.pem")
+    is "exported" 1 "$(find "$W/iis" -name '*.pfx' | wc -l)"
+    run_ecert request --list --all --json
+    is "state" "[('issued', 1, None)]" \
+        "$(json '[(r["state"], r["generation"], r["awaited"]) for r in o["requests"]]' <<<"$output")"
+    run_ecert request --list
+    says "no request is pending"
+    no_leftovers
+}
+
+@test "the same command shows the same CSR; --another makes one more; the late one is taken too" {
+    ask "$NAME"
+    shown_csr >"$W/first.csr"
+    ask "$NAME"
+    is "code" 0 "$status"
+    says "is pending"
+    is "the CSR" "$(cat "$W/first.csr")" "$(shown_csr)"
+    is "requests" 1 "$(count)"
+    ask "$NAME" --new-header
+    says "-----BEGIN NEW CERTIFICATE REQUEST-----" "-----END NEW CERTIFICATE REQUEST-----"
+    is "the same bytes" "$(sed 's/ NEW / /' <<<"$(shown_csr)")" "$(cat "$W/first.csr")"
+    ask "$NAME" --another
+    says "was made"
+    is "requests" 2 "$(count)"
+    shown_csr | openssl req -noout -verify
+    ! shown_csr | cmp -s - "$W/first.csr"
+
+    run -1 ecert request --cancel "$NAME"
+    says "$(basename "$(requests_of | head -n 1)")" "$(basename "$(requests_of | tail -n 1)")"
+    ecert request --cancel "$NAME" --id "$(basename "$(requests_of | head -n 1)")"
+    is "requests after --cancel" 2 "$(count)"
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --csr "$W/first.csr" --out "$W/late"
+    drop "$W/late.cer"
+    run_ecert run
+    is "what came for the cancelled one is deployed" 0 "$status"
+    is "generations" 1 "$(generations)"
+}
+
+@test "what status says: since when, what is awaited, from whom, what to do next" {
+    ask "$NAME"
+    run_ecert status
+    is "code" 0 "$status"
+    says "the certificate is awaited from Test Post e-Cert (Server) since $(date -u +%F) (0 days)" \
+        "next: the Officer hands the request to the CA"
+    run_ecert status --json
+    is "JSON" "[('$NAME', 'open', 'first', 'the certificate', 'Test Post e-Cert (Server)')]" \
+        "$(json '[(r["certificate"], r["state"], r["kind"], r["awaited"], r["from"]) for r in o["requests"]]' <<<"$output")"
+    echo '{' >"$(requests_of)/request.json"
+    run_ecert status
+    is "a damaged request cannot be told" 1 "$status"
+    says "request.json"
+}
+
+@test "--json has everything: names, key, backups, CSR, steps" {
+    ask "$NAME" --json
+    is "code" 0 "$status"
+    is "a request" "$NAME first open False ['$NAME', 'myserver.com'] RSA 2048 Test Post" \
+        "$(json '" ".join(str(o["requests"][0][k]) for k in ("certificate", "kind", "state", "again", "names", "key", "organization"))' <<<"$output")"
+    is "backups" "1 True" "$(json 'str(len(o["requests"][0]["backups"])) + " " + str(o["requests"][0]["backups"][0]["opened"] is not None)' <<<"$output")"
+    is "steps" 3 "$(json 'len(o["requests"][0]["steps"])' <<<"$output")"
+    json 'o["requests"][0]["csr"]' <<<"$output" | openssl req -noout -verify
+    is "the file" "$(requests_of)/request.csr" "$(json 'o["requests"][0]["csr_file"]' <<<"$output")"
+    no_secret_in "$(requests_of)/privkey.pem" "$output" "$stderr"
+}
+
+# ---- refused ----
+
+@test "what breaks a rule of the CA is refused with the rule, and nothing is written" {
+    local good='country = "HK"; state = "Hong Kong"; locality = "Hong Kong";'
+    with 'country = "CN"; state = "Hong Kong"; locality = "Hong Kong"; name = "Test Post";'
+    ask "$NAME"
+    is "another country" 2 "$status"
+    says "\"CN\"" "wants C = \"HK\""
+    with "$good"
+    ask "$NAME"
+    is "no organisation" 2 "$status"
+    says "organi"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"*.myserver.com\"; names = [ \"a.example.com\" ]; @ }"
+    ask '*.myserver.com'
+    is "a wildcard among names" 2 "$status"
+    says "wildcard"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; names = [ \"a.myserver.com\", \"b.myserver.com\", \"c.myserver.com\" ]; @ }"
+    ask "$NAME"
+    is "too many names" 2 "$status"
+    says "3"
+    nothing_written
+}
+
+@test "an unknown name, and options that contradict each other, are refused" {
+    ask www.myserver.co
+    is "code" 2 "$status"
+    says "did you mean '$NAME'?"
+    local -a wrong=("" "--all" "--all --reason x $NAME" "--list --cancel" "--cancel" "--id 1 $NAME"
+        "--cancel --all" "--list --another" "--sheet")
+    local words
+    for words in "${wrong[@]}"; do
+        # shellcheck disable=SC2086 # words on purpose
+        ask $words
+        is "code of '$words'" 2 "$status"
+    done
+    ask "$NAME" --language klingon
+    is "code" 2 "$status"
+    says "klingon"
+    run -1 ecert request --cancel "$NAME"
+    says "$NAME"
+    nothing_written
+}
+
+@test "without a backup nothing is asked for: none configured, the place missing" {
+    with "" ""
+    ask "$NAME"
+    is "none configured" 2 "$status"
+    says "backup" "--no-backup"
+    nothing_written
+    ask "$NAME" --no-backup
+    is "as the operator says" 0 "$status"
+    says "none, as you said"
+    rm -r "$W/state/certificates"
+    with
+    rmdir "$W/backups"
+    ask "$NAME"
+    [ "$status" -ne 0 ]
+    says "$W/backups"
+    nothing_written
+}
+
+@test "killed between key and backup: the same command goes on, with the same key" {
+    ask "$NAME"
+    local folder key
+    folder=$(requests_of)
+    key=$(sha256sum <"$folder/privkey.pem")
+    # as it stands when the program is killed there
+    sed -i -e 's/"state": *"open"/"state": "made"/' -e 's/"shown": *[0-9]*/"shown": 0/' "$folder/request.json"
+    python3 -I -S - "$folder/request.json" <<'PY'
+import json, sys
+o = json.load(open(sys.argv[1]))
+assert o["state"] == "made", o
+o["backups"] = []
+json.dump(o, open(sys.argv[1], "w"))
+PY
+    rm "$W/backups/"*
+    run_ecert status
+    says "the backup of its key is awaited from the server's administrator" "run \`ecert request $NAME\` again"
+    ask "$NAME"
+    is "code" 0 "$status"
+    is "requests" 1 "$(count)"
+    is "the key" "$key" "$(sha256sum <"$folder/privkey.pem")"
+    is "backups" 1 "$(find "$W/backups" -type f | wc -l)"
+    says "-----BEGIN CERTIFICATE REQUEST-----"
+}
+
+# ---- an emergency ----
+
+@test "--all in an emergency: a sheet with all, and a table of what is back" {
+    axe
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; names = [ \"myserver.com\" ]; @ }, { name = \"b.myserver.com\"; @ },
+         { name = \"www.xn--3pqw8o2pk43espw.com\"; @ }"
+    echo 'somebody else' >"$W/other.html"
+    ask --all --reason "the CA's key" --sheet "$W/other.html"
+    is "a file of somebody else is not replaced" 1 "$status"
+    nothing_written
+    ask --all --reason "the CA's key" --sheet "$W/sheet.html"
+    is "code" 0 "$status"
+    says "3 made, 0 pending before, 0 failed" "'$W/sheet.html' shows 3 requests"
+    says_not "-----BEGIN"
+    is "mode" 644 "$(stat -c %a "$W/sheet.html")"
+    no_secret_in "$(requests_of)/privkey.pem" "$output" "$(cat "$W/sheet.html")"
+
+    test_ca issue "$W/ca" b.myserver.com --csr "$(requests_of b.myserver.com)/request.csr" --out "$W/b"
+    drop "$W/b.cer"
+    run_ecert run
+    is "code of run" 0 "$status"
+    run_ecert request --list --sheet "$W/sheet.html"
+    says "1 of 3 are back, 2 are missing" "the CA's key" "'$W/sheet.html' shows 3 requests"
+    run_ecert request --list --json
+    is "batch" "['b.myserver.com'] ['$NAME', 'www.xn--3pqw8o2pk43espw.com']" \
+        "$(json 'str(o["batches"][0]["back"]) + " " + str(o["batches"][0]["missing"])' <<<"$output")"
+    no_leftovers
+}
+
+@test "a browser shows the sheet: no error, nothing fetched, axe-core finds nothing, one sheet each" {
+    local language copy
+    axe
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; names = [ \"myserver.com\" ]; @ }, { name = \"b.myserver.com\"; @ },
+         { name = \"www.xn--3pqw8o2pk43espw.com\"; @ }"
+    ask --all --reason "<b>urgent</b>"
+    ecert request --no-caa --another "$NAME" >/dev/null
+    copy="(async () => { const b = document.querySelector('button[data-copy]'); b.click();
+        await new Promise(r => setTimeout(r, 500));
+        return [document.getElementById('c1').textContent, b.nextElementSibling.textContent,
+                String(getSelection()).trim(), document.querySelectorAll('input').length]; })()"
+    for language in en zh_HK; do
+        ecert request --list --sheet "$W/sheet.html" --language "$language"
+        look "$W/sheet.html" h1 "$copy"
+        is "console ($language)" "[]" "$(seen "s['console']")"
+        is "requests ($language)" "[]" "$(seen "s['requests']")"
+        is "axe-core ($language)" "[]" "$(seen "s['violations']")"
+        is "wider than a telephone ($language)" False "$(seen "s['overflow']")"
+        is "sheets of paper: all, and one for each ($language)" 5 "$(seen "s['sheets']")"
+        is "boxes ($language)" 4 "$(seen "s['value'][3]")"
+        is "the CSR ($language)" "$(cat "$(requests_of | head -n 1)/request.csr")" "$(seen "s['value'][0].rstrip()")"
+        is "what is selected ($language)" "$(cat "$(requests_of | head -n 1)/request.csr")" "$(seen "s['value'][2]")"
+        is "a reason is text ($language)" True "$(seen "'<b>urgent</b>' in s['text']")"
+        is "the name in Chinese ($language)" True "$(seen "'www.我的伺服器.com' in s['text']")"
+    done
+    is "Chinese" True "$(seen "'申請 $NAME' in s['text'] and '步驟' in s['text'] and 'Steps' not in s['text']")"
+    ask "$NAME" --sheet "$W/one.html"
+    look "$W/one.html" h1 1
+    is "one request is one sheet" 1 "$(seen "s['sheets']")"
+}
+
+@test "the installed profile prints on one sheet, too, and never asks for the PIN" {
+    axe
+    if [ ! -e /etc/ssl/certs/Hongkong_Post_Root_CA_3.pem ]; then skip "no package ca-certificates"; fi
+    cp "$ROOT/etc/authorities/hongkongpost.conf" "$W/ca/authorities/"
+    with
+    sed -i 's/"testpost"/"hongkongpost"/' "$W/ecert.conf"
+    local language
+    for language in en zh_HK; do
+        ask "$NAME" --sheet "$W/sheet.html" --language "$language"
+        is "code" 0 "$status"
+        look "$W/sheet.html" h1 1
+        is "sheets ($language)" 1 "$(seen "s['sheets']")"
+        is "violations ($language)" "[]" "$(seen "s['violations']")"
+    done
+    ! grep -qi '<input[^>]*pin' "$W/sheet.html"
+}
