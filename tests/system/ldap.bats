@@ -238,3 +238,33 @@ years() {
     [ "$(generations)" = 1 ]
     grep -q "the directory refers to 'ldap://elsewhere.example/ou=moved??sub', which is not followed" <<<"$output"
 }
+
+@test "the certificate of a request is found by the request's key" {
+    local id=20261001T080000Z to
+    to=$W/state/certificates/$NAME/requests/$id
+    directory_up
+    KEY=none source_of
+    ecert fetch --quiet
+    mkdir -m 700 -p "$W/state/certificates/$NAME" "$W/state/certificates/$NAME/requests" "$to"
+    openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out "$to/privkey.pem"
+    openssl req -new -key "$to/privkey.pem" -subj "/O=Test Post/CN=$NAME" -out "$to/request.csr"
+    cat >"$to/request.json" <<JSON
+{"id": "$id", "name": "$NAME", "state": "open", "kind": "first", "reason": null, "batch": null,
+ "created": 1790841600, "shown": 1790841601, "closed": 0, "authority": "testpost",
+ "names": ["$NAME"], "organization": "Test Post", "chinese_organization": null,
+ "validation": "any", "key": "EC P-256", "reused": false,
+ "key_id": "$(openssl pkey -in "$to/privkey.pem" -pubout -outform DER | sha256sum | cut -c 1-64 | tr a-f A-F)",
+ "csr_sha256": "$(openssl req -in "$to/request.csr" -outform DER | sha256sum | cut -c 1-64 | tr a-f A-F)",
+ "backups": [], "without_backup": true, "generation": 0}
+JSON
+    chmod 600 "$to"/*
+    issued foreigner "$(ago -1)" "$(ago +190)" --ec
+    issued answer "$(ago -2)" "$(ago +190)" --csr "$to/request.csr"
+    entry "$NAME" "$W/foreigner.cer" "$W/answer.cer"
+    directory_up
+    run_ecert fetch
+    [ "$status" -eq 0 ]
+    [ "$(sha256_of "$(generation 1)/cert.pem")" = "$(sha256_of "$W/answer.cer")" ]
+    cmp <(openssl pkey -in "$(generation 1)/privkey.pem") <(openssl pkey -in "$to/privkey.pem")
+    [ "$(json 'o["state"], o["generation"]' <"$to/request.json")" = "('issued', 1)" ]
+}
