@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "core/cli/app.h"
-#include "core/flow/outcome_json.h"
 #include "core/flow/host_name.h"
+#include "core/flow/outcome_json.h"
 
 int ecert_exit_of(enum ecert_status status)
 {
