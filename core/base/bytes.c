@@ -73,6 +73,14 @@ enum ecert_status ecert_text_copy(struct ecert_view from, char **ret, struct ece
     return ECERT_OK;
 }
 
+bool ecert_text_is_ascii(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
 char *ecert_text_vformat(const char *fmt, va_list args)
 {
     char *text = NULL;

@@ -64,6 +64,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_text_format(char **ret, struct ecert_er
 /* The same with the arguments of a caller; NULL: no memory. */
 char *ecert_text_vformat(const char *fmt, va_list args) ECERT_PRINTF(1, 0);
 
+bool ecert_text_is_ascii(const char *text);
+
 void ecert_bytes_clear(struct ecert_bytes *bytes);
 void ecert_secret_clear(struct ecert_secret *secret); /* wipes */
 

@@ -463,14 +463,11 @@ void ecert_config_name_to_ascii(struct ecert_config_reader *reader, char **name)
 {
     ECERT_AUTO(ecert_auto_free) char *ascii = NULL;
     struct ecert_error err = {0};
-    bool is_ascii = true;
 
-    for (char *p = *name; p != NULL && *p != '\0'; p++) {
-        is_ascii = is_ascii && (unsigned char)*p < 0x80;
+    for (char *p = *name; p != NULL && *p != '\0'; p++)
         if (*p >= 'A' && *p <= 'Z')
             *p = (char)(*p - 'A' + 'a');
-    }
-    if (is_ascii)
+    if (*name == NULL || ecert_text_is_ascii(*name))
         return;
     if (ecert_host_name_to_ascii(*name, &ascii, &err) != ECERT_OK) {
         reader->nomem = true; /* nothing else: it was accepted */
