@@ -29,16 +29,6 @@ static struct fixture {
     uint8_t key_id[ECERT_SHA256_LEN];
 } pki;
 
-static void key_id_of(const EVP_PKEY *key, uint8_t ret[ECERT_SHA256_LEN])
-{
-    unsigned char *der = NULL;
-    const int len = i2d_PUBKEY(key, &der);
-
-    assert_true(len > 0);
-    ecert_sha256((struct ecert_view){der, (size_t)len}, ret);
-    OPENSSL_free(der);
-}
-
 static int make_pki(void **state)
 {
     (void)state;
@@ -48,7 +38,7 @@ static int make_pki(void **state)
     pki.encrypted_pem = test_key_pem(pki.key, "AES-256-CBC", "correct horse");
     pki.other_pem = test_key_pem(pki.other, NULL, NULL);
     pki.csr_pem = test_csr_pem(pki.key, NAME);
-    key_id_of(pki.key, pki.key_id);
+    test_public_key_id(pki.key, pki.key_id);
     return 0;
 }
 
