@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/flow/store.h"
 
@@ -119,6 +120,22 @@ void backup_fixture_clear(struct backup_fixture *f)
     free(f->rsa_file);
     free(f->ec_file);
     test_folder_remove(f->folder);
+}
+
+int backup_set_up(void **state)
+{
+    static struct backup_fixture f;
+
+    backup_fixture_make(&f);
+    *state = &f;
+    return 0;
+}
+
+int backup_tear_down(void **state)
+{
+    backup_fixture_clear(*state);
+    ecert_clock_pretend(0);
+    return 0;
 }
 
 void backup_to(struct backup_fixture *f, const char *recipient)
