@@ -7,6 +7,9 @@
  * a target that failed is selected again by every run, with back-off, until it has what it shall.
  * So is one whose settings were changed in the configuration; what somebody edited in a server's
  * own files is not looked for here, because only the plugin could tell.
+ *
+ * A rollback holds a target at an older generation until there is one with another leaf than that
+ * which was the newest then: the same certificate taken again undoes no decision.
  */
 #ifndef ECERT_FLOW_DEPLOY_H
 #define ECERT_FLOW_DEPLOY_H
