@@ -117,6 +117,8 @@ static enum ecert_status decide(const char *state_dir, const struct ecert_deploy
     const char *name = deployment->certificate->name;
     const unsigned now = state->actual > 0 ? state->actual : newest;
 
+    deployment->desired_before = state->desired;
+    deployment->held_at_before = state->held_at;
     state->desired = how->to_generation > 0 ? how->to_generation : now > 0 ? now - 1 : 0;
     state->held_at = newest;
     if (state->desired == 0)
@@ -373,7 +375,8 @@ enum ecert_status ecert_deploy_diff(const struct ecert_deployments *deployments,
 
 /*
  * What a person decided is written down before it is done: after a crash in between, the next run
- * would take the newest for what the target has and shall have.
+ * would take the newest for what the target has and shall have.  One that is refused is taken back
+ * by ecert_deploy_write_down().
  */
 static enum ecert_status write_decisions(const struct ecert_config *config,
                                          const struct ecert_deployments *deployments,
