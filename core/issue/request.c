@@ -38,6 +38,12 @@ static void run_clear(struct request_run *run)
     *run = (struct request_run){0};
 }
 
+static void failed(struct request_work *work, const struct ecert_error *why)
+{
+    work->outcome->error = *why;
+    work->step = REQUEST_NOTHING;
+}
+
 /* ---- which names ---- */
 
 static bool is_chosen(const struct ecert_request_outcomes *outcomes,
@@ -117,6 +123,42 @@ static enum ecert_status set_batch(struct request_run *run, struct ecert_error *
     return ECERT_OK;
 }
 
+/* Is there something of this run that a request of before lacks?  An emergency is its own batch. */
+static enum ecert_status join(const struct request_run *run, struct ecert_request *request,
+                              bool *ret_changed, struct ecert_error *err)
+{
+    const bool calls = run->wish->reason != NULL && request->reason == NULL;
+    const bool joins = run->batch != NULL && (request->batch == NULL || calls);
+
+    *ret_changed = calls || joins;
+    if (calls)
+        ECERT_TRY(ecert_text_copy(ecert_view_of(run->wish->reason), &request->reason, err));
+    if (!joins)
+        return ECERT_OK;
+    free(request->batch);
+    request->batch = NULL;
+    return ecert_text_copy(ecert_view_of(run->batch), &request->batch, err);
+}
+
+/* What was pending before is waited for in this emergency like the others: its table has it. */
+static enum ecert_status join_pending(struct request_run *run, struct ecert_error *err)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        struct request_work *work = &run->works[i];
+        struct ecert_request *request = &work->outcome->request;
+        struct ecert_error why = {0};
+        bool changed = false;
+
+        if (!work->outcome->again || work->outcome->error.status != ECERT_OK)
+            continue;
+        ECERT_TRY(join(run, request, &changed, err));
+        if (changed &&
+            ecert_requests_save(run->context->config->state_dir, request, &why) != ECERT_OK)
+            failed(work, &why);
+    }
+    return ECERT_OK;
+}
+
 /* ---- backups ---- */
 
 static bool needs_backup(const struct request_run *run)
@@ -161,12 +203,6 @@ static enum ecert_status open_kit(struct request_run *run, struct ecert_error *e
 }
 
 /* ---- steps 2 and 3: keys and CSRs, on disk ---- */
-
-static void failed(struct request_work *work, const struct ecert_error *why)
-{
-    work->outcome->error = *why;
-    work->step = REQUEST_NOTHING;
-}
 
 /* What was made for another order and never shown is given up before there is a new one. */
 static void give_up_stale(struct request_run *run, struct request_work *work)
@@ -308,7 +344,8 @@ static enum ecert_status prepare(struct request_run *run, struct ecert_request_o
     for (size_t i = 0; i < run->n; i++)
         ECERT_TRY(request_prepare(run, &run->works[i], err));
     ECERT_TRY(set_batch(run, err));
-    return open_kit(run, err);
+    ECERT_TRY(open_kit(run, err)); /* nothing is written before it is there */
+    return join_pending(run, err);
 }
 
 enum ecert_status ecert_request_make(struct ecert_context *context,

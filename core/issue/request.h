@@ -52,7 +52,8 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes);
  * A request that was made and never shown, and whose names, organisation or authority are not
  * configured any more, is given up ("cancelled") when its successor is made.  One that was shown
  * stays, with a note.  A pending one that is damaged is the outcome's error, with the way out.
- * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch.
+ * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch;
+ * what was pending before and has no reason, or no batch, gets those of this run.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_make(struct ecert_context *context,
                                                       const struct ecert_request_wish *wish,
