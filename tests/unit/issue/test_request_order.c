@@ -1,4 +1,4 @@
-/* Requests that were pending when an emergency came. */
+/* Requests whose order was changed while they waited, or that were pending in an emergency. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/test_pki.h"
 #include "tests/unit/issue/request_fixture.h"
 
 static int make_two(void **state)
@@ -23,6 +25,138 @@ static int clear(void **state)
 {
     request_fixture_clear(*state);
     return 0;
+}
+
+/* ---- what the configuration says now ---- */
+
+static void set_text(char **text, const char *value)
+{
+    free(*text);
+    *text = value == NULL ? NULL : strdup(value);
+}
+
+static void locality(struct request_fixture *f)
+{
+    set_text(&f->config.organization.locality, "Kowloon");
+}
+
+static void letter_case(struct request_fixture *f)
+{
+    set_text(&f->config.organization.state, "HONG KONG");
+}
+
+static void key_kind(struct request_fixture *f)
+{
+    f->config.certificates[0].key.curve = ECERT_KEY_CURVE_P384;
+}
+
+static void validation(struct request_fixture *f)
+{
+    f->config.certificates[0].validation = ECERT_VALIDATION_EV;
+}
+
+static void chinese_name(struct request_fixture *f)
+{
+    set_text(&f->config.organization.chinese_name, "我們的新名稱有限公司");
+}
+
+static void new_name(struct request_fixture *f)
+{
+    assert_int_equal(
+        ecert_strings_add(&f->config.certificates[0].names, "shop.myserver.com", &f->err),
+        ECERT_OK);
+}
+
+static const struct {
+    const char *name;
+    void (*change)(struct request_fixture *f);
+    const char *words;
+} changes[] = {
+    {"locality", locality, "another country, state or locality"},
+    {"letter case", letter_case, "another country, state or locality"},
+    {"key", key_kind, "another kind of key"},
+    {"validation", validation, "another validation"},
+    {"Chinese name", chinese_name, "another Chinese name"},
+    {"names", new_name, "other names"},
+};
+
+/* Nobody has seen it, and the CA would issue what is not wanted any more. */
+static void test_made_for_another_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        struct request_fixture f;
+
+        request_fixture_make(&f, 1);
+        set_text(&f.config.organization.state, "Hong Kong");
+        request_backups.fail_at = 1;
+        assert_int_equal(request_go(&f), ECERT_OK);
+        request_failed(&f, 0, ECERT_E_IO, "its CSR is not shown yet");
+        changes[i].change(&f);
+        assert_int_equal(request_go(&f), ECERT_OK);
+        request_check_ok(&f);
+        if (f.outcomes.items[0].again)
+            fail_msg("%s: the old CSR is shown", changes[i].name);
+        struct ecert_requests stored = request_stored(&f, 0);
+        assert_int_equal(stored.n, 2);
+        assert_int_equal(stored.items[0].state, ECERT_REQUEST_CANCELLED);
+        assert_int_equal(stored.items[1].state, ECERT_REQUEST_OPEN);
+        ecert_requests_clear(&stored);
+        request_fixture_clear(&f);
+    }
+}
+
+static void test_open_for_another_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        struct request_fixture f;
+
+        request_fixture_make(&f, 1);
+        set_text(&f.config.organization.state, "Hong Kong");
+        assert_int_equal(request_go(&f), ECERT_OK);
+        assert_int_equal(request_go(&f), ECERT_OK);
+        assert_false(request_notes(&f, 0, "--another")); /* nothing was changed */
+        changes[i].change(&f);
+        assert_int_equal(request_go(&f), ECERT_OK);
+        request_check_ok(&f);
+        assert_true(f.outcomes.items[0].again);
+        if (!request_notes(&f, 0, changes[i].words) || !request_notes(&f, 0, "--another"))
+            fail_msg("%s: nothing is said", changes[i].name);
+        request_check_stored(&f, 0, 1);
+        request_fixture_clear(&f);
+    }
+}
+
+static void write_profile(const struct request_fixture *f, const char *more)
+{
+    struct ecert_buffer text = {0};
+
+    ecert_buffer_printf(&text,
+                        "name = \"Hongkong Post\";\nanchors = ( { file = \"%s/root.pem\"; } );\n"
+                        "caa = [ \"ecert.gov.hk\" ];\nrequest = { country = \"HK\"; %s };\n",
+                        f->folder, more);
+    free(test_file_write(f->folder, "hk.conf", ecert_buffer_view(&text), 0600));
+    ecert_buffer_clear(&text);
+}
+
+/* The CA's profile was changed before the request was seen: it is not shown against its rules. */
+static void test_made_and_against_the_rules(void **state)
+{
+    struct request_fixture *f = *state;
+
+    new_name(f);
+    request_backups.fail_at = 1;
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_failed(f, 0, ECERT_E_IO, "its CSR is not shown yet");
+    write_profile(f, "max_names = 1;");
+    ecert_context_clear(&f->context);
+    f->context = (struct ecert_context){.config = &f->config};
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_failed(f, 0, ECERT_E_CONFIG, "2 names are asked for");
+    struct ecert_requests stored = request_stored(f, 0);
+    assert_int_equal(stored.items[0].state, ECERT_REQUEST_MADE);
+    ecert_requests_clear(&stored);
 }
 
 /* ---- an emergency ---- */
@@ -81,6 +215,9 @@ int main(void)
 {
 #define TWO(test) cmocka_unit_test_setup_teardown(test, make_two, clear)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_made_for_another_order),
+        cmocka_unit_test(test_open_for_another_order),
+        TWO(test_made_and_against_the_rules),
         TWO(test_pending_joins),
         TWO(test_first_emergency_stays),
     };
