@@ -29,8 +29,10 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes)
 
 static void run_clear(struct request_run *run)
 {
-    for (size_t i = 0; i < run->n; i++)
+    for (size_t i = 0; i < run->n; i++) {
         ecert_request_clear(&run->works[i].stale);
+        EVP_PKEY_free(run->works[i].present);
+    }
     free(run->works);
     free(run->batch);
     free(run->weak_backups);
@@ -227,19 +229,6 @@ static void keep(struct request_run *run, struct request_work *work, EVP_PKEY *k
         failed(work, &why);
 }
 
-/* The policy "reuse"; a name without a key yet gets a new one. */
-static void take_present_key(struct request_run *run, struct request_work *work)
-{
-    ECERT_AUTO(ecert_auto_pkey) EVP_PKEY *key = NULL;
-    struct ecert_error why = {0};
-
-    if (request_present_key(run->context, work->outcome->certificate, &key, &work->outcome->notes,
-                            &why) != ECERT_OK)
-        failed(work, &why);
-    else if (key != NULL)
-        keep(run, work, key, true);
-}
-
 struct making {
     struct request_run *run;
     struct request_work *works;
@@ -267,9 +256,8 @@ static void make_keys(struct request_run *run, struct request_work *works, size_
         if (works[i].step != REQUEST_NEW)
             continue;
         give_up_stale(run, &works[i]);
-        if (works[i].step == REQUEST_NEW &&
-            works[i].outcome->certificate->key.policy == ECERT_KEY_POLICY_REUSE)
-            take_present_key(run, &works[i]);
+        if (works[i].step == REQUEST_NEW && works[i].present != NULL)
+            keep(run, &works[i], works[i].present, true);
         if (works[i].step == REQUEST_NEW)
             configs[i] = &works[i].outcome->certificate->key;
     }

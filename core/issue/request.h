@@ -54,6 +54,8 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes);
  * up ("cancelled") when its successor is made; where it would be the same, it is checked against
  * the CA's rules again before it is shown.  One that was shown stays, with a note of the first
  * difference.  A pending one that is damaged is the outcome's error, with the way out.
+ * With the policy "reuse" the present key is checked like a new one; where an open request asks for
+ * the same with the same key, it is shown again also for `another`, with a note.
  * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch;
  * what was pending before and has no reason, or no batch, gets those of this run.
  */

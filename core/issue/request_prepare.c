@@ -7,6 +7,7 @@
 #include "core/flow/key.h"
 #include "core/issue/caa.h"
 #include "core/issue/csr.h"
+#include "core/issue/new_key.h"
 
 /* After so many names in a row without an answer nobody is asked any more: each costs its time. */
 #define SILENT_MAX 3
@@ -223,15 +224,80 @@ static enum ecert_status try_passphrase(const struct ecert_key_config *key, stru
     return key->encrypted ? ecert_key_passphrase(key, &passphrase, err) : ECERT_OK;
 }
 
+/* The open one of this key that asks for the same; NULL: none. */
+static enum ecert_status find_twin(const struct request_run *run, const struct request_work *work,
+                                   struct ecert_requests *requests,
+                                   const uint8_t key_id[ECERT_SHA256_LEN],
+                                   const struct ecert_csr_order *order,
+                                   const struct ecert_strings *names, struct ecert_request **ret,
+                                   struct ecert_error *err)
+{
+    *ret = NULL;
+    for (size_t i = requests->n; i-- > 0 && work->stale.id == NULL;) {
+        struct ecert_request *request = &requests->items[i];
+        const char *differs = NULL;
+
+        if (request->state != ECERT_REQUEST_OPEN || request->problem != NULL ||
+            memcmp(request->key_id, key_id, ECERT_SHA256_LEN) != 0)
+            continue;
+        ECERT_TRY(
+            find_difference(run, request, work->outcome->certificate, order, names, &differs, err));
+        if (differs != NULL)
+            continue;
+        *ret = request;
+        return ECERT_OK;
+    }
+    return ECERT_OK;
+}
+
+/*
+ * The policy "reuse": the key that is there, if any, and what it is in words.  A second request of
+ * it that asks for the same would be the same CSR, and a certificate could answer only one of them:
+ * the first is shown again.
+ */
+static enum ecert_status look_at_present_key(const struct request_run *run,
+                                             struct request_work *work,
+                                             struct ecert_requests *requests,
+                                             const struct ecert_csr_order *order,
+                                             const struct ecert_strings *names, char **ret_words,
+                                             struct ecert_error *err)
+{
+    struct ecert_request_outcome *outcome = work->outcome;
+    struct ecert_request *twin = NULL;
+    uint8_t key_id[ECERT_SHA256_LEN];
+
+    if (request_present_key(run->context, outcome->certificate, &work->present, &outcome->notes,
+                            &outcome->error) != ECERT_OK ||
+        work->present == NULL ||
+        ecert_new_key_describe(work->present, ret_words, key_id, &outcome->error) != ECERT_OK ||
+        find_twin(run, work, requests, key_id, order, names, &twin, &outcome->error) != ECERT_OK ||
+        twin == NULL)
+        return ECERT_OK;
+    ECERT_TRY(ecert_strings_printf(&outcome->notes, err,
+                                   "request %s has the present key already, and another one would "
+                                   "be the same CSR: it is shown again; for another key write "
+                                   "key.policy = \"new\"",
+                                   twin->id));
+    outcome->again = true;
+    take_over(twin, &outcome->request);
+    return ECERT_OK;
+}
+
 static enum ecert_status prepare_new(struct request_run *run, struct request_work *work,
+                                     struct ecert_requests *requests,
                                      const struct ecert_csr_order *order,
                                      struct ecert_strings *names, struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_auto_free) char *present = NULL;
     ECERT_AUTO(ecert_auto_free) char *why = NULL;
     struct ecert_request_outcome *outcome = work->outcome;
     enum ecert_request_kind kind = ECERT_REQUEST_FIRST;
 
-    ECERT_TRY(check_order(order, NULL, outcome, err));
+    if (outcome->certificate->key.policy == ECERT_KEY_POLICY_REUSE)
+        ECERT_TRY(look_at_present_key(run, work, requests, order, names, &present, err));
+    if (outcome->again || outcome->error.status != ECERT_OK)
+        return ECERT_OK;
+    ECERT_TRY(check_order(order, present, outcome, err));
     if (outcome->error.status != ECERT_OK ||
         try_passphrase(&outcome->certificate->key, &outcome->error) != ECERT_OK ||
         ecert_request_kind_of(run->context, outcome->certificate, run->wish->now, &kind, &why,
@@ -306,7 +372,7 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
     const struct ecert_csr_order order = order_of(run, &names, authority);
     ECERT_TRY(look_at_pending(find_pending(&requests), run, work, &order, &names, err));
     if (!outcome->again && outcome->error.status == ECERT_OK)
-        ECERT_TRY(prepare_new(run, work, &order, &names, err));
+        ECERT_TRY(prepare_new(run, work, &requests, &order, &names, err));
     if (outcome->error.status != ECERT_OK)
         return ECERT_OK;
     return look_at_caa(run, outcome, authority, err);

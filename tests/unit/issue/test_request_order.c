@@ -1,4 +1,4 @@
-/* Requests whose order was changed while they waited, or that were pending in an emergency. */
+/* Requests whose order was changed while they waited, and those of a key that is there already. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -159,6 +159,76 @@ static void test_made_and_against_the_rules(void **state)
     ecert_requests_clear(&stored);
 }
 
+/* ---- the key that is there ---- */
+
+static void give_key(struct request_fixture *f, EVP_PKEY *key)
+{
+    struct ecert_key_config *config = &f->config.certificates[0].key;
+    struct ecert_bytes pem = test_key_pem(key, NULL, NULL);
+
+    config->policy = ECERT_KEY_POLICY_REUSE;
+    config->place = ECERT_KEY_FILE;
+    config->file = test_file_write(f->folder, "old.key", ecert_bytes_view(&pem), 0600);
+    ecert_bytes_clear(&pem);
+    EVP_PKEY_free(key);
+}
+
+static void test_present_key_is_too_small(void **state)
+{
+    struct request_fixture *f = *state;
+
+    give_key(f, test_key_rsa(1024));
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_failed(f, 0, ECERT_E_CONFIG, "the present key is RSA 1024");
+    request_failed(f, 0, ECERT_E_CONFIG, "6.1.5");
+    request_check_stored(f, 0, 0);
+}
+
+static void test_present_key_is_none_of_the_profile(void **state)
+{
+    struct request_fixture *f = *state;
+
+    write_profile(f, "keys = [ \"rsa-2048\" ];");
+    give_key(f, test_key_ec("P-384"));
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_check_ok(f);
+    assert_true(request_notes(f, 0, "the key is ec-p384; Hongkong Post is known to accept"));
+}
+
+/* It is the present one that counts, and not what would be made if there were none. */
+static void test_present_key_is_one_of_the_profile(void **state)
+{
+    struct request_fixture *f = *state;
+
+    write_profile(f, "keys = [ \"rsa-2048\" ];");
+    give_key(f, test_key_rsa(2048));
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_check_ok(f);
+    assert_false(request_notes(f, 0, "is known to accept"));
+}
+
+static void test_another_of_the_same_key(void **state)
+{
+    struct request_fixture *f = *state;
+
+    give_key(f, test_key_ec("P-256"));
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_check_ok(f);
+    f->wish.another = true;
+    f->wish.now += 60;
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_check_ok(f);
+    assert_true(f->outcomes.items[0].again);
+    assert_string_equal(f->outcomes.items[0].request.id, "20261121T084200Z");
+    assert_true(request_notes(f, 0, "key.policy = \"new\""));
+    request_check_stored(f, 0, 1);
+    new_name(f); /* another CSR: now there is something to ask for */
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    request_check_ok(f);
+    assert_false(f->outcomes.items[0].again);
+    request_check_stored(f, 0, 2);
+}
+
 /* ---- an emergency ---- */
 
 static void check_joined(const struct ecert_request *request)
@@ -218,6 +288,10 @@ int main(void)
         cmocka_unit_test(test_made_for_another_order),
         cmocka_unit_test(test_open_for_another_order),
         TWO(test_made_and_against_the_rules),
+        TWO(test_present_key_is_too_small),
+        TWO(test_present_key_is_none_of_the_profile),
+        TWO(test_present_key_is_one_of_the_profile),
+        TWO(test_another_of_the_same_key),
         TWO(test_pending_joins),
         TWO(test_first_emergency_stays),
     };
