@@ -13,9 +13,9 @@ static bool find_passphrase(struct ecert_attempt *attempt, size_t member, struct
     const struct ecert_change *change = attempt->members[member].change;
     struct ecert_error why = {0};
 
-    if (change->key == NULL || ecert_key_passphrase(change->key, ret, &why) == ECERT_OK)
+    if (change->key == NULL || ecert_key_kept_passphrase(change->key, ret, &why) == ECERT_OK)
         return true;
-    (void)ecert_error_wrap(&why, "the passphrase of '%s'", change->key_file);
+    (void)ecert_error_wrap(&why, "'%s'", change->key_file);
     ecert_member_verdict(&attempt->members[member], ECERT_OUTCOME_REFUSED, &why);
     attempt->told = true;
     return false;

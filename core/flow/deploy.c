@@ -58,6 +58,49 @@ static bool is_named(const struct ecert_deploy_selection *how, const char *name)
     return false;
 }
 
+/* Has this generation the same leaf?  One that is not there (any more) has another. */
+static enum ecert_status has_leaf(const char *state_dir, const char *name, unsigned generation,
+                                  const char *sha256, bool *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+
+    const enum ecert_status status = ecert_store_facts(state_dir, name, generation, &facts, err);
+    if (status != ECERT_OK && status != ECERT_E_NOT_FOUND)
+        return status;
+    *ret = status == ECERT_OK && strcmp(facts.sha256, sha256) == 0;
+    if (status != ECERT_OK)
+        *err = (struct ecert_error){0};
+    return ECERT_OK;
+}
+
+/*
+ * The certificate that a rollback went back from may be taken again, with another chain or its key
+ * under another passphrase: that generation is newer and no newer certificate, so that the hold
+ * goes on past it.
+ */
+static enum ecert_status raise_hold(const char *state_dir, const char *name, unsigned newest,
+                                    struct ecert_target_state *state, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    bool same = true;
+
+    if (state->desired == 0 || state->held_at == 0 || newest <= state->held_at)
+        return ECERT_OK;
+    const enum ecert_status status =
+        ecert_store_facts(state_dir, name, state->held_at, &facts, err);
+    if (status == ECERT_E_NOT_FOUND) { /* nothing to compare with: as for another leaf */
+        *err = (struct ecert_error){0};
+        return ECERT_OK;
+    }
+    ECERT_TRY(status);
+    for (unsigned next = state->held_at + 1; same && next <= newest; next++) {
+        ECERT_TRY(has_leaf(state_dir, name, next, facts.sha256, &same, err));
+        if (same)
+            state->held_at = next;
+    }
+    return ECERT_OK;
+}
+
 /* What this target shall have: the newest, unless a rollback holds an older one. */
 static unsigned desired_generation(const struct ecert_target_state *state, unsigned newest)
 {
@@ -74,6 +117,8 @@ static enum ecert_status decide(const char *state_dir, const struct ecert_deploy
     const char *name = deployment->certificate->name;
     const unsigned now = state->actual > 0 ? state->actual : newest;
 
+    deployment->desired_before = state->desired;
+    deployment->held_at_before = state->held_at;
     state->desired = how->to_generation > 0 ? how->to_generation : now > 0 ? now - 1 : 0;
     state->held_at = newest;
     if (state->desired == 0)
@@ -106,6 +151,7 @@ static enum ecert_status stand(struct ecert_context *context,
     ECERT_TRY(ecert_settings_fingerprint(deployment->target, deployment->settings, err));
     deployment->settings_changed =
         ecert_settings_differ(deployment->settings, state->actual_settings);
+    ECERT_TRY(raise_hold(state_dir, name, newest, state, err));
     if (how->rollback)
         ECERT_TRY(decide(state_dir, how, newest, deployment, err));
     deployment->generation = desired_generation(state, newest);
@@ -329,7 +375,8 @@ enum ecert_status ecert_deploy_diff(const struct ecert_deployments *deployments,
 
 /*
  * What a person decided is written down before it is done: after a crash in between, the next run
- * would take the newest for what the target has and shall have.
+ * would take the newest for what the target has and shall have.  One that is refused is taken back
+ * by ecert_deploy_write_down().
  */
 static enum ecert_status write_decisions(const struct ecert_config *config,
                                          const struct ecert_deployments *deployments,

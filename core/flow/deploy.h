@@ -7,6 +7,9 @@
  * a target that failed is selected again by every run, with back-off, until it has what it shall.
  * So is one whose settings were changed in the configuration; what somebody edited in a server's
  * own files is not looked for here, because only the plugin could tell.
+ *
+ * A rollback holds a target at an older generation until there is one with another leaf than that
+ * which was the newest then: the same certificate taken again undoes no decision.
  */
 #ifndef ECERT_FLOW_DEPLOY_H
 #define ECERT_FLOW_DEPLOY_H
@@ -42,9 +45,10 @@ struct ecert_deployment {
     bool has_state;      /* it was read: what could not be read is not written over */
     unsigned newest;     /* generation that there is; 0: none, or it could not be looked up */
     unsigned generation; /* to be deployed; 0 if NOTHING */
-    bool decided;        /* by a rollback, and not written down yet */
-    char settings[ECERT_SHA256_HEX_LEN]; /* fingerprint of what the configuration says now */
-    bool settings_changed;               /* since what the target has was deployed */
+    bool decided;        /* by a rollback */
+    unsigned desired_before, held_at_before; /* DECIDED: what counts again if it is refused */
+    char settings[ECERT_SHA256_HEX_LEN];     /* fingerprint of what the configuration says now */
+    bool settings_changed;                   /* since what the target has was deployed */
 
     /* prepared */
     struct ecert_bundle bundle;
@@ -141,7 +145,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_deployment_choose_probes(
  */
 bool ecert_deployment_was_tried(const struct ecert_deployment *deployment);
 
-/* deploy_record.c: state and record of one, after its outcome or its being unfit. */
+/*
+ * deploy_record.c: state and record of one, after its outcome or its being unfit.  A rollback that
+ * was refused or unfit decides nothing: its record is written, and its state stays as it was
+ * before, so that what cannot be done is not tried by every run.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
                                                            struct ecert_deployment *deployment,
                                                            struct ecert_error *err);

@@ -137,6 +137,31 @@ static enum ecert_status write_record(const struct ecert_config *config,
                               deployment->target->id, now, ecert_view_of(text), err);
 }
 
+/* A rollback that nothing came of, and that nothing was changed for. */
+static bool is_refused_rollback(const struct ecert_deployment *deployment)
+{
+    return deployment->decided &&
+           (!deployment->has_outcome || deployment->outcome.kind == ECERT_OUTCOME_REFUSED);
+}
+
+/* What counts for the target from now on. */
+static enum ecert_status write_state(const struct ecert_config *config,
+                                     struct ecert_deployment *deployment,
+                                     const struct ecert_error *failure, const char *word,
+                                     int64_t now, struct ecert_error *err)
+{
+    struct ecert_target_state *state = &deployment->state;
+
+    if (is_refused_rollback(deployment)) {
+        state->desired = deployment->desired_before;
+        state->held_at = deployment->held_at_before;
+    } else {
+        ECERT_TRY(update_state(deployment, failure, word, now, err));
+    }
+    return ecert_store_save_target(config->state_dir, deployment->certificate->name,
+                                   deployment->target->id, state, err);
+}
+
 enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
                                           struct ecert_deployment *deployment,
                                           struct ecert_error *err)
@@ -157,9 +182,7 @@ enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
         if (deployment->outcome.error.status != ECERT_OK)
             failure = &deployment->outcome.error;
     }
-    ECERT_TRY(update_state(deployment, failure, word, now, err));
-    ECERT_TRY(ecert_store_save_target(config->state_dir, deployment->certificate->name,
-                                      deployment->target->id, &deployment->state, err));
+    ECERT_TRY(write_state(config, deployment, failure, word, now, err));
     if (deployment->has_outcome && deployment->outcome.kind == ECERT_OUTCOME_UNCHANGED)
         return ECERT_OK; /* nothing happened: nothing to tell later */
     return write_record(config, deployment, failure, word, sha256_before, before, now, err);

@@ -54,6 +54,17 @@ ECERT_MUST_CHECK enum ecert_status ecert_key_for_disk(const struct ecert_key_con
 /* Does this PEM need a passphrase? */
 bool ecert_key_is_encrypted(struct ecert_view pem);
 
+/* What is said of a kept key that today's passphrase does not open. */
+#define ECERT_KEY_KEPT_BEFORE                                                             \
+    "; was it kept under an earlier passphrase? put that one back, or import the newest " \
+    "certificate again"
+
+/* The passphrase of a kept key that is encrypted: as ecert_key_passphrase(), and ECERT_E_CONFIG:
+ * the configuration names none. */
+ECERT_MUST_CHECK enum ecert_status ecert_key_kept_passphrase(const struct ecert_key_config *config,
+                                                             struct ecert_secret *ret,
+                                                             struct ecert_error *err);
+
 /*
  * What is kept on disk, opened: our own PEM without encryption.  ECERT_E_CONFIG: it is encrypted,
  * and the configuration names no passphrase; otherwise as ecert_key_load().

@@ -96,18 +96,34 @@ bool ecert_key_is_encrypted(struct ecert_view pem)
     return pem.len > 0 && memmem(pem.ptr, pem.len, word, sizeof word - 1) != NULL;
 }
 
+enum ecert_status ecert_key_kept_passphrase(const struct ecert_key_config *config,
+                                            struct ecert_secret *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+
+    ECERT_TRY(ecert_key_passphrase(config, &passphrase, err));
+    if (passphrase.len == 0)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "the key is encrypted, and the configuration names neither "
+                               "key.passphrase_file nor key.passphrase_command");
+    *ret = passphrase;
+    passphrase = (struct ecert_secret){0};
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_key_open(const struct ecert_key_config *config, struct ecert_view kept,
                                  struct ecert_secret *ret_pem, uint8_t ret_key_id[ECERT_SHA256_LEN],
                                  struct ecert_error *err)
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
+    const bool encrypted = ecert_key_is_encrypted(kept);
+    struct ecert_error why = {0};
 
-    if (ecert_key_is_encrypted(kept)) {
-        ECERT_TRY(ecert_key_passphrase(config, &passphrase, err));
-        if (passphrase.len == 0)
-            return ecert_error_set(err, ECERT_E_CONFIG,
-                                   "the key is encrypted, and the configuration names neither "
-                                   "key.passphrase_file nor key.passphrase_command");
-    }
-    return ecert_decode_key(kept, ecert_secret_view(&passphrase), ret_pem, ret_key_id, err);
+    if (encrypted)
+        ECERT_TRY(ecert_key_kept_passphrase(config, &passphrase, err));
+    if (ecert_decode_key(kept, ecert_secret_view(&passphrase), ret_pem, ret_key_id, &why) ==
+        ECERT_OK)
+        return ECERT_OK;
+    return ecert_error_set(err, why.status, "%s%s", why.text,
+                           encrypted && why.status == ECERT_E_CRYPTO ? ECERT_KEY_KEPT_BEFORE : "");
 }

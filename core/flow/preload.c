@@ -8,6 +8,7 @@
 #include "core/base/fs.h"
 #include "core/base/message.h"
 #include "core/base/process.h"
+#include "core/flow/key.h"
 
 #define FILE_MAX   (1u << 20)
 #define ANSWER_MAX 4096 /* of one pair */
@@ -91,6 +92,32 @@ static int give_passphrase(char *buffer, int size, int writing, void *context)
     return (int)passphrase->len;
 }
 
+/* Does the passphrase open it?  What else is wrong with it OpenSSL has said already. */
+static bool opens(const struct ecert_pair *pair)
+{
+    struct ecert_view passphrase = pair->passphrase;
+    ECERT_AUTO(auto_bio) BIO *bio = BIO_new_file(pair->key_file, "r");
+    EVP_PKEY *key =
+        bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &passphrase);
+
+    EVP_PKEY_free(key);
+    return key != NULL;
+}
+
+static enum ecert_status check_key(SSL_CTX *context, const struct ecert_pair *pair,
+                                   struct ecert_error *err)
+{
+    if (SSL_CTX_use_PrivateKey_file(context, pair->key_file, SSL_FILETYPE_PEM) == 1)
+        return ECERT_OK;
+    (void)ecert_error_openssl(err, ECERT_E_CRYPTO,
+                              "a server cannot load the key '%s' with the certificate '%s'",
+                              pair->key_file, pair->fullchain_file);
+    if (pair->passphrase.len == 0 || opens(pair))
+        return err->status;
+    const struct ecert_error why = *err;
+    return ecert_error_set(err, why.status, "%s%s", why.text, ECERT_KEY_KEPT_BEFORE);
+}
+
 static enum ecert_status check_pair(const struct ecert_pair *pair, struct ecert_error *err)
 {
     ECERT_TRY(check_blocks(pair, err));
@@ -105,10 +132,7 @@ static enum ecert_status check_pair(const struct ecert_pair *pair, struct ecert_
                                    pair->fullchain_file);
     if (pair->key_file == NULL)
         return ECERT_OK;
-    if (SSL_CTX_use_PrivateKey_file(context, pair->key_file, SSL_FILETYPE_PEM) != 1)
-        return ecert_error_openssl(err, ECERT_E_CRYPTO,
-                                   "a server cannot load the key '%s' with the certificate '%s'",
-                                   pair->key_file, pair->fullchain_file);
+    ECERT_TRY(check_key(context, pair, err));
     if (SSL_CTX_check_private_key(context) != 1)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "'%s' is not the key of '%s'",
                                    pair->key_file, pair->fullchain_file);

@@ -109,7 +109,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_store_live(const char *state_dir, const
 
 struct ecert_target_state {
     unsigned desired; /* generation that shall be served; 0: the newest */
-    unsigned held_at; /* after a rollback: newer generations than this end the hold; 0: none */
+    unsigned held_at; /* after a rollback: a newer generation with another leaf than this one's ends
+                         the hold; 0: none */
     unsigned actual;  /* generation that was last proved or placed; 0: none */
     char actual_sha256[ECERT_SHA256_HEX_LEN]; /* of the leaf last deployed, "" if none */
     char actual_sha1[41];

@@ -100,15 +100,21 @@ static enum ecert_status set_names(const struct ecert_csr_order *order, X509_REQ
 
 /* ---- the whole ---- */
 
+/* What is asked for besides the key. */
+static enum ecert_status set_order(const struct ecert_csr_order *order, X509_REQ *request,
+                                   struct ecert_error *err)
+{
+    ECERT_TRY(set_subject(order, request, err));
+    return order->authority->request.names_in_request ? set_names(order, request, err) : ECERT_OK;
+}
+
 static enum ecert_status build(const struct ecert_csr_order *order, EVP_PKEY *key,
                                X509_REQ *request, struct ecert_error *err)
 {
     if (X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
         X509_REQ_set_pubkey(request, key) != 1)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "put the public key into the CSR");
-    ECERT_TRY(set_subject(order, request, err));
-    if (order->authority->request.names_in_request)
-        ECERT_TRY(set_names(order, request, err));
+    ECERT_TRY(set_order(order, request, err));
     if (X509_REQ_sign(request, key, EVP_sha256()) <= 0)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "sign the CSR");
     /* RFC 2986: the signature proves that we have the key; a CSR without that is worth nothing */
@@ -162,6 +168,47 @@ enum ecert_status ecert_csr_make(const struct ecert_csr_order *order, EVP_PKEY *
 
 #define BEGIN_LINE "-----BEGIN CERTIFICATE REQUEST-----\n"
 #define END_LINE   "-----END CERTIFICATE REQUEST-----\n"
+
+static bool same_subject(const X509_REQ *a, const X509_REQ *b)
+{
+    const unsigned char *one = NULL, *other = NULL;
+    size_t n = 0, m = 0;
+
+    /* not X509_NAME_cmp(), to which upper and lower case are the same */
+    return X509_NAME_get0_der(X509_REQ_get_subject_name(a), &one, &n) == 1 &&
+           X509_NAME_get0_der(X509_REQ_get_subject_name(b), &other, &m) == 1 && n == m &&
+           memcmp(one, other, n) == 0;
+}
+
+static bool same_extensions(X509_REQ *a, X509_REQ *b)
+{
+    unsigned char *one = NULL, *other = NULL;
+    ECERT_AUTO(auto_extensions) STACK_OF(X509_EXTENSION) *first = X509_REQ_get_extensions(a);
+    ECERT_AUTO(auto_extensions) STACK_OF(X509_EXTENSION) *second = X509_REQ_get_extensions(b);
+    const int n = first == NULL ? 0 : i2d_X509_EXTENSIONS(first, &one);
+    const int m = second == NULL ? 0 : i2d_X509_EXTENSIONS(second, &other);
+    const bool same = n >= 0 && n == m && (n == 0 || memcmp(one, other, (size_t)n) == 0);
+
+    OPENSSL_free(one);
+    OPENSSL_free(other);
+    return same;
+}
+
+enum ecert_status ecert_csr_asks_for(const struct ecert_csr_order *order, struct ecert_view pem,
+                                     bool *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(auto_bio) BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    ECERT_AUTO(auto_request) X509_REQ *wanted = X509_REQ_new();
+
+    if (bio == NULL || wanted == NULL)
+        return ecert_error_nomem(err);
+    ECERT_AUTO(auto_request) X509_REQ *made = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+    if (made == NULL)
+        return ecert_error_openssl(err, ECERT_E_CRYPTO, "read the CSR");
+    ECERT_TRY(set_order(order, wanted, err));
+    *ret = same_subject(made, wanted) && same_extensions(made, wanted);
+    return ECERT_OK;
+}
 
 enum ecert_status ecert_csr_new_header(struct ecert_view pem, struct ecert_bytes *ret,
                                        struct ecert_error *err)

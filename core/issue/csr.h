@@ -24,13 +24,13 @@ struct ecert_csr_order {
  * and the rule: a country other than the profile's, an empty organisation, state or locality that
  * the profile fixes otherwise, a name that is none, a wildcard among several names, too many names,
  * the same name twice, an internal name or IP address (Baseline Requirements 7.1.2.7.12).
- * ECERT_E_CONFIG if there is any.
+ * `present` is the key that is there already, as ecert_new_key_describe() says it ("RSA 2048"):
+ * below 2048 bits of RSA it is a mistake (6.1.5).  NULL: one is made as `key` says.  A key that the
+ * profile does not name is a note.  ECERT_E_CONFIG if there is any mistake.
  */
-ECERT_MUST_CHECK enum ecert_status ecert_csr_check(const struct ecert_csr_order *order,
-                                                   const struct ecert_key_config *key,
-                                                   struct ecert_strings *ret_mistakes,
-                                                   struct ecert_strings *ret_notes,
-                                                   struct ecert_error *err);
+ECERT_MUST_CHECK enum ecert_status ecert_csr_check(
+    const struct ecert_csr_order *order, const struct ecert_key_config *key, const char *present,
+    struct ecert_strings *ret_mistakes, struct ecert_strings *ret_notes, struct ecert_error *err);
 
 /* Make it, verify its own signature, and hand out PEM and the SHA-256 of its DER.  ECERT_E_CRYPTO.
  */
@@ -38,6 +38,17 @@ ECERT_MUST_CHECK enum ecert_status ecert_csr_make(const struct ecert_csr_order *
                                                   EVP_PKEY *key, struct ecert_bytes *ret_pem,
                                                   char ret_sha256[ECERT_SHA256_HEX_LEN],
                                                   struct ecert_error *err);
+
+/* Is this what a new key of this configuration would be, in ecert_new_key_describe()'s words? */
+bool ecert_csr_key_is(const struct ecert_key_config *key, const char *words);
+
+/*
+ * Has this CSR (PEM) the subject and the names that one made for this order today would have?
+ * ECERT_E_CRYPTO: it is none.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_csr_asks_for(const struct ecert_csr_order *order,
+                                                      struct ecert_view pem, bool *ret,
+                                                      struct ecert_error *err);
 
 /* The same PEM with "NEW CERTIFICATE REQUEST" in both of its lines: what the guide's screens show.
  */

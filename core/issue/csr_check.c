@@ -1,12 +1,14 @@
 /* May this be asked for?  Everything that is wrong at once, before a person waits three weeks. */
 #include "core/issue/csr_subject.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/flow/host_name.h"
 
-#define COMMON_NAME_MAX 64 /* X.520, ub-common-name */
+#define COMMON_NAME_MAX 64   /* X.520, ub-common-name */
+#define RSA_BITS_MIN    2048 /* Baseline Requirements 6.1.5 */
 
 /*
  * Domains that will never be in the public DNS: RFC 6761, 6762, appendix G, and 8375, and what
@@ -204,47 +206,86 @@ static enum ecert_status check_names(const struct ecert_csr_order *order,
 
 /* ---- the key ---- */
 
-/* The profile's word for a key: "rsa-2048", "ec-p256". */
-static void key_word(const struct ecert_key_config *key, char *ret, size_t len)
+/* As ecert_new_key_describe() would say of what is made with this configuration. */
+static void words_of_new(const struct ecert_key_config *key, char *ret, size_t len)
 {
     if (key->type == ECERT_KEY_TYPE_EC)
-        (void)snprintf(ret, len, "ec-%s", key->curve == ECERT_KEY_CURVE_P384 ? "p384" : "p256");
+        (void)snprintf(ret, len, "EC %s", key->curve == ECERT_KEY_CURVE_P384 ? "P-384" : "P-256");
     else
-        (void)snprintf(ret, len, "rsa-%u", key->bits);
+        (void)snprintf(ret, len, "RSA %u", key->bits);
+}
+
+/* The profile's word for a key: "rsa-2048", "ec-p256" for "RSA 2048", "EC P-256". */
+static void profile_word(const char *words, char *ret, size_t len)
+{
+    size_t n = 0;
+
+    for (; *words != '\0' && n + 1 < len; words++)
+        if (*words == ' ')
+            ret[n++] = '-';
+        else if (*words != '-')
+            ret[n++] = (char)tolower((unsigned char)*words);
+    ret[n] = '\0';
 }
 
 /* What the CA recommends is known, what it refuses is not: so it is said and no more. */
-static enum ecert_status note_key(const struct ecert_csr_order *order,
-                                  const struct ecert_key_config *key, struct ecert_strings *notes,
-                                  struct ecert_error *err)
+static enum ecert_status note_key(const struct ecert_csr_order *order, const char *words,
+                                  struct ecert_strings *notes, struct ecert_error *err)
 {
     const struct ecert_strings *known = &order->authority->request.keys;
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
-    char word[32];
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer list = {0};
+    char word[64];
 
-    key_word(key, word, sizeof word);
+    profile_word(words, word, sizeof word);
     if (known->len == 0 || ecert_strings_contain(known, word))
         return ECERT_OK;
     for (size_t i = 0; i < known->len; i++)
-        ecert_buffer_printf(&words, "%s%s", i > 0 ? ", " : "", known->items[i]);
-    if (words.failed)
+        ecert_buffer_printf(&list, "%s%s", i > 0 ? ", " : "", known->items[i]);
+    if (list.failed)
         return ecert_error_nomem(err);
     return ecert_strings_printf(
         notes, err, "the key is %s; %s is known to accept %s: ask before you rely on it", word,
-        authority_words(order->authority), (const char *)words.ptr);
+        authority_words(order->authority), (const char *)list.ptr);
+}
+
+/* No new key is as small as that, but a present one may be. */
+static enum ecert_status check_present(const char *words, struct ecert_strings *mistakes,
+                                       struct ecert_error *err)
+{
+    unsigned bits = 0;
+
+    if (sscanf(words, "RSA %u", &bits) != 1 || bits >= RSA_BITS_MIN)
+        return ECERT_OK;
+    return ecert_strings_printf(mistakes, err,
+                                "the present key is %s, and no CA may issue for RSA below %d bits "
+                                "(Baseline Requirements 6.1.5): a new one is made with "
+                                "key.policy = \"new\"",
+                                words, RSA_BITS_MIN);
+}
+
+bool ecert_csr_key_is(const struct ecert_key_config *key, const char *words)
+{
+    char wanted[32];
+
+    words_of_new(key, wanted, sizeof wanted);
+    return strcmp(words, wanted) == 0;
 }
 
 enum ecert_status ecert_csr_check(const struct ecert_csr_order *order,
-                                  const struct ecert_key_config *key,
+                                  const struct ecert_key_config *key, const char *present,
                                   struct ecert_strings *ret_mistakes,
                                   struct ecert_strings *ret_notes, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
+    char made[32];
 
     ECERT_TRY(check_applicant(order, &mistakes, err));
     ECERT_TRY(check_names(order, &mistakes, &notes, err));
-    ECERT_TRY(note_key(order, key, &notes, err));
+    words_of_new(key, made, sizeof made);
+    if (present != NULL)
+        ECERT_TRY(check_present(present, &mistakes, err));
+    ECERT_TRY(note_key(order, present != NULL ? present : made, &notes, err));
     ECERT_TRY(ecert_strings_add_all(ret_notes, ecert_strings_array(&notes), err));
     if (mistakes.len == 0)
         return ECERT_OK;

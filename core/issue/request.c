@@ -29,13 +29,21 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes)
 
 static void run_clear(struct request_run *run)
 {
-    for (size_t i = 0; i < run->n; i++)
+    for (size_t i = 0; i < run->n; i++) {
         ecert_request_clear(&run->works[i].stale);
+        EVP_PKEY_free(run->works[i].present);
+    }
     free(run->works);
     free(run->batch);
     free(run->weak_backups);
     ecert_backup_kit_close(&run->kit);
     *run = (struct request_run){0};
+}
+
+static void failed(struct request_work *work, const struct ecert_error *why)
+{
+    work->outcome->error = *why;
+    work->step = REQUEST_NOTHING;
 }
 
 /* ---- which names ---- */
@@ -117,6 +125,42 @@ static enum ecert_status set_batch(struct request_run *run, struct ecert_error *
     return ECERT_OK;
 }
 
+/* Is there something of this run that a request of before lacks?  An emergency is its own batch. */
+static enum ecert_status join(const struct request_run *run, struct ecert_request *request,
+                              bool *ret_changed, struct ecert_error *err)
+{
+    const bool calls = run->wish->reason != NULL && request->reason == NULL;
+    const bool joins = run->batch != NULL && (request->batch == NULL || calls);
+
+    *ret_changed = calls || joins;
+    if (calls)
+        ECERT_TRY(ecert_text_copy(ecert_view_of(run->wish->reason), &request->reason, err));
+    if (!joins)
+        return ECERT_OK;
+    free(request->batch);
+    request->batch = NULL;
+    return ecert_text_copy(ecert_view_of(run->batch), &request->batch, err);
+}
+
+/* What was pending before is waited for in this emergency like the others: its table has it. */
+static enum ecert_status join_pending(struct request_run *run, struct ecert_error *err)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        struct request_work *work = &run->works[i];
+        struct ecert_request *request = &work->outcome->request;
+        struct ecert_error why = {0};
+        bool changed = false;
+
+        if (!work->outcome->again || work->outcome->error.status != ECERT_OK)
+            continue;
+        ECERT_TRY(join(run, request, &changed, err));
+        if (changed &&
+            ecert_requests_save(run->context->config->state_dir, request, &why) != ECERT_OK)
+            failed(work, &why);
+    }
+    return ECERT_OK;
+}
+
 /* ---- backups ---- */
 
 static bool needs_backup(const struct request_run *run)
@@ -162,12 +206,6 @@ static enum ecert_status open_kit(struct request_run *run, struct ecert_error *e
 
 /* ---- steps 2 and 3: keys and CSRs, on disk ---- */
 
-static void failed(struct request_work *work, const struct ecert_error *why)
-{
-    work->outcome->error = *why;
-    work->step = REQUEST_NOTHING;
-}
-
 /* What was made for another order and never shown is given up before there is a new one. */
 static void give_up_stale(struct request_run *run, struct request_work *work)
 {
@@ -189,19 +227,6 @@ static void keep(struct request_run *run, struct request_work *work, EVP_PKEY *k
         work->step = REQUEST_FINISH;
     else
         failed(work, &why);
-}
-
-/* The policy "reuse"; a name without a key yet gets a new one. */
-static void take_present_key(struct request_run *run, struct request_work *work)
-{
-    ECERT_AUTO(ecert_auto_pkey) EVP_PKEY *key = NULL;
-    struct ecert_error why = {0};
-
-    if (request_present_key(run->context, work->outcome->certificate, &key, &work->outcome->notes,
-                            &why) != ECERT_OK)
-        failed(work, &why);
-    else if (key != NULL)
-        keep(run, work, key, true);
 }
 
 struct making {
@@ -231,9 +256,8 @@ static void make_keys(struct request_run *run, struct request_work *works, size_
         if (works[i].step != REQUEST_NEW)
             continue;
         give_up_stale(run, &works[i]);
-        if (works[i].step == REQUEST_NEW &&
-            works[i].outcome->certificate->key.policy == ECERT_KEY_POLICY_REUSE)
-            take_present_key(run, &works[i]);
+        if (works[i].step == REQUEST_NEW && works[i].present != NULL)
+            keep(run, &works[i], works[i].present, true);
         if (works[i].step == REQUEST_NEW)
             configs[i] = &works[i].outcome->certificate->key;
     }
@@ -308,7 +332,8 @@ static enum ecert_status prepare(struct request_run *run, struct ecert_request_o
     for (size_t i = 0; i < run->n; i++)
         ECERT_TRY(request_prepare(run, &run->works[i], err));
     ECERT_TRY(set_batch(run, err));
-    return open_kit(run, err);
+    ECERT_TRY(open_kit(run, err)); /* nothing is written before it is there */
+    return join_pending(run, err);
 }
 
 enum ecert_status ecert_request_make(struct ecert_context *context,

@@ -49,10 +49,15 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes);
  * unknown name) and on what ecert_backup_kit_open() says of a place that is missing.  Where every
  * CSR is only shown again, backups are not looked at.
  *
- * A request that was made and never shown, and whose names, organisation or authority are not
- * configured any more, is given up ("cancelled") when its successor is made.  One that was shown
- * stays, with a note.  A pending one that is damaged is the outcome's error, with the way out.
- * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch.
+ * A request that was made and never shown, and that would be another one if it were made today
+ * (names, organisation and its Chinese name, authority, validation, kind of key, subject), is given
+ * up ("cancelled") when its successor is made; where it would be the same, it is checked against
+ * the CA's rules again before it is shown.  One that was shown stays, with a note of the first
+ * difference.  A pending one that is damaged is the outcome's error, with the way out.
+ * With the policy "reuse" the present key is checked like a new one; where an open request asks for
+ * the same with the same key, it is shown again also for `another`, with a note.
+ * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch;
+ * what was pending before and has no reason, or no batch, gets those of this run.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_make(struct ecert_context *context,
                                                       const struct ecert_request_wish *wish,

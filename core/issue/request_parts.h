@@ -2,6 +2,8 @@
 #ifndef ECERT_ISSUE_REQUEST_PARTS_H
 #define ECERT_ISSUE_REQUEST_PARTS_H
 
+#include <openssl/evp.h>
+
 #include "core/issue/backup.h"
 #include "core/issue/request.h"
 
@@ -16,6 +18,7 @@ struct request_work {
     struct ecert_request_outcome *outcome;
     enum request_step step;
     struct ecert_request stale; /* never shown, and other things are configured now: given up */
+    EVP_PKEY *present;          /* NEW: the key that is taken again; NULL: a new one is made */
 };
 
 struct request_run {

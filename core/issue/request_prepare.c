@@ -7,6 +7,7 @@
 #include "core/flow/key.h"
 #include "core/issue/caa.h"
 #include "core/issue/csr.h"
+#include "core/issue/new_key.h"
 
 /* After so many names in a row without an answer nobody is asked any more: each costs its time. */
 #define SILENT_MAX 3
@@ -32,20 +33,77 @@ static bool texts_equal(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* Would the CSR of this request ask for something else if it were made today?  In words, or NULL.
- */
-static const char *difference(const struct ecert_request *request,
-                              const struct ecert_certificate_config *certificate,
-                              const struct ecert_strings *names,
-                              const struct ecert_organization_config *organization)
+static struct ecert_csr_order order_of(const struct request_run *run,
+                                       const struct ecert_strings *names,
+                                       const struct ecert_authority *authority)
 {
-    if (!ecert_strings_equal(&request->names, names))
-        return "other names";
-    if (!texts_equal(request->organization, organization->name))
-        return "another organisation";
-    if (!texts_equal(request->authority, certificate->authority))
-        return "another authority";
-    return NULL;
+    return (struct ecert_csr_order){.organization = &run->context->config->organization,
+                                    .names = ecert_strings_array(names),
+                                    .authority = authority};
+}
+
+/* A key that was there before is of the kind that it is. */
+static bool is_other_key(const struct ecert_request *request, const struct ecert_key_config *key)
+{
+    if (request->reused)
+        return key->policy != ECERT_KEY_POLICY_REUSE;
+    return !ecert_csr_key_is(key, request->key_words);
+}
+
+/* In what this request differs from one that would be made today, in words; NULL: in nothing. */
+static enum ecert_status find_difference(const struct request_run *run,
+                                         const struct ecert_request *request,
+                                         const struct ecert_certificate_config *certificate,
+                                         const struct ecert_csr_order *order,
+                                         const struct ecert_strings *names, const char **ret,
+                                         struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes csr = {0};
+    bool same = false;
+
+    *ret = !ecert_strings_equal(&request->names, names)                     ? "other names"
+           : !texts_equal(request->organization, order->organization->name) ? "another organisation"
+           : !texts_equal(request->chinese_organization, order->organization->chinese_name)
+               ? "another Chinese name of the organisation"
+           : !texts_equal(request->authority, certificate->authority) ? "another authority"
+           : request->validation != certificate->validation           ? "another validation"
+           : is_other_key(request, &certificate->key)                 ? "another kind of key"
+                                                                      : NULL;
+    if (*ret != NULL)
+        return ECERT_OK;
+    ECERT_TRY(ecert_requests_csr(run->context->config->state_dir, request, &csr, err));
+    if (ecert_csr_asks_for(order, ecert_bytes_view(&csr), &same, err) != ECERT_OK)
+        return ecert_error_wrap(err, "request %s", request->id);
+    if (!same)
+        *ret = "another country, state or locality";
+    return ECERT_OK;
+}
+
+static enum ecert_status join_mistakes(const struct ecert_strings *mistakes,
+                                       struct ecert_error *error, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+
+    for (size_t i = 0; i < mistakes->len; i++)
+        ecert_buffer_printf(&text, "%s%s", i > 0 ? "; " : "", mistakes->items[i]);
+    if (text.failed)
+        return ecert_error_nomem(err);
+    (void)ecert_error_set(error, ECERT_E_CONFIG, "%s", (const char *)text.ptr);
+    return ECERT_OK;
+}
+
+/* May it be asked for, with the key that is there (in words; NULL: with a new one)?  What is wrong
+ * is outcome->error. */
+static enum ecert_status check_order(const struct ecert_csr_order *order, const char *present,
+                                     struct ecert_request_outcome *outcome, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+
+    if (ecert_csr_check(order, &outcome->certificate->key, present, &mistakes, &outcome->notes,
+                        &outcome->error) == ECERT_OK ||
+        mistakes.len == 0)
+        return ECERT_OK;
+    return join_mistakes(&mistakes, &outcome->error, err);
 }
 
 /* ---- requests that are there ---- */
@@ -95,6 +153,7 @@ static enum ecert_status is_damaged(const struct ecert_request *pending,
  */
 static enum ecert_status look_at_pending(struct ecert_request *pending,
                                          const struct request_run *run, struct request_work *work,
+                                         const struct ecert_csr_order *order,
                                          const struct ecert_strings *names, struct ecert_error *err)
 {
     struct ecert_request_outcome *outcome = work->outcome;
@@ -106,10 +165,17 @@ static enum ecert_status look_at_pending(struct ecert_request *pending,
         return is_damaged(pending, run, work, err);
     if (pending->state == ECERT_REQUEST_OPEN && run->wish->another)
         return ECERT_OK;
-    differs = difference(pending, outcome->certificate, names, &run->context->config->organization);
-    if (pending->state == ECERT_REQUEST_MADE && differs != NULL) {
-        take_over(pending, &work->stale);
+    if (find_difference(run, pending, outcome->certificate, order, names, &differs,
+                        &outcome->error) != ECERT_OK)
         return ECERT_OK;
+    if (pending->state == ECERT_REQUEST_MADE) {
+        if (differs != NULL) {
+            take_over(pending, &work->stale);
+            return ECERT_OK;
+        }
+        ECERT_TRY(check_order(order, pending->key_words, outcome, err));
+        if (outcome->error.status != ECERT_OK)
+            return ECERT_OK;
     }
     if (differs != NULL)
         ECERT_TRY(ecert_strings_printf(&outcome->notes, err,
@@ -150,37 +216,6 @@ static enum ecert_status fill_in(const struct request_run *run, struct ecert_req
     return ECERT_OK;
 }
 
-static enum ecert_status join_mistakes(const struct ecert_strings *mistakes,
-                                       struct ecert_error *error, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
-
-    for (size_t i = 0; i < mistakes->len; i++)
-        ecert_buffer_printf(&text, "%s%s", i > 0 ? "; " : "", mistakes->items[i]);
-    if (text.failed)
-        return ecert_error_nomem(err);
-    (void)ecert_error_set(error, ECERT_E_CONFIG, "%s", (const char *)text.ptr);
-    return ECERT_OK;
-}
-
-/* May it be asked for?  What is wrong is outcome->error. */
-static enum ecert_status check_order(const struct request_run *run, struct request_work *work,
-                                     const struct ecert_authority *authority,
-                                     const struct ecert_strings *names, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
-    struct ecert_request_outcome *outcome = work->outcome;
-    const struct ecert_csr_order order = {.organization = &run->context->config->organization,
-                                          .names = ecert_strings_array(names),
-                                          .authority = authority};
-
-    if (ecert_csr_check(&order, &outcome->certificate->key, &mistakes, &outcome->notes,
-                        &outcome->error) == ECERT_OK ||
-        mistakes.len == 0)
-        return ECERT_OK;
-    return join_mistakes(&mistakes, &outcome->error, err);
-}
-
 /* A vault that is shut is found out now, and not when there is a key that cannot be kept. */
 static enum ecert_status try_passphrase(const struct ecert_key_config *key, struct ecert_error *err)
 {
@@ -189,15 +224,80 @@ static enum ecert_status try_passphrase(const struct ecert_key_config *key, stru
     return key->encrypted ? ecert_key_passphrase(key, &passphrase, err) : ECERT_OK;
 }
 
+/* The open one of this key that asks for the same; NULL: none. */
+static enum ecert_status find_twin(const struct request_run *run, const struct request_work *work,
+                                   struct ecert_requests *requests,
+                                   const uint8_t key_id[ECERT_SHA256_LEN],
+                                   const struct ecert_csr_order *order,
+                                   const struct ecert_strings *names, struct ecert_request **ret,
+                                   struct ecert_error *err)
+{
+    *ret = NULL;
+    for (size_t i = requests->n; i-- > 0 && work->stale.id == NULL;) {
+        struct ecert_request *request = &requests->items[i];
+        const char *differs = NULL;
+
+        if (request->state != ECERT_REQUEST_OPEN || request->problem != NULL ||
+            memcmp(request->key_id, key_id, ECERT_SHA256_LEN) != 0)
+            continue;
+        ECERT_TRY(
+            find_difference(run, request, work->outcome->certificate, order, names, &differs, err));
+        if (differs != NULL)
+            continue;
+        *ret = request;
+        return ECERT_OK;
+    }
+    return ECERT_OK;
+}
+
+/*
+ * The policy "reuse": the key that is there, if any, and what it is in words.  A second request of
+ * it that asks for the same would be the same CSR, and a certificate could answer only one of them:
+ * the first is shown again.
+ */
+static enum ecert_status look_at_present_key(const struct request_run *run,
+                                             struct request_work *work,
+                                             struct ecert_requests *requests,
+                                             const struct ecert_csr_order *order,
+                                             const struct ecert_strings *names, char **ret_words,
+                                             struct ecert_error *err)
+{
+    struct ecert_request_outcome *outcome = work->outcome;
+    struct ecert_request *twin = NULL;
+    uint8_t key_id[ECERT_SHA256_LEN];
+
+    if (request_present_key(run->context, outcome->certificate, &work->present, &outcome->notes,
+                            &outcome->error) != ECERT_OK ||
+        work->present == NULL ||
+        ecert_new_key_describe(work->present, ret_words, key_id, &outcome->error) != ECERT_OK ||
+        find_twin(run, work, requests, key_id, order, names, &twin, &outcome->error) != ECERT_OK ||
+        twin == NULL)
+        return ECERT_OK;
+    ECERT_TRY(ecert_strings_printf(&outcome->notes, err,
+                                   "request %s has the present key already, and another one would "
+                                   "be the same CSR: it is shown again; for another key write "
+                                   "key.policy = \"new\"",
+                                   twin->id));
+    outcome->again = true;
+    take_over(twin, &outcome->request);
+    return ECERT_OK;
+}
+
 static enum ecert_status prepare_new(struct request_run *run, struct request_work *work,
-                                     const struct ecert_authority *authority,
+                                     struct ecert_requests *requests,
+                                     const struct ecert_csr_order *order,
                                      struct ecert_strings *names, struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_auto_free) char *present = NULL;
     ECERT_AUTO(ecert_auto_free) char *why = NULL;
     struct ecert_request_outcome *outcome = work->outcome;
     enum ecert_request_kind kind = ECERT_REQUEST_FIRST;
 
-    ECERT_TRY(check_order(run, work, authority, names, err));
+    if (outcome->certificate->key.policy == ECERT_KEY_POLICY_REUSE)
+        ECERT_TRY(look_at_present_key(run, work, requests, order, names, &present, err));
+    if (outcome->again || outcome->error.status != ECERT_OK)
+        return ECERT_OK;
+    ECERT_TRY(check_order(order, present, outcome, err));
     if (outcome->error.status != ECERT_OK ||
         try_passphrase(&outcome->certificate->key, &outcome->error) != ECERT_OK ||
         ecert_request_kind_of(run->context, outcome->certificate, run->wish->now, &kind, &why,
@@ -269,9 +369,10 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
         ecert_context_authority(run->context, certificate->authority, &authority,
                                 &outcome->error) != ECERT_OK)
         return ECERT_OK;
-    ECERT_TRY(look_at_pending(find_pending(&requests), run, work, &names, err));
+    const struct ecert_csr_order order = order_of(run, &names, authority);
+    ECERT_TRY(look_at_pending(find_pending(&requests), run, work, &order, &names, err));
     if (!outcome->again && outcome->error.status == ECERT_OK)
-        ECERT_TRY(prepare_new(run, work, authority, &names, err));
+        ECERT_TRY(prepare_new(run, work, &requests, &order, &names, err));
     if (outcome->error.status != ECERT_OK)
         return ECERT_OK;
     return look_at_caa(run, outcome, authority, err);

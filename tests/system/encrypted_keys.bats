@@ -169,6 +169,79 @@ no_plain_key() {
     is "configuration" "$before" "$(config_tree "$W/nginx")"
 }
 
+# From now on the passphrase is another one; nginx knows both.
+change_passphrase() {
+    printf 'a tiger no more\n' >"$W/passphrase"
+    cat "$W/passphrase" >>"$W/both"
+}
+
+two_generations() {
+    nginx_up
+    cp -p "$W/passphrase" "$W/both"
+    sed -i "/listen/a ssl_password_file $W/both;" "$W/nginx/conf.d/$NAME.conf"
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    ecert run --quiet
+    take "$W/second.cer"
+    ecert run --quiet
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/second.cer")"
+}
+
+@test "a rollback is not undone by the same certificate, taken again under another passphrase" {
+    two_generations
+    run_ecert rollback "$NAME"
+    [ "$status" -eq 0 ]
+    change_passphrase
+    take "$W/second.cer"
+    kept_encrypted 3
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+    run_ecert status
+    says "held by a rollback"
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$W/keys/$NAME.key" --out "$W/third"
+    take "$W/third.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/third.cer")"
+    take "$W/second.cer" || true # an old one that comes once more brings no hold back
+    run_ecert status
+    says_not "held by a rollback"
+}
+
+@test "a rollback that is refused decides nothing: the next run has nothing to do" {
+    two_generations
+    change_passphrase
+    take "$W/second.cer"
+    ecert run --quiet
+    run_ecert rollback "$NAME" --to 1
+    [ "$status" -eq 1 ]
+    says "$(generation_key 1)" "was it kept under an earlier passphrase? put that one back"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/second.cer")"
+    run_ecert status
+    says_not "held by a rollback" "failed"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    is "link" ../generations/0003 "$(live)"
+    printf 'tiger in the tea\n' >"$W/passphrase" # the way out
+    run_ecert rollback "$NAME" --to 1
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+    no_leftovers
+}
+
+@test "no passphrase is configured any more: refused, and said which settings are missing" {
+    nginx_up
+    sed -i "/listen/a ssl_password_file $W/passphrase;" "$W/nginx/conf.d/$NAME.conf"
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    KEY="" write_config "$(nginx_target)"
+    run_ecert deploy
+    [ "$status" -eq 1 ]
+    says "$(generation_key 1)" "names neither key.passphrase_file nor key.passphrase_command"
+    is "served" "$(sha256_of "$W/$OLD.pem")" "$(served "$NGINX_PORT" "$NAME")"
+}
+
 @test "a key that was put back later is opened and compared by check" {
     write_config
     take "$W/$NAME.cer"

@@ -87,7 +87,7 @@ static void every_pair_is_judged_by_itself(void **state)
         {{f->other_key, f->fullchain, f->leaf, {0}}, "other.pem"},
         {{f->locked_key, f->fullchain, f->leaf, {0}}, "locked.pem"},
         {{f->locked_key, f->fullchain, f->leaf, right}, NULL},
-        {{f->locked_key, f->fullchain, f->leaf, wrong}, "locked.pem"},
+        {{f->locked_key, f->fullchain, f->leaf, wrong}, "kept under an earlier passphrase"},
         {{f->locked_key, f->fullchain, f->leaf, {long_one, sizeof long_one}}, "locked.pem"},
         {{f->key, f->fullchain, f->leaf, right}, NULL},
         {{f->key, f->cut, f->leaf, {0}}, "block 1 of 1 of"},

@@ -47,7 +47,7 @@ static void check_order(const struct ecert_csr_order *order, const struct ecert_
 {
     struct ecert_strings mistakes = {0}, notes = {0};
     struct ecert_error err = {0};
-    const enum ecert_status status = ecert_csr_check(order, key, &mistakes, &notes, &err);
+    const enum ecert_status status = ecert_csr_check(order, key, NULL, &mistakes, &notes, &err);
 
     for (size_t i = 0; i < mistakes.len; i++)
         if (want_mistake == NULL || strstr(mistakes.items[i], want_mistake) == NULL)
@@ -182,7 +182,7 @@ static void test_every_mistake(void **state)
     struct ecert_error err = {0};
 
     (void)state;
-    assert_int_equal(ecert_csr_check(&order, &rsa, &mistakes, &notes, &err), ECERT_E_CONFIG);
+    assert_int_equal(ecert_csr_check(&order, &rsa, NULL, &mistakes, &notes, &err), ECERT_E_CONFIG);
     assert_int_equal(mistakes.len, 4);
     assert_non_null(strstr(err.text, "(and more)"));
     ecert_strings_clear(&mistakes);
