@@ -61,26 +61,27 @@ static void sealed_clear(struct sealed *sealed)
     ecert_bytes_clear(&sealed->file);
 }
 
-static struct ecert_backup_opener opener_of(const struct ecert_backup_kit *kit)
+/*
+ * Whether it could be restored is asked of its text, as recipients alone cannot open it here; then
+ * that the file names everybody, and, with a passphrase, that it opens to this very text.
+ */
+static enum ecert_status seal(const struct ecert_backup_kit *kit,
+                              const struct ecert_request *request, struct ecert_view text,
+                              struct sealed *sealed, struct ecert_error *err)
 {
-    return (struct ecert_backup_opener){.passphrase = ecert_secret_view(&kit->passphrase)};
-}
+    const struct ecert_view passphrase = ecert_secret_view(&kit->passphrase);
 
-/* Proved before it counts: opened with the passphrase, else by what its structure says. */
-static enum ecert_status prove(const struct ecert_backup_kit *kit,
-                               const struct ecert_request *request, struct sealed *sealed,
-                               struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
-    const struct ecert_backup_opener opener = opener_of(kit);
+    if (ecert_backup_check_text(text, err) != ECERT_OK)
+        return ecert_error_wrap(err,
+                                "request %s is damaged and cannot be backed up (put it back with "
+                                "'ecert restore', or give it up with 'ecert request --cancel')",
+                                request->id);
+    ECERT_TRY(ecert_backup_seal(kit->recipients, passphrase, text, &sealed->file, err));
     const struct ecert_view file = ecert_bytes_view(&sealed->file);
-
-    ECERT_TRY(ecert_backup_names_all(file, kit->recipients, kit->passphrase.len > 0, err));
-    if (kit->passphrase.len == 0)
+    ECERT_TRY(ecert_backup_names_all(file, kit->recipients, passphrase.len > 0, err));
+    if (passphrase.len == 0)
         return ECERT_OK;
-    ECERT_TRY(ecert_backup_read(file, &opener, &content, err));
-    if (memcmp(content.key_id, request->key_id, sizeof content.key_id) != 0)
-        return ecert_error_set(err, ECERT_E_CRYPTO, "it holds another key");
+    ECERT_TRY(ecert_backup_opens_to(file, passphrase, text, err));
     sealed->opened = ecert_clock_now();
     return ECERT_OK;
 }
@@ -94,9 +95,7 @@ static enum ecert_status seal_once(struct ecert_backup_kit *kit, const struct ec
     if (sealed->file.ptr != NULL)
         return ECERT_OK;
     ECERT_TRY(make_content(config, request, &content, err));
-    ECERT_TRY(ecert_backup_seal(kit->recipients, ecert_secret_view(&kit->passphrase),
-                                ecert_buffer_view(&content), &sealed->file, err));
-    if (prove(kit, request, sealed, err) != ECERT_OK) {
+    if (seal(kit, request, ecert_buffer_view(&content), sealed, err) != ECERT_OK) {
         ecert_bytes_clear(&sealed->file);
         return ecert_error_wrap(err, "the new backup of '%s'", request->name);
     }
@@ -250,6 +249,23 @@ static enum ecert_status note(struct ecert_request *request, const char *directo
     memcpy(entry->sha256, sealed->sha256, sizeof entry->sha256);
     entry->written = ecert_clock_now();
     entry->opened = sealed->opened;
+    return ECERT_OK;
+}
+
+/* A file that another run wrote: it is opened like every outside file. */
+static enum ecert_status prove(const struct ecert_backup_kit *kit,
+                               const struct ecert_request *request, struct sealed *sealed,
+                               struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
+    const struct ecert_backup_opener opener = {.passphrase = ecert_secret_view(&kit->passphrase)};
+    const struct ecert_view file = ecert_bytes_view(&sealed->file);
+
+    ECERT_TRY(ecert_backup_names_all(file, kit->recipients, true, err));
+    ECERT_TRY(ecert_backup_read(file, &opener, &content, err));
+    if (memcmp(content.key_id, request->key_id, sizeof content.key_id) != 0)
+        return ecert_error_set(err, ECERT_E_CRYPTO, "it holds another key");
+    sealed->opened = ecert_clock_now();
     return ECERT_OK;
 }
 

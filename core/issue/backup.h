@@ -36,10 +36,11 @@ void ecert_backup_kit_close(struct ecert_backup_kit **kit); /* wipes */
 
 /*
  * Write what is missing of the backups of this request: every place has one afterwards, or
- * ECERT_E_IO and the sentence says which place has none.  With a passphrase each is opened again
- * before it counts; with recipients alone that its structure names every recipient.
- * A file that is there and not known, from a run that was killed, counts if the passphrase proves
- * it.  request->backups is filled in (the caller saves it), also for those places that went well.
+ * ECERT_E_IO and the sentence says which place has none.  Only what could be restored is sealed:
+ * key, CSR and request.json are looked at before (ECERT_E_CRYPTO).  With a passphrase each is
+ * opened again before it counts; with recipients alone that its structure names every recipient. A
+ * file that is there and not known, from a run that was killed, counts if the passphrase proves it.
+ * request->backups is filled in (the caller saves it), also for those places that went well.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
                                                       const struct ecert_config *config,

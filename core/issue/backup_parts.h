@@ -65,4 +65,20 @@ void ecert_backup_say_who(CMS_ContentInfo *cms, struct ecert_buffer *out);
 ECERT_MUST_CHECK enum ecert_status ecert_backup_check_recipient(const X509 *recipient,
                                                                 struct ecert_error *err);
 
+/* ---- backup_open.c: for bytes that this process has made itself; a stranger's go to a child ----
+ */
+
+/*
+ * Could this text be restored: key, CSR and request.json are whole and belong together?
+ * ECERT_E_CRYPTO: which is not.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_check_text(struct ecert_view text,
+                                                           struct ecert_error *err);
+
+/* Does this passphrase open the file, and is this text in it?  ECERT_E_CRYPTO. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_opens_to(struct ecert_view file,
+                                                         struct ecert_view passphrase,
+                                                         struct ecert_view text,
+                                                         struct ecert_error *err);
+
 #endif

@@ -422,6 +422,40 @@ static void test_lost_key(void **state)
     free(path);
 }
 
+static void check_refused(struct backup_fixture *f)
+{
+    struct ecert_error err = {0};
+
+    assert_int_not_equal(backup_now(f, &err), ECERT_OK);
+    assert_non_null(strstr(err.text, "'ecert restore'"));
+    assert_int_equal(f->request.n_backups, 0);
+    assert_int_equal(count(f->place) + count(f->second_place), 0);
+}
+
+/* What no restore would take is not sealed, also where nobody here could open it and see. */
+static void test_damaged_csr(void **state)
+{
+    struct backup_fixture *f = *state;
+    struct ecert_bytes other = test_csr_pem(f->ec, "www.example.test");
+    const struct ecert_view cut = {f->csr_pem.ptr, 60};
+    const struct ecert_view rows[] = {ecert_view_of("a letter\n"), cut, ecert_bytes_view(&other)};
+    char *folder = NULL;
+
+    assert_true(asprintf(&folder, "%s/certificates/www.example.test/requests/%s",
+                         f->config.state_dir, f->request.id) > 0);
+    backup_to(f, f->ec_file);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        free(test_file_write(folder, "request.csr", rows[i], 0600));
+        check_refused(f);
+    }
+    /* the same key, and not the CSR that was shown */
+    free(test_file_write(folder, "request.csr", ecert_bytes_view(&f->csr_pem), 0600));
+    f->request.csr_sha256[0] = f->request.csr_sha256[0] == 'A' ? 'B' : 'A';
+    check_refused(f);
+    ecert_bytes_clear(&other);
+    free(folder);
+}
+
 /* ---- checking ---- */
 
 static void test_check(void **state)
@@ -482,6 +516,7 @@ int main(void)
         TEST(test_never_overwritten),
         TEST(test_unknown_backup),
         TEST(test_lost_key),
+        TEST(test_damaged_csr),
         TEST(test_check),
 #undef TEST
     };
