@@ -100,7 +100,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_check(const struct ecert_config 
 
 /*
  * Put a request back from a backup: the whole folder where it is missing, the key where only that
- * is lost or damaged; a file that is there and differs is kept beside it, never overwritten.
+ * is lost or damaged; a file that is there and differs is kept beside it, never overwritten, and
+ * keeps its name if the new one cannot be written.
+ * A request.json that is put back tells of today: with a generation of its key the request is
+ * issued, else one that was not shown yet when it was backed up is open, shown when it was made.
  * *ret_restored: false if everything was there already.  ECERT_E_NOT_FOUND: no certificate of the
  * configuration has its name (the text says what to write there).  The caller holds the lock.
  */
