@@ -26,8 +26,9 @@ struct ecert_backup_kit;
 /*
  * Read recipients' certificates and the passphrase, make sure that each place is a directory that
  * can be written.  ECERT_E_CONFIG: a recipient that is no certificate, is expired, or has a key
- * that cannot be encrypted to; ECERT_E_NOT_FOUND / ECERT_E_REFUSED: a place that is missing (a
- * share that is not mounted: said so) or not trusted; each with its path.
+ * that cannot be encrypted to, or two places that are one directory; ECERT_E_NOT_FOUND /
+ * ECERT_E_REFUSED: a place that is missing (a share that is not mounted: said so) or not trusted;
+ * each with its path.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
                                                          struct ecert_backup_kit **ret,
@@ -46,6 +47,33 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *k
                                                       const struct ecert_config *config,
                                                       struct ecert_request *request,
                                                       struct ecert_error *err);
+
+/* ---- places ---- */
+
+/*
+ * The configured places in the words of request->backups: resolved; one that is not there (a share
+ * that is not mounted) as it is written.  None where no backups are configured.  ECERT_E_CONFIG:
+ * two are one directory.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_places(const struct ecert_config *config,
+                                                       struct ecert_strings *ret,
+                                                       struct ecert_error *err);
+
+/* What a request has in one of them, or NULL. */
+struct ecert_request_backup *ecert_backup_in(const struct ecert_request *request,
+                                             const char *place);
+
+/*
+ * Is it in one of these places?  One that is not was written under another configuration: nobody
+ * counts on it, and it may be gone.  Where there are no places at all, each is.
+ */
+bool ecert_backup_is_placed(const struct ecert_request_backup *backup,
+                            const struct ecert_strings *places);
+
+/* Where `ecert backup` would write that of a place that has none. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_path(const struct ecert_request *request,
+                                                     const char *place, char **ret,
+                                                     struct ecert_error *err);
 
 /* ---- opening ---- */
 

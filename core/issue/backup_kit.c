@@ -136,6 +136,13 @@ static enum ecert_status open_places(struct ecert_backup_kit *kit,
     return ECERT_OK;
 }
 
+static enum ecert_status check_places(const struct ecert_config *config, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings places = {0};
+
+    return ecert_backup_places(config, &places, err);
+}
+
 static enum ecert_status open_kit(struct ecert_backup_kit *kit,
                                   const struct ecert_backup_config *config, struct ecert_error *err)
 {
@@ -167,6 +174,7 @@ enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
         return ecert_error_set(err, ECERT_E_CONFIG,
                                "no backups are configured: write a group 'backup' with 'places' "
                                "and 'recipients'");
+    ECERT_TRY(check_places(config, err));
     kit = calloc(1, sizeof *kit);
     if (kit == NULL)
         return ecert_error_nomem(err);

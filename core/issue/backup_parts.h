@@ -2,6 +2,7 @@
  * The inside of backup.h:
  *   backup.c          writing: one file in every place
  *   backup_kit.c      recipients, passphrase and places, checked once
+ *   backup_places.c   where they lie
  *   backup_cms.c      sealing, and what can be said of a file without opening it
  *   backup_open.c     opening, in a limited child
  *   backup_check.c    is it still what was written, and does it open?
@@ -37,6 +38,13 @@ struct ecert_backup_kit {
 
 void ecert_auto_bio(BIO **bio);
 void ecert_auto_cms(CMS_ContentInfo **cms);
+
+/* ---- backup_places.c ---- */
+
+/* FOLDER-ID.p7m, and from the second on FOLDER-ID-2.p7m. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_file_name(const struct ecert_request *request,
+                                                          unsigned i, char **ret,
+                                                          struct ecert_error *err);
 
 /* ---- backup_cms.c ---- */
 

@@ -142,12 +142,64 @@ static void test_places(void **state)
     backup_check_words(&err, ECERT_E_CONFIG, "no backups are configured");
 }
 
+/* One directory, by a link or by the same name twice, is one copy. */
+static void test_one_directory(void **state)
+{
+    struct backup_fixture *f = *state;
+    struct ecert_strings places = {0};
+    struct ecert_error err = {0};
+    char *path = NULL;
+
+    backup_under(f, "open sesame");
+    assert_int_equal(rmdir(f->second_place) | symlink("place", f->second_place), 0);
+    for (int i = 0; i < 2; i++) {
+        (void)!backup_now(f, &err);
+        backup_check_words(&err, ECERT_E_CONFIG, "are one directory, which is one copy");
+        assert_non_null(strstr(err.text, f->place));
+        assert_int_equal(ecert_backup_places(&f->config, &places, &err), ECERT_E_CONFIG);
+        ecert_strings_clear(&f->config.backup.places); /* also one that is not there */
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, "/nonexistent", &err),
+                         ECERT_OK);
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, "/nonexistent", &err),
+                         ECERT_OK);
+        (void)!ecert_backup_places(&f->config, &places, &err);
+        backup_check_words(&err, ECERT_E_CONFIG, "are one directory");
+        ecert_strings_clear(&f->config.backup.places);
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, f->second_place, &err),
+                         ECERT_OK);
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, f->place, &err), ECERT_OK);
+    }
+    /* a link alone is fine, and its backups are where it leads */
+    free(f->config.backup.places.items[--f->config.backup.places.len]);
+    assert_int_equal(backup_now(f, &err), ECERT_OK);
+    assert_int_equal(ecert_backup_places(&f->config, &places, &err), ECERT_OK);
+    assert_int_equal(places.len, 1);
+    assert_string_equal(places.items[0], f->place);
+    assert_ptr_equal(ecert_backup_in(&f->request, places.items[0]), &f->request.backups[0]);
+    assert_true(ecert_backup_is_placed(&f->request.backups[0], &places));
+    assert_int_equal(ecert_backup_path(&f->request, f->place, &path, &err), ECERT_OK);
+    assert_string_equal(path, f->request.backups[0].path);
+    free(path);
+
+    /* elsewhere: below a place is not in it, and neither is a longer name */
+    free(places.items[0]);
+    places.items[0] = strndup(f->place, strlen(f->place) - 1);
+    assert_null(ecert_backup_in(&f->request, places.items[0]));
+    assert_false(ecert_backup_is_placed(&f->request.backups[0], &places));
+    free(places.items[0]);
+    places.items[0] = strdup(f->folder);
+    assert_false(ecert_backup_is_placed(&f->request.backups[0], &places));
+    ecert_strings_clear(&places);
+    assert_true(ecert_backup_is_placed(&f->request.backups[0], &places)); /* nowhere to be */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_recipients, make, clear),
         cmocka_unit_test_setup_teardown(test_recipient_files, make, clear),
         cmocka_unit_test_setup_teardown(test_places, make, clear),
+        cmocka_unit_test_setup_teardown(test_one_directory, make, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
