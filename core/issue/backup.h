@@ -25,7 +25,8 @@ struct ecert_backup_kit;
 
 /*
  * Read recipients' certificates and the passphrase, make sure that each place is a directory that
- * can be written.  ECERT_E_CONFIG: a recipient that is no certificate, is expired, or has a key
+ * can be written; what a run that was killed left in one more than an hour ago is removed.
+ * ECERT_E_CONFIG: a recipient that is no certificate, is expired, or has a key
  * that cannot be encrypted to, or two places that are one directory; ECERT_E_NOT_FOUND /
  * ECERT_E_REFUSED: a place that is missing (a share that is not mounted: said so) or not trusted;
  * each with its path.

@@ -7,12 +7,14 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/issue/backup.h"
 #include "tests/unit/issue/backup_fixture.h"
 
@@ -193,6 +195,46 @@ static void test_one_directory(void **state)
     assert_true(ecert_backup_is_placed(&f->request.backups[0], &places)); /* nowhere to be */
 }
 
+/* What a killed run left is removed once nobody can be at work on it, and nothing else is. */
+static void test_leftovers(void **state)
+{
+    struct backup_fixture *f = *state;
+    struct ecert_strings names = {0};
+    struct ecert_error err = {0};
+    static const struct {
+        const char *name;
+        int64_t age;
+        bool stays;
+    } rows[] = {
+        {".backup.ecert-0123456789ABCDEF", 7200, false},
+        {".backup.ecert-1123456789ABCDEF", 60, true}, /* another machine writes it now */
+        {".notes.ecert-0123456789ABCDEF", 7200, true},
+        {".try.ecert-0123456789ABCDEF", 7200, false},
+        {".try.ecert-0123456789ABCDEF.p7m", 7200, true},
+        {"x.try.ecert-0123456789ABCDEF", 7200, true},
+    };
+    const size_t n = ARRAY_SIZE(rows);
+    size_t at = 0;
+
+    backup_under(f, "open sesame");
+    for (size_t i = 0; i < n; i++) {
+        char *path = test_file_write(f->second_place, rows[i].name, ecert_view_of("x"), 0600);
+        const struct timespec then = {.tv_sec = ecert_clock_now() - rows[i].age};
+
+        assert_int_equal(utimensat(AT_FDCWD, path, (const struct timespec[]){then, then}, 0), 0);
+        free(path);
+    }
+    struct ecert_backup_kit *kit = NULL;
+    assert_int_equal(ecert_backup_kit_open(&f->config, &kit, &err), ECERT_OK);
+    ecert_backup_kit_close(&kit);
+    assert_int_equal(ecert_fs_list(f->second_place, &names, &err), ECERT_OK);
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].stays)
+            assert_string_equal(at < names.len ? names.items[at++] : "(none)", rows[i].name);
+    assert_int_equal(names.len, at);
+    ecert_strings_clear(&names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recipient_files, make, clear),
         cmocka_unit_test_setup_teardown(test_places, make, clear),
         cmocka_unit_test_setup_teardown(test_one_directory, make, clear),
+        cmocka_unit_test_setup_teardown(test_leftovers, make, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
