@@ -100,8 +100,9 @@ static const struct ecert_command commands[] = {
      "its request is shown; this writes what is missing, because a place was away or is new. A backup\n"
      "is never replaced. --check looks at each: are the bytes the ones that were written, and do they\n"
      "open, with the passphrase of the configuration or --password-file, or a recipient's --key (whose\n"
-     "own password is in --password-file then)? It leaves with 1 if one is not in order. `openssl cms\n"
-     "-decrypt -inform DER` opens a backup without ecert.",
+     "own password is in --password-file then)? It leaves with 1 if one is not in order or a configured\n"
+     "place has none; what lies elsewhere is only named. `openssl cms -decrypt -inform DER` opens a\n"
+     "backup without ecert.",
      ecert_cmd_backup, STORE | ECERT_COMMAND_LOCK, 0, ALL, " check key password-file "},
     {"restore", "FILE", "put a lost key and its request back from a backup",
      "Opens the backup as `ecert backup --check` does, and puts back what is lost or damaged: the whole\n"
