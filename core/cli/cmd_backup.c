@@ -18,8 +18,9 @@
 /* One run over the requests of the chosen certificates. */
 struct work {
     struct ecert_app *app;
-    struct ecert_backup_kit *kit; /* NULL with --check */
-    struct ecert_backup_opener opener;
+    struct ecert_backup_kit *kit;      /* NULL with --check */
+    struct ecert_backup_opener opener; /* with --check, like the places */
+    struct ecert_strings places;
     struct ecert_progress progress;
     json_t *list;
     size_t done, n;               /* requests */
@@ -186,18 +187,21 @@ static enum ecert_status check_backup(struct work *work, const struct ecert_requ
     return ECERT_OK;
 }
 
-/* Each place must have one, unless the operator said that there shall be none. */
-static void check_count(struct work *work, const struct ecert_request *request)
+/* No backup anywhere is in order where the operator said that there shall be none. */
+static void say_none(struct work *work, const struct ecert_request *request)
 {
-    if (request->n_backups >= work->app->config.backup.places.len && request->n_backups > 0)
-        return;
-    if (request->n_backups > 0)
-        say_row(work, request, "missing", NULL,
-                "a place has none; 'ecert backup' writes what is missing", true);
-    else if (request->without_backup)
+    if (request->without_backup)
         say_row(work, request, "none", NULL, "the request was made with --no-backup", false);
     else
         say_row(work, request, "none", NULL, "'ecert backup' writes what is missing", true);
+}
+
+static void check_places(struct work *work, const struct ecert_request *request)
+{
+    for (size_t i = 0; i < work->places.len; i++)
+        if (ecert_backup_in(request, work->places.items[i]) == NULL)
+            say_row(work, request, "missing", work->places.items[i],
+                    "this place has none; 'ecert backup' writes what is missing", true);
 }
 
 static enum ecert_status check_one(struct work *work, struct ecert_request *request,
@@ -205,9 +209,19 @@ static enum ecert_status check_one(struct work *work, struct ecert_request *requ
 {
     bool changed = false;
 
-    for (size_t i = 0; i < request->n_backups; i++)
-        ECERT_TRY(check_backup(work, request, &request->backups[i], &changed, err));
-    check_count(work, request);
+    for (size_t i = 0; i < request->n_backups; i++) {
+        struct ecert_request_backup *backup = &request->backups[i];
+
+        if (ecert_backup_is_placed(backup, &work->places))
+            ECERT_TRY(check_backup(work, request, backup, &changed, err));
+        else
+            say_row(work, request, "elsewhere", backup->path,
+                    "it is in no configured place, and was not looked at", false);
+    }
+    if (request->n_backups == 0)
+        say_none(work, request);
+    else
+        check_places(work, request);
     return changed ? ecert_requests_save(work->app->config.state_dir, request, err) : ECERT_OK;
 }
 
@@ -294,7 +308,8 @@ static int check_all(struct work *work)
     ECERT_AUTO(opening_clear) struct opening opening = {0};
     struct ecert_error err = {0};
 
-    if (read_opening(&work->app->options, &opening, &err) != ECERT_OK)
+    if (read_opening(&work->app->options, &opening, &err) != ECERT_OK ||
+        ecert_backup_places(&work->app->config, &work->places, &err) != ECERT_OK)
         return usage(work->app, &err);
     work->opener = opening.opener;
     do_all(work);
@@ -339,6 +354,7 @@ int ecert_cmd_backup(struct ecert_app *app)
         code = usage(app, &err);
     else
         code = app->options.check ? check_all(&work) : write_all(&work);
+    ecert_strings_clear(&work.places);
     ecert_tell(app, app->options.check ? "backups" : "requests", work.list);
     return code;
 }

@@ -100,13 +100,15 @@ static const struct ecert_command commands[] = {
      "its request is shown; this writes what is missing, because a place was away or is new. A backup\n"
      "is never replaced. --check looks at each: are the bytes the ones that were written, and do they\n"
      "open, with the passphrase of the configuration or --password-file, or a recipient's --key (whose\n"
-     "own password is in --password-file then)? It leaves with 1 if one is not in order. `openssl cms\n"
-     "-decrypt -inform DER` opens a backup without ecert.",
+     "own password is in --password-file then)? It leaves with 1 if one is not in order or a configured\n"
+     "place has none; what lies elsewhere is only named. `openssl cms -decrypt -inform DER` opens a\n"
+     "backup without ecert.",
      ecert_cmd_backup, STORE | ECERT_COMMAND_LOCK, 0, ALL, " check key password-file "},
     {"restore", "FILE", "put a lost key and its request back from a backup",
      "Opens the backup as `ecert backup --check` does, and puts back what is lost or damaged: the whole\n"
-     "request, or its key alone. What is there and differs is kept beside it. The certificate that the\n"
-     "CA issues for it is then taken like any other.",
+     "request, or its key alone. What is there and differs is kept beside it. A request that comes back\n"
+     "is issued if a certificate for its key was taken already, else open: the certificate that the CA\n"
+     "issues for it is then taken like any other.",
      ecert_cmd_restore, STORE | ECERT_COMMAND_LOCK, 1, 1, " key password-file "},
     {"plugins", "", "what is installed, its ABI, its settings", "",
      ecert_cmd_plugins, ECERT_COMMAND_CONFIG, 0, 0, ""},

@@ -12,7 +12,6 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/flow/requests_json.h"
-#include "core/flow/store.h"
 #include "core/issue/backup_parts.h"
 
 #define MOST_FILES 1000 /* FOLDER-ID.p7m, FOLDER-ID-2.p7m, ... */
@@ -61,26 +60,27 @@ static void sealed_clear(struct sealed *sealed)
     ecert_bytes_clear(&sealed->file);
 }
 
-static struct ecert_backup_opener opener_of(const struct ecert_backup_kit *kit)
+/*
+ * Whether it could be restored is asked of its text, as recipients alone cannot open it here; then
+ * that the file names everybody, and, with a passphrase, that it opens to this very text.
+ */
+static enum ecert_status seal(const struct ecert_backup_kit *kit,
+                              const struct ecert_request *request, struct ecert_view text,
+                              struct sealed *sealed, struct ecert_error *err)
 {
-    return (struct ecert_backup_opener){.passphrase = ecert_secret_view(&kit->passphrase)};
-}
+    const struct ecert_view passphrase = ecert_secret_view(&kit->passphrase);
 
-/* Proved before it counts: opened with the passphrase, else by what its structure says. */
-static enum ecert_status prove(const struct ecert_backup_kit *kit,
-                               const struct ecert_request *request, struct sealed *sealed,
-                               struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
-    const struct ecert_backup_opener opener = opener_of(kit);
+    if (ecert_backup_check_text(text, err) != ECERT_OK)
+        return ecert_error_wrap(err,
+                                "request %s is damaged and cannot be backed up (put it back with "
+                                "'ecert restore', or give it up with 'ecert request --cancel')",
+                                request->id);
+    ECERT_TRY(ecert_backup_seal(kit->recipients, passphrase, text, &sealed->file, err));
     const struct ecert_view file = ecert_bytes_view(&sealed->file);
-
-    ECERT_TRY(ecert_backup_names_all(file, kit->recipients, kit->passphrase.len > 0, err));
-    if (kit->passphrase.len == 0)
+    ECERT_TRY(ecert_backup_names_all(file, kit->recipients, passphrase.len > 0, err));
+    if (passphrase.len == 0)
         return ECERT_OK;
-    ECERT_TRY(ecert_backup_read(file, &opener, &content, err));
-    if (memcmp(content.key_id, request->key_id, sizeof content.key_id) != 0)
-        return ecert_error_set(err, ECERT_E_CRYPTO, "it holds another key");
+    ECERT_TRY(ecert_backup_opens_to(file, passphrase, text, err));
     sealed->opened = ecert_clock_now();
     return ECERT_OK;
 }
@@ -94,9 +94,7 @@ static enum ecert_status seal_once(struct ecert_backup_kit *kit, const struct ec
     if (sealed->file.ptr != NULL)
         return ECERT_OK;
     ECERT_TRY(make_content(config, request, &content, err));
-    ECERT_TRY(ecert_backup_seal(kit->recipients, ecert_secret_view(&kit->passphrase),
-                                ecert_buffer_view(&content), &sealed->file, err));
-    if (prove(kit, request, sealed, err) != ECERT_OK) {
+    if (seal(kit, request, ecert_buffer_view(&content), sealed, err) != ECERT_OK) {
         ecert_bytes_clear(&sealed->file);
         return ecert_error_wrap(err, "the new backup of '%s'", request->name);
     }
@@ -129,17 +127,6 @@ static enum ecert_status give_name(const struct ecert_backup_place *place, const
     return ecert_error_errno(err, ECERT_E_IO, "rename '%s' to '%s'", tmp, name);
 }
 
-static enum ecert_status file_name(const struct ecert_request *request, unsigned i, char **ret,
-                                   struct ecert_error *err)
-{
-    char folder[512], number[16] = "";
-
-    ecert_store_folder(request->name, folder, sizeof folder);
-    if (i > 1)
-        (void)snprintf(number, sizeof number, "-%u", i);
-    return ecert_text_format(ret, err, "%s-%s%s.p7m", folder, request->id, number);
-}
-
 /*
  * The first free name gets the file; one that is there may be ours from a run that was killed
  * before it could note it, and stays as it is.
@@ -152,7 +139,7 @@ static enum ecert_status publish(const struct ecert_backup_place *place,
         ECERT_AUTO(ecert_auto_free) char *name = NULL;
         bool taken = false;
 
-        ECERT_TRY(file_name(request, i, &name, err));
+        ECERT_TRY(ecert_backup_file_name(request, i, &name, err));
         ECERT_TRY(give_name(place, tmp, name, &taken, err));
         if (taken)
             continue;
@@ -200,23 +187,6 @@ static enum ecert_status write_file(const struct ecert_backup_place *place,
 
 /* ---- one place ---- */
 
-static bool is_in(const char *path, const char *directory)
-{
-    const char *base = ecert_path_base(path);
-    const size_t len = strlen(directory);
-
-    return base > path && (size_t)(base - path) == len + 1 && strncmp(path, directory, len) == 0;
-}
-
-static struct ecert_request_backup *entry_of(const struct ecert_request *request,
-                                             const char *directory)
-{
-    for (size_t i = 0; i < request->n_backups; i++)
-        if (is_in(request->backups[i].path, directory))
-            return &request->backups[i];
-    return NULL;
-}
-
 static bool is_whole(const struct ecert_request_backup *backup)
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
@@ -233,7 +203,7 @@ static bool is_whole(const struct ecert_request_backup *backup)
 static enum ecert_status note(struct ecert_request *request, const char *directory, char **path,
                               const struct sealed *sealed, struct ecert_error *err)
 {
-    struct ecert_request_backup *entry = entry_of(request, directory);
+    struct ecert_request_backup *entry = ecert_backup_in(request, directory);
 
     if (entry == NULL) {
         struct ecert_request_backup *more =
@@ -253,6 +223,23 @@ static enum ecert_status note(struct ecert_request *request, const char *directo
     return ECERT_OK;
 }
 
+/* A file that another run wrote: it is opened like every outside file. */
+static enum ecert_status prove(const struct ecert_backup_kit *kit,
+                               const struct ecert_request *request, struct sealed *sealed,
+                               struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
+    const struct ecert_backup_opener opener = {.passphrase = ecert_secret_view(&kit->passphrase)};
+    const struct ecert_view file = ecert_bytes_view(&sealed->file);
+
+    ECERT_TRY(ecert_backup_names_all(file, kit->recipients, true, err));
+    ECERT_TRY(ecert_backup_read(file, &opener, &content, err));
+    if (memcmp(content.key_id, request->key_id, sizeof content.key_id) != 0)
+        return ecert_error_set(err, ECERT_E_CRYPTO, "it holds another key");
+    sealed->opened = ecert_clock_now();
+    return ECERT_OK;
+}
+
 /*
  * A run that was killed before it could note its file, or a request that was restored, has a backup
  * here that nobody knows of.  It is taken if it is proved as a new one would be; recipients alone
@@ -264,7 +251,8 @@ static bool find_unknown(const struct ecert_backup_kit *kit, const struct ecert_
     ECERT_AUTO(ecert_auto_free) char *name = NULL;
     struct ecert_error ignored = {0};
 
-    if (kit->passphrase.len == 0 || file_name(request, 1, &name, &ignored) != ECERT_OK ||
+    if (kit->passphrase.len == 0 ||
+        ecert_backup_file_name(request, 1, &name, &ignored) != ECERT_OK ||
         ecert_fs_read_at(place->fd, name, ECERT_BACKUP_FILE_MAX, &found->file, &ignored) !=
             ECERT_OK ||
         prove(kit, request, found, &ignored) != ECERT_OK)
@@ -278,7 +266,7 @@ static enum ecert_status write_to(struct ecert_backup_kit *kit,
                                   const struct ecert_config *config, struct ecert_request *request,
                                   struct sealed *sealed, struct ecert_error *err)
 {
-    const struct ecert_request_backup *there = entry_of(request, place->path);
+    const struct ecert_request_backup *there = ecert_backup_in(request, place->path);
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     ECERT_AUTO(sealed_clear) struct sealed found = {0};
 

@@ -25,9 +25,11 @@ struct ecert_backup_kit;
 
 /*
  * Read recipients' certificates and the passphrase, make sure that each place is a directory that
- * can be written.  ECERT_E_CONFIG: a recipient that is no certificate, is expired, or has a key
- * that cannot be encrypted to; ECERT_E_NOT_FOUND / ECERT_E_REFUSED: a place that is missing (a
- * share that is not mounted: said so) or not trusted; each with its path.
+ * can be written; what a run that was killed left in one more than an hour ago is removed.
+ * ECERT_E_CONFIG: a recipient that is no certificate, is expired, or has a key
+ * that cannot be encrypted to, or two places that are one directory; ECERT_E_NOT_FOUND /
+ * ECERT_E_REFUSED: a place that is missing (a share that is not mounted: said so) or not trusted;
+ * each with its path.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
                                                          struct ecert_backup_kit **ret,
@@ -36,15 +38,43 @@ void ecert_backup_kit_close(struct ecert_backup_kit **kit); /* wipes */
 
 /*
  * Write what is missing of the backups of this request: every place has one afterwards, or
- * ECERT_E_IO and the sentence says which place has none.  With a passphrase each is opened again
- * before it counts; with recipients alone that its structure names every recipient.
- * A file that is there and not known, from a run that was killed, counts if the passphrase proves
- * it.  request->backups is filled in (the caller saves it), also for those places that went well.
+ * ECERT_E_IO and the sentence says which place has none.  Only what could be restored is sealed:
+ * key, CSR and request.json are looked at before (ECERT_E_CRYPTO).  With a passphrase each is
+ * opened again before it counts; with recipients alone that its structure names every recipient. A
+ * file that is there and not known, from a run that was killed, counts if the passphrase proves it.
+ * request->backups is filled in (the caller saves it), also for those places that went well.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
                                                       const struct ecert_config *config,
                                                       struct ecert_request *request,
                                                       struct ecert_error *err);
+
+/* ---- places ---- */
+
+/*
+ * The configured places in the words of request->backups: resolved; one that is not there (a share
+ * that is not mounted) as it is written.  None where no backups are configured.  ECERT_E_CONFIG:
+ * two are one directory.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_places(const struct ecert_config *config,
+                                                       struct ecert_strings *ret,
+                                                       struct ecert_error *err);
+
+/* What a request has in one of them, or NULL. */
+struct ecert_request_backup *ecert_backup_in(const struct ecert_request *request,
+                                             const char *place);
+
+/*
+ * Is it in one of these places?  One that is not was written under another configuration: nobody
+ * counts on it, and it may be gone.  Where there are no places at all, each is.
+ */
+bool ecert_backup_is_placed(const struct ecert_request_backup *backup,
+                            const struct ecert_strings *places);
+
+/* Where `ecert backup` would write that of a place that has none. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_path(const struct ecert_request *request,
+                                                     const char *place, char **ret,
+                                                     struct ecert_error *err);
 
 /* ---- opening ---- */
 
@@ -99,8 +129,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_check(const struct ecert_config 
 
 /*
  * Put a request back from a backup: the whole folder where it is missing, the key where only that
- * is lost or damaged; a file that is there and differs is kept beside it, never overwritten.
- * A request of the backup that was MADE is OPEN then: its CSR was shown once the backup was there.
+ * is lost or damaged; a file that is there and differs is kept beside it, never overwritten, and
+ * keeps its name if the new one cannot be written.
+ * A request.json that is put back tells of today: with a generation of its key the request is
+ * issued, else one that was not shown yet when it was backed up is open, shown when it was made.
  * *ret_restored: false if everything was there already.  ECERT_E_NOT_FOUND: no certificate of the
  * configuration has its name (the text says what to write there).  The caller holds the lock.
  */

@@ -1,7 +1,9 @@
 /* What opens and closes the backups of one run: recipients, passphrase, places. */
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +13,8 @@
 #include "core/flow/decode.h"
 #include "core/flow/key.h"
 #include "core/issue/backup_parts.h"
+
+#define LEFTOVER_AGE 3600 /* seconds */
 
 void ecert_backup_kit_close(struct ecert_backup_kit **kit)
 {
@@ -88,6 +92,36 @@ static enum ecert_status read_recipients(struct ecert_backup_kit *kit,
     return ECERT_OK;
 }
 
+/* ".try.ecert-0123456789ABCDEF" and ".backup...", as ecert_fs_temporary_name() makes them. */
+static bool is_leftover(const char *name)
+{
+    static const char *const begins[] = {".try.ecert-", ".backup.ecert-"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
+        if (strncmp(name, begins[i], strlen(begins[i])) == 0 &&
+            strlen(name) == strlen(begins[i]) + 16)
+            return true;
+    return false;
+}
+
+/*
+ * What a run left that was killed.  A share may be another machine's, too: only what is so old that
+ * nobody is at work on it goes.  What cannot be removed does no harm.
+ */
+static enum ecert_status tidy_place(const struct ecert_backup_place *place, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    struct stat st;
+
+    ECERT_TRY(ecert_fs_list(place->path, &names, err));
+    for (size_t i = 0; i < names.len; i++)
+        if (is_leftover(names.items[i]) &&
+            fstatat(place->fd, names.items[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) && ecert_clock_now() - st.st_mtime > LEFTOVER_AGE)
+            (void)unlinkat(place->fd, names.items[i], 0);
+    return ECERT_OK;
+}
+
 /* A mode does not tell whether a disk is read-only or full: a file does. */
 static enum ecert_status try_place(const struct ecert_backup_place *place, struct ecert_error *err)
 {
@@ -117,7 +151,7 @@ static enum ecert_status open_place(const char *path, struct ecert_backup_place 
     if (stat(place->path, &st) == 0 && !S_ISDIR(st.st_mode))
         return ecert_error_set(err, ECERT_E_REFUSED, "place of backups '%s' is no directory", path);
     if (ecert_fs_open_trusted_directory(place->path, &place->fd, err) != ECERT_OK ||
-        try_place(place, err) != ECERT_OK)
+        tidy_place(place, err) != ECERT_OK || try_place(place, err) != ECERT_OK)
         return ecert_error_wrap(err, "place of backups '%s'", path);
     return ECERT_OK;
 }
@@ -134,6 +168,13 @@ static enum ecert_status open_places(struct ecert_backup_kit *kit,
         ECERT_TRY(open_place(paths->items[i], &kit->places[i], err));
     }
     return ECERT_OK;
+}
+
+static enum ecert_status check_places(const struct ecert_config *config, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings places = {0};
+
+    return ecert_backup_places(config, &places, err);
 }
 
 static enum ecert_status open_kit(struct ecert_backup_kit *kit,
@@ -167,6 +208,7 @@ enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
         return ecert_error_set(err, ECERT_E_CONFIG,
                                "no backups are configured: write a group 'backup' with 'places' "
                                "and 'recipients'");
+    ECERT_TRY(check_places(config, err));
     kit = calloc(1, sizeof *kit);
     if (kit == NULL)
         return ecert_error_nomem(err);

@@ -319,6 +319,49 @@ static enum ecert_status run(struct job *job, struct ecert_backup_content *conte
     return read_answer(ecert_bytes_view(&answer), content, err);
 }
 
+/* ---- what this process has made itself: no child ---- */
+
+static enum ecert_status take_parts(const struct parts *parts, struct ecert_backup_content *content,
+                                    struct ecert_error *err)
+{
+    ECERT_TRY(take_key(ecert_secret_view(&parts->key), content, err));
+    ECERT_TRY(csr_pem_of(ecert_bytes_view(&parts->csr), &content->csr_pem, err));
+    return take_request(ecert_bytes_view(&parts->request), ecert_bytes_view(&parts->csr), content,
+                        err);
+}
+
+enum ecert_status ecert_backup_check_text(struct ecert_view text, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
+    ECERT_AUTO(parts_clear) struct parts parts = {0};
+    ECERT_AUTO(ecert_auto_bio) BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len);
+
+    if (bio == NULL)
+        return ecert_error_nomem(err);
+    ECERT_TRY(split(bio, &parts, err));
+    ECERT_TRY(check_parts(&parts, err));
+    return take_parts(&parts, &content, err);
+}
+
+enum ecert_status ecert_backup_opens_to(struct ecert_view file, struct ecert_view passphrase,
+                                        struct ecert_view text, struct ecert_error *err)
+{
+    const struct job job = {.file = file, .passphrase = passphrase};
+    ECERT_AUTO(ecert_auto_bio) BIO *opened = BIO_new(BIO_s_secmem());
+    char *bytes = NULL;
+
+    if (opened == NULL)
+        return ecert_error_nomem(err);
+    if (!decrypt(&job, false, opened))
+        return ecert_error_set(err, ECERT_E_CRYPTO, "the passphrase does not open it again");
+    const long n = BIO_get_mem_data(opened, &bytes);
+    if (n < 0 || !ecert_view_equal((struct ecert_view){(const uint8_t *)bytes, (size_t)n}, text))
+        return ecert_error_set(err, ECERT_E_CRYPTO, "it opens, and other bytes are in it");
+    return ECERT_OK;
+}
+
+/* ---- all of it ---- */
+
 enum ecert_status ecert_backup_read(struct ecert_view file,
                                     const struct ecert_backup_opener *opener,
                                     struct ecert_backup_content *ret, struct ecert_error *err)

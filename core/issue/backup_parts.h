@@ -2,6 +2,7 @@
  * The inside of backup.h:
  *   backup.c          writing: one file in every place
  *   backup_kit.c      recipients, passphrase and places, checked once
+ *   backup_places.c   where they lie
  *   backup_cms.c      sealing, and what can be said of a file without opening it
  *   backup_open.c     opening, in a limited child
  *   backup_check.c    is it still what was written, and does it open?
@@ -38,6 +39,13 @@ struct ecert_backup_kit {
 void ecert_auto_bio(BIO **bio);
 void ecert_auto_cms(CMS_ContentInfo **cms);
 
+/* ---- backup_places.c ---- */
+
+/* FOLDER-ID.p7m, and from the second on FOLDER-ID-2.p7m. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_file_name(const struct ecert_request *request,
+                                                          unsigned i, char **ret,
+                                                          struct ecert_error *err);
+
 /* ---- backup_cms.c ---- */
 
 /*
@@ -64,5 +72,21 @@ void ecert_backup_say_who(CMS_ContentInfo *cms, struct ecert_buffer *out);
 /* A key that can be encrypted to?  ECERT_E_CONFIG: what is wrong with it. */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_check_recipient(const X509 *recipient,
                                                                 struct ecert_error *err);
+
+/* ---- backup_open.c: for bytes that this process has made itself; a stranger's go to a child ----
+ */
+
+/*
+ * Could this text be restored: key, CSR and request.json are whole and belong together?
+ * ECERT_E_CRYPTO: which is not.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_check_text(struct ecert_view text,
+                                                           struct ecert_error *err);
+
+/* Does this passphrase open the file, and is this text in it?  ECERT_E_CRYPTO. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_opens_to(struct ecert_view file,
+                                                         struct ecert_view passphrase,
+                                                         struct ecert_view text,
+                                                         struct ecert_error *err);
 
 #endif

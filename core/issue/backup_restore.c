@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/flow/certificate.h"
 #include "core/flow/key.h"
 #include "core/flow/requests_json.h"
 #include "core/flow/store.h"
@@ -61,15 +62,31 @@ static enum ecert_status set_aside(const char *path, struct ecert_error *err)
                            MOST_KEPT - 1);
 }
 
+/* The new one is on disk before the present one gives up its name: a full disk changes nothing. */
 static enum ecert_status put_back(const struct restoring *restoring, const char *name,
                                   struct ecert_view bytes, bool *restored, struct ecert_error *err)
 {
     const struct ecert_fs_owner owner = ecert_fs_own(0600);
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
+    ECERT_AUTO(ecert_auto_close) int fd = -1;
+    char tmp[ECERT_FS_TEMPORARY_MAX];
+    bool durable = false;
 
     ECERT_TRY(ecert_text_format(&path, err, "%s/%s", restoring->folder, name));
-    ECERT_TRY(set_aside(path, err));
-    ECERT_TRY(ecert_fs_replace(path, bytes, &owner, err));
+    ECERT_TRY(ecert_fs_temporary_name(name, tmp, err));
+    fd = open(restoring->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return ecert_error_errno(err, ECERT_E_IO, "open '%s'", restoring->folder);
+    if (ecert_fs_stage(fd, tmp, bytes, &owner, -1, err) != ECERT_OK)
+        return ecert_error_wrap(err, "put '%s' back", path);
+    if (set_aside(path, err) != ECERT_OK ||
+        ecert_fs_publish(fd, tmp, name, &durable, err) != ECERT_OK) {
+        (void)unlinkat(fd, tmp, 0);
+        return ecert_error_wrap(err, "put '%s' back", path);
+    }
+    if (!durable)
+        return ecert_error_errno(err, ECERT_E_IO,
+                                 "'%s' is in place, but its directory could not be synced", path);
     *restored = true;
     return ECERT_OK;
 }
@@ -136,16 +153,63 @@ static enum ecert_status repair(const struct restoring *restoring, bool *restore
     return ecert_fs_sync_directory(restoring->folder, err);
 }
 
+/* ---- what became of it since the backup was made ---- */
+
+struct answer {
+    unsigned generation; /* 0: none */
+    int64_t imported;
+};
+
 /*
- * The copy was written before the CSR was shown, and nobody can tell any more whether it was: the
- * CA may be at work.
+ * The newest generation with its key.  A key that is used again has generations of the requests
+ * before, too: those that are older than this request are not its answer.
  */
-static void count_as_shown(struct ecert_request *request)
+static enum ecert_status find_answer(const struct ecert_config *config,
+                                     const struct ecert_request *request, struct answer *ret,
+                                     struct ecert_error *err)
 {
-    if (request->state != ECERT_REQUEST_MADE)
-        return;
-    request->state = ECERT_REQUEST_OPEN;
-    request->shown = request->created;
+    unsigned newest = 0;
+
+    ECERT_TRY(ecert_store_newest(config->state_dir, request->name, &newest, err));
+    for (unsigned i = newest; i > 0; i--) {
+        ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
+        ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+        uint8_t key_id[ECERT_SHA256_LEN];
+        struct ecert_error ignored = {0}; /* one that is damaged is no answer */
+
+        if (ecert_store_load(config->state_dir, request->name, i, &bundle, &ignored) != ECERT_OK ||
+            ecert_certificate_key_id(bundle.leaf, key_id, &ignored) != ECERT_OK ||
+            ecert_store_facts(config->state_dir, request->name, i, &facts, &ignored) != ECERT_OK ||
+            memcmp(key_id, request->key_id, sizeof key_id) != 0 ||
+            (request->reused && facts.imported < request->created))
+            continue;
+        *ret = (struct answer){i, facts.imported};
+        return ECERT_OK;
+    }
+    return ECERT_OK;
+}
+
+/*
+ * A backup is made before the CSR is shown, and not again: what it says of the state is old.  The
+ * CSR was shown, or may have been: it is never given up in silence as one that nobody has.
+ */
+static enum ecert_status bring_up_to_date(const struct ecert_config *config,
+                                          struct ecert_request *request, struct ecert_error *err)
+{
+    struct answer answer = {0};
+
+    ECERT_TRY(find_answer(config, request, &answer, err));
+    request->generation = answer.generation;
+    if (request->shown == 0)
+        request->shown = request->created;
+    if (answer.generation != 0) {
+        request->state = ECERT_REQUEST_ISSUED;
+        if (request->closed == 0)
+            request->closed = answer.imported;
+    } else if (request->state == ECERT_REQUEST_MADE) {
+        request->state = ECERT_REQUEST_OPEN;
+    }
+    return ECERT_OK;
 }
 
 static enum ecert_status no_certificate(const char *name, struct ecert_error *err)
@@ -172,7 +236,7 @@ enum ecert_status ecert_backup_restore(const struct ecert_config *config,
         return no_certificate(content->request.name, err);
     ECERT_TRY(ecert_key_for_disk(&restoring.certificate->key, ecert_secret_view(&content->key_pem),
                                  &restoring.key, err));
-    count_as_shown(&request);
+    ECERT_TRY(bring_up_to_date(config, &request, err));
     ECERT_TRY(ecert_request_to_json(&request, &restoring.json, err));
     (void)snprintf(sub, sizeof sub, "requests/%.40s", request.id);
     ECERT_TRY(ecert_store_path(config->state_dir, request.name, sub, &restoring.folder, err));

@@ -9,6 +9,7 @@ set(ECERT_ISSUE_SOURCES
   core/issue/backup_cms.c
   core/issue/backup_kit.c
   core/issue/backup_open.c
+  core/issue/backup_places.c
   core/issue/backup_restore.c
   core/issue/caa.c
   core/issue/csr.c

@@ -18,6 +18,12 @@ struct copy {
     bool open; /* it is opened, too, if the configuration has what opens it */
 };
 
+/* Those of the run. */
+struct copies {
+    struct ecert_strings places; /* the configured ones; those elsewhere are not looked at */
+    size_t n;                    /* that there are, of keys that are needed */
+};
+
 /* ---- requests ---- */
 
 /* Is its key there, and nobody else's?  What is in it was looked at when it was made. */
@@ -105,6 +111,34 @@ static enum ecert_status tell_copy(const struct monitor *monitor, const struct c
     return monitor_tell(monitor, &finding, err);
 }
 
+/* A configured place without a copy: where it would lie. */
+static enum ecert_status tell_no_copy(const struct monitor *monitor,
+                                      const struct ecert_certificate_config *entry,
+                                      const struct ecert_request *request, const char *place,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+
+    ECERT_TRY(ecert_backup_path(request, place, &path, err));
+    ECERT_TRY(monitor_begin(ECERT_WATCHED_BACKUP, entry->name, &entry->settings, &finding, err,
+                            "%s", path));
+    finding.condition = ECERT_CONDITION_MISSING;
+    ECERT_TRY(monitor_detail(&finding, err,
+                             "this place has no copy of the key; 'ecert backup' writes it"));
+    return monitor_tell(monitor, &finding, err);
+}
+
+/*
+ * One that was never shown is told of as such, and of one that was made with --no-backup there
+ * shall be none.
+ */
+static bool shall_have_copies(const struct ecert_request *request)
+{
+    return request->state != ECERT_REQUEST_MADE &&
+           (!request->without_backup || request->n_backups > 0);
+}
+
 /* Whose key is still needed: a pending request's, and that of the newest generation. */
 static bool is_needed(const struct monitor *monitor, const struct ecert_certificate_config *entry,
                       const struct ecert_request *request)
@@ -152,8 +186,18 @@ static enum ecert_status requests_of(const struct monitor *monitor,
     return monitor_tell(monitor, &finding, err);
 }
 
+static size_t count_copies(const struct ecert_request *request, const struct ecert_strings *places)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        n += ecert_backup_is_placed(&request->backups[i], places);
+    return n;
+}
+
 static enum ecert_status tell_requests(const struct monitor *monitor,
-                                       const struct ecert_certificate_config *entry, size_t *ret_n,
+                                       const struct ecert_certificate_config *entry,
+                                       const struct ecert_strings *places, size_t *ret_n,
                                        struct ecert_error *err)
 {
     const struct ecert_requests *requests = NULL;
@@ -164,7 +208,7 @@ static enum ecert_status tell_requests(const struct monitor *monitor,
         ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
 
         if (is_needed(monitor, entry, request))
-            *ret_n += request->n_backups;
+            *ret_n += count_copies(request, places);
         if (!ecert_request_is_pending(request) && request->problem == NULL)
             continue;
         ECERT_TRY(monitor_begin(ECERT_WATCHED_REQUEST, entry->name, &entry->settings, &finding, err,
@@ -175,40 +219,88 @@ static enum ecert_status tell_requests(const struct monitor *monitor,
     return ECERT_OK;
 }
 
-/* *index counts the copies of the run. */
+/* The copies of one key; *index counts those of the run. */
+static enum ecert_status tell_copies_of(const struct monitor *monitor,
+                                        const struct ecert_certificate_config *entry,
+                                        const struct ecert_request *request,
+                                        const struct copies *copies, size_t *index,
+                                        struct ecert_error *err)
+{
+    for (size_t i = 0; i < request->n_backups; i++) {
+        if (!ecert_backup_is_placed(&request->backups[i], &copies->places))
+            continue;
+        const struct copy copy = {entry, request, &request->backups[i],
+                                  is_opened_today(monitor, (*index)++, copies->n)};
+        ECERT_TRY(tell_copy(monitor, &copy, err));
+    }
+    for (size_t i = 0; i < copies->places.len && shall_have_copies(request); i++)
+        if (ecert_backup_in(request, copies->places.items[i]) == NULL)
+            ECERT_TRY(tell_no_copy(monitor, entry, request, copies->places.items[i], err));
+    return ECERT_OK;
+}
+
 static enum ecert_status tell_copies(const struct monitor *monitor,
-                                     const struct ecert_certificate_config *entry, size_t n,
-                                     size_t *index, struct ecert_error *err)
+                                     const struct ecert_certificate_config *entry,
+                                     const struct copies *copies, size_t *index,
+                                     struct ecert_error *err)
 {
     struct ecert_requests *requests = NULL;
     struct ecert_error told = {0};
 
     if (ecert_context_requests(monitor->context, entry, &requests, &told) != ECERT_OK)
         return ECERT_OK;
-    for (size_t i = 0; i < requests->n; i++) {
-        const struct ecert_request *request = &requests->items[i];
+    for (size_t i = 0; i < requests->n; i++)
+        if (is_needed(monitor, entry, &requests->items[i]))
+            ECERT_TRY(tell_copies_of(monitor, entry, &requests->items[i], copies, index, err));
+    return ECERT_OK;
+}
 
-        for (size_t k = 0; is_needed(monitor, entry, request) && k < request->n_backups; k++) {
-            const struct copy copy = {entry, request, &request->backups[k],
-                                      is_opened_today(monitor, *index, n)};
+/* Places that are one directory: said once, under the first certificate that is looked at. */
+static enum ecert_status tell_places(const struct monitor *monitor, const char *why,
+                                     struct ecert_error *err)
+{
+    const struct ecert_config *config = monitor->config;
+    ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
+    size_t i = 0;
 
-            (*index)++;
-            ECERT_TRY(tell_copy(monitor, &copy, err));
-        }
+    while (i < config->n_certificates && !monitor->certificates[i].wanted)
+        i++;
+    if (i == config->n_certificates)
+        return ECERT_OK;
+    ECERT_TRY(monitor_begin(ECERT_WATCHED_BACKUP, config->certificates[i].name,
+                            &config->certificates[i].settings, &finding, err, "its backups"));
+    finding.condition = ECERT_CONDITION_UNREADABLE;
+    ECERT_TRY(monitor_detail(&finding, err, "%s", why));
+    return monitor_tell(monitor, &finding, err);
+}
+
+static enum ecert_status tell_all(const struct monitor *monitor, struct copies *copies,
+                                  struct ecert_error *err)
+{
+    const struct ecert_config *config = monitor->config;
+    struct ecert_error why = {0};
+    size_t index = 0;
+
+    if (ecert_backup_places(config, &copies->places, &why) != ECERT_OK) {
+        if (why.status == ECERT_E_NOMEM)
+            return ecert_error_nomem(err);
+        ECERT_TRY(tell_places(monitor, why.text, err));
     }
+    for (size_t i = 0; i < config->n_certificates; i++)
+        if (monitor->certificates[i].wanted)
+            ECERT_TRY(
+                tell_requests(monitor, &config->certificates[i], &copies->places, &copies->n, err));
+    for (size_t i = 0; i < config->n_certificates; i++)
+        if (monitor->certificates[i].wanted)
+            ECERT_TRY(tell_copies(monitor, &config->certificates[i], copies, &index, err));
     return ECERT_OK;
 }
 
 enum ecert_status monitor_requests(const struct monitor *monitor, struct ecert_error *err)
 {
-    const struct ecert_config *config = monitor->config;
-    size_t n = 0, index = 0;
+    struct copies copies = {0};
+    const enum ecert_status status = tell_all(monitor, &copies, err);
 
-    for (size_t i = 0; i < config->n_certificates; i++)
-        if (monitor->certificates[i].wanted)
-            ECERT_TRY(tell_requests(monitor, &config->certificates[i], &n, err));
-    for (size_t i = 0; i < config->n_certificates && n > 0; i++)
-        if (monitor->certificates[i].wanted)
-            ECERT_TRY(tell_copies(monitor, &config->certificates[i], n, &index, err));
-    return ECERT_OK;
+    ecert_strings_clear(&copies.places);
+    return status;
 }

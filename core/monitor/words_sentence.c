@@ -58,6 +58,9 @@ static const char *const sentences[] = {
     _("'%s' is not there; is the share mounted? If it is lost, 'ecert backup' writes it again"),
     _("these are not the bytes that were written; 'ecert backup' writes another one beside it"),
     _("it opens, and holds the key of another request"),
+    _("this place has no copy of the key; 'ecert backup' writes it"),
+    _("places of backups '%s' and '%s' are one directory, which is one copy; name another one, or "
+      "one of them only"),
     _("valid from %s; `ecert run` takes it then"),
     _("the private key '%s' is empty; put the one that belongs to the certificate back"),
     _("the private key '%s' is not a regular file; put the one that belongs to the certificate back"),
@@ -97,6 +100,7 @@ static const char *const sentences[] = {
     /* where: monitor*.c */
     _("no generation"),
     _("its requests"),
+    _("its backups"),
     _("request %s"),
     _("generation %s"),
     _("chain of %s and %s more"),

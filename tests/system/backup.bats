@@ -103,6 +103,31 @@ backups() {
     [[ $output == *"none "*"'ecert backup' writes what is missing"* ]]
 }
 
+@test "--check asks for each configured place, and for no other" {
+    mkdir -m 0700 "$W/third"
+    ecert backup --quiet
+    sed -i "s|\"$W/second\"|\"$W/third\"|" "$W/ecert.conf"
+    rm "$W/second/$NAME-$ID.p7m" # a place that was given up
+    run_ecert backup --check --json
+    [ "$status" -eq 1 ]
+    [ "$(jq -rc '[.backups[].state]' <<<"$output")" = '["opens","elsewhere","missing"]' ]
+    [ "$(jq -r '.backups[2].path' <<<"$output")" = "$W/third" ]
+    run_ecert backup --check
+    [[ $output == *"1 opened, 0 unchanged, 1 not in order"* ]]
+    ecert backup --quiet
+    run_ecert backup --check
+    [ "$status" -eq 0 ]
+    [[ $output == *"2 opened, 0 unchanged, 0 not in order"* ]]
+    ln -s third "$W/link"
+    sed -i "s|\"$W/place\"|\"$W/link\"|" "$W/ecert.conf"
+    for command in "backup" "backup --check"; do
+        # shellcheck disable=SC2086 # two words
+        run_ecert $command
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"'$W/link' and '$W/third' are one directory"* ]]
+    done
+}
+
 @test "a place that is not mounted: nothing is written anywhere" {
     rmdir "$W/second"
     run_ecert backup
@@ -140,6 +165,7 @@ backups() {
     [[ $output == *"were there already"* ]]
     rm -r "$REQUEST"
     ecert restore --quiet "$FILE"
+    [ "$(jq -r '.state + " " + (.generation | tostring)' "$REQUEST/request.json")" = "issued 1" ]
     run_ecert backup # knows the files that are there, and writes none
     [ "$status" -eq 0 ]
     [ "$(ls "$W/place" "$W/second" | grep -c p7m)" -eq 2 ]

@@ -131,6 +131,25 @@ pages() {
     [ "$status" -ne 0 ]
 }
 
+@test "a place without a copy is told; one that left the configuration is not asked any more" {
+    mkdir -m 700 "$W/new"
+    asked
+    sed -i "s|places = .*\]|places = [ \"$W/new\" ]|" "$W/ecert.conf"
+    rm "$BACKUP"
+    checked
+    [ "$status" -eq 3 ]
+    is "no copy" "missing $W/new/${BACKUP##*/}" "$(findings backup)"
+    run_ecert check --offline
+    says "this place has no copy of the key"
+    ecert backup --quiet
+    checked
+    is "written" "fine $W/new/${BACKUP##*/}" "$(findings backup)"
+    ln -s new "$W/old"
+    sed -i "s|places = .*\]|places = [ \"$W/old\", \"$W/new\" ]|" "$W/ecert.conf"
+    run_ecert check --offline
+    says "are one directory, which is one copy"
+}
+
 @test "the report shows what waits, and since when" {
     asked
     run_ecert report --offline "$W/page.html"

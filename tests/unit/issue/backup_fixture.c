@@ -172,6 +172,17 @@ struct ecert_bytes backup_bytes(const char *path)
     return bytes;
 }
 
+size_t backup_count(const char *place)
+{
+    struct ecert_strings names = {0};
+    struct ecert_error err = {0};
+
+    assert_int_equal(ecert_fs_list(place, &names, &err), ECERT_OK);
+    const size_t n = names.len;
+    ecert_strings_clear(&names);
+    return n;
+}
+
 void backup_check_words(const struct ecert_error *err, enum ecert_status status, const char *words)
 {
     if (err->status != status || strstr(err->text, words) == NULL)

@@ -35,6 +35,9 @@ enum ecert_status backup_now(struct backup_fixture *f, struct ecert_error *err);
 /* The bytes of a file; "" where there is none. */
 struct ecert_bytes backup_bytes(const char *path);
 
+/* How many files a place has. */
+size_t backup_count(const char *place);
+
 /* It says this, and no passphrase of these tests. */
 void backup_check_words(const struct ecert_error *err, enum ecert_status status, const char *words);
 

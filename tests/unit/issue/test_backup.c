@@ -259,17 +259,6 @@ static void test_other_content(void **state)
     ecert_bytes_clear(&no_json);
 }
 
-static size_t count(const char *path)
-{
-    struct ecert_strings names = {0};
-    struct ecert_error err = {0};
-
-    assert_int_equal(ecert_fs_list(path, &names, &err), ECERT_OK);
-    const size_t n = names.len;
-    ecert_strings_clear(&names);
-    return n;
-}
-
 /* One place fails after the kit was opened: the other has its backup, and that is noted. */
 static void test_one_place_fails(void **state)
 {
@@ -308,7 +297,7 @@ static void test_full(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     backup_check_words(&err, ECERT_E_IO, "File too large");
     assert_int_equal(f->request.n_backups, 0);
-    assert_int_equal(count(f->place) + count(f->second_place), 0);
+    assert_int_equal(backup_count(f->place) + backup_count(f->second_place), 0);
     ecert_backup_kit_close(&kit);
 }
 
@@ -348,8 +337,8 @@ static void test_never_overwritten(void **state)
     check_opens(f, &(struct ecert_backup_opener){.passphrase = ecert_view_of("open sesame")});
 
     assert_int_equal(backup_now(f, &err), ECERT_OK); /* all are there: nothing is written */
-    assert_int_equal(count(f->place), 2);
-    assert_int_equal(count(f->second_place), 1);
+    assert_int_equal(backup_count(f->place), 2);
+    assert_int_equal(backup_count(f->second_place), 1);
 
     /* one was damaged: it stays, and another is written beside it */
     free(test_file_write(f->place, ecert_path_base(f->request.backups[0].path),
@@ -357,8 +346,8 @@ static void test_never_overwritten(void **state)
     assert_int_equal(backup_now(f, &err), ECERT_OK);
     assert_int_equal(f->request.n_backups, 2);
     assert_non_null(strstr(f->request.backups[0].path, "-3.p7m"));
-    assert_int_equal(count(f->place), 3);
-    assert_int_equal(count(f->second_place), 1);
+    assert_int_equal(backup_count(f->place), 3);
+    assert_int_equal(backup_count(f->second_place), 1);
     free(first);
 }
 
@@ -382,27 +371,11 @@ static void test_unknown_backup(void **state)
             backup_to(f, f->ec_file);
         assert_int_equal(backup_now(f, &err), ECERT_OK);
         assert_int_equal(f->request.n_backups, 2);
-        assert_int_equal(count(f->place), (size_t)i + 1);
+        assert_int_equal(backup_count(f->place), (size_t)i + 1);
         assert_int_equal(strcmp(f->request.backups[0].path, first) == 0, i == 0);
         check_state(f, &(struct ecert_backup_opener){0}, ECERT_BACKUP_OPENS, "");
     }
     free(first);
-}
-
-static void test_lost_key(void **state)
-{
-    struct backup_fixture *f = *state;
-    struct ecert_error err = {0};
-    char *path = NULL;
-
-    backup_under(f, "open sesame");
-    assert_true(asprintf(&path, "%s/certificates/www.example.test/requests/%s/privkey.pem",
-                         f->config.state_dir, f->request.id) > 0);
-    assert_int_equal(unlink(path), 0);
-    (void)!backup_now(f, &err);
-    backup_check_words(&err, ECERT_E_NOT_FOUND, "privkey.pem");
-    assert_int_equal(count(f->place), 0);
-    free(path);
 }
 
 /* ---- checking ---- */
@@ -464,7 +437,6 @@ int main(void)
         TEST(test_full),
         TEST(test_never_overwritten),
         TEST(test_unknown_backup),
-        TEST(test_lost_key),
         TEST(test_check),
 #undef TEST
     };

@@ -7,12 +7,14 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/issue/backup.h"
 #include "tests/unit/issue/backup_fixture.h"
 
@@ -126,12 +128,105 @@ static void test_places(void **state)
     backup_check_words(&err, ECERT_E_CONFIG, "no backups are configured");
 }
 
+/* One directory, by a link or by the same name twice, is one copy. */
+static void test_one_directory(void **state)
+{
+    struct backup_fixture *f = *state;
+    struct ecert_strings places = {0};
+    struct ecert_error err = {0};
+    char *path = NULL;
+
+    backup_under(f, "open sesame");
+    assert_int_equal(rmdir(f->second_place) | symlink("place", f->second_place), 0);
+    for (int i = 0; i < 2; i++) {
+        (void)!backup_now(f, &err);
+        backup_check_words(&err, ECERT_E_CONFIG, "are one directory, which is one copy");
+        assert_non_null(strstr(err.text, f->place));
+        assert_int_equal(ecert_backup_places(&f->config, &places, &err), ECERT_E_CONFIG);
+        ecert_strings_clear(&f->config.backup.places); /* also one that is not there */
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, "/nonexistent", &err),
+                         ECERT_OK);
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, "/nonexistent", &err),
+                         ECERT_OK);
+        (void)!ecert_backup_places(&f->config, &places, &err);
+        backup_check_words(&err, ECERT_E_CONFIG, "are one directory");
+        ecert_strings_clear(&f->config.backup.places);
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, f->second_place, &err),
+                         ECERT_OK);
+        assert_int_equal(ecert_strings_add(&f->config.backup.places, f->place, &err), ECERT_OK);
+    }
+    /* a link alone is fine, and its backups are where it leads */
+    free(f->config.backup.places.items[--f->config.backup.places.len]);
+    assert_int_equal(backup_now(f, &err), ECERT_OK);
+    assert_int_equal(ecert_backup_places(&f->config, &places, &err), ECERT_OK);
+    assert_int_equal(places.len, 1);
+    assert_string_equal(places.items[0], f->place);
+    assert_ptr_equal(ecert_backup_in(&f->request, places.items[0]), &f->request.backups[0]);
+    assert_true(ecert_backup_is_placed(&f->request.backups[0], &places));
+    assert_int_equal(ecert_backup_path(&f->request, f->place, &path, &err), ECERT_OK);
+    assert_string_equal(path, f->request.backups[0].path);
+    free(path);
+
+    /* elsewhere: below a place is not in it, and neither is a longer name */
+    free(places.items[0]);
+    places.items[0] = strndup(f->place, strlen(f->place) - 1);
+    assert_null(ecert_backup_in(&f->request, places.items[0]));
+    assert_false(ecert_backup_is_placed(&f->request.backups[0], &places));
+    free(places.items[0]);
+    places.items[0] = strdup(f->folder);
+    assert_false(ecert_backup_is_placed(&f->request.backups[0], &places));
+    ecert_strings_clear(&places);
+    assert_true(ecert_backup_is_placed(&f->request.backups[0], &places)); /* nowhere to be */
+}
+
+/* What a killed run left is removed once nobody can be at work on it, and nothing else is. */
+static void test_leftovers(void **state)
+{
+    struct backup_fixture *f = *state;
+    struct ecert_strings names = {0};
+    struct ecert_error err = {0};
+    static const struct {
+        const char *name;
+        int64_t age;
+        bool stays;
+    } rows[] = {
+        {".backup.ecert-0123456789ABCDEF", 7200, false},
+        {".backup.ecert-1123456789ABCDEF", 60, true}, /* another machine writes it now */
+        {".notes.ecert-0123456789ABCDEF", 7200, true},
+        {".try.ecert-0123456789ABCDEF", 7200, false},
+        {".try.ecert-0123456789ABCDEF.p7m", 7200, true},
+        {"x.try.ecert-0123456789ABCDEF", 7200, true},
+    };
+    const size_t n = ARRAY_SIZE(rows);
+    size_t at = 0;
+
+    backup_under(f, "open sesame");
+    for (size_t i = 0; i < n; i++) {
+        char *path = test_file_write(f->second_place, rows[i].name, ecert_view_of("x"), 0600);
+        const struct timespec then = {.tv_sec = ecert_clock_now() - rows[i].age};
+
+        assert_int_equal(utimensat(AT_FDCWD, path, (const struct timespec[]){then, then}, 0), 0);
+        free(path);
+    }
+    struct ecert_backup_kit *kit = NULL;
+    assert_int_equal(ecert_backup_kit_open(&f->config, &kit, &err), ECERT_OK);
+    ecert_backup_kit_close(&kit);
+    assert_int_equal(ecert_fs_list(f->second_place, &names, &err), ECERT_OK);
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].stays)
+            assert_string_equal(at < names.len ? names.items[at++] : "(none)", rows[i].name);
+    assert_int_equal(names.len, at);
+    ecert_strings_clear(&names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_recipients, backup_set_up, backup_tear_down),
         cmocka_unit_test_setup_teardown(test_recipient_files, backup_set_up, backup_tear_down),
         cmocka_unit_test_setup_teardown(test_places, backup_set_up, backup_tear_down),
+        cmocka_unit_test_setup_teardown(test_one_directory, backup_set_up, backup_tear_down),
+        cmocka_unit_test_setup_teardown(test_leftovers, backup_set_up, backup_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,14 +6,18 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <openssl/pem.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/flow/key.h"
+#include "core/flow/store.h"
 #include "core/issue/backup.h"
 #include "core/issue/new_key.h"
 #include "tests/unit/issue/backup_fixture.h"
@@ -218,6 +222,99 @@ static void test_newer_record_stays(void **state)
     ecert_requests_clear(&requests);
 }
 
+/* ---- what became of it ---- */
+
+static void check_request(struct world *w, enum ecert_request_state state, int64_t shown,
+                          unsigned generation)
+{
+    struct ecert_requests requests = {0};
+    struct ecert_error err = {0};
+
+    assert_int_equal(ecert_fs_remove_tree(AT_FDCWD, w->folder, &err), ECERT_OK);
+    check_restore(w, true);
+    check_whole(w);
+    assert_int_equal(
+        ecert_requests_load(w->f.config.state_dir, "www.example.test", &requests, &err), ECERT_OK);
+    assert_int_equal(requests.items[0].state, state);
+    assert_int_equal(requests.items[0].shown, shown);
+    assert_int_equal(requests.items[0].generation, generation);
+    assert_int_equal(requests.items[0].closed != 0, generation != 0);
+    ecert_requests_clear(&requests);
+}
+
+/* A generation of this key, imported so long after the request was made. */
+static void issue(struct world *w, const struct ecert_bytes *key_pem, int64_t after)
+{
+    BIO *bio = BIO_new_mem_buf(key_pem->ptr, (int)key_pem->len);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    struct ecert_bundle bundle = {.chain = sk_X509_new_null()};
+    struct ecert_generation_facts facts = {.origin = strdup("import: x"),
+                                           .authority = strdup("hongkongpost"),
+                                           .imported = w->f.request.created + after};
+    struct ecert_error err = {0};
+    bool added = false;
+
+    bundle.leaf = test_certificate_make(
+        &(struct test_certificate){.key = key, .common_name = "www.example.test"});
+    if (ecert_secret_copy(ecert_bytes_view(key_pem), &bundle.key_pem, &err) != ECERT_OK ||
+        ecert_store_add(w->f.config.state_dir, "www.example.test", &bundle, &facts, &added, &err) !=
+            ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_true(added);
+    ecert_generation_facts_clear(&facts);
+    ecert_bundle_clear(&bundle);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+}
+
+/* Every backup says "made": it is older than the moment the CSR was shown. */
+static void test_state(void **state)
+{
+    struct world *w = *state;
+    const int64_t created = w->f.request.created;
+
+    check_request(w, ECERT_REQUEST_OPEN, created, 0);
+    issue(w, &w->f.ec_pem, 5); /* another key */
+    check_request(w, ECERT_REQUEST_OPEN, created, 0);
+    issue(w, &w->f.key_pem, -5); /* of the request before, with the same key */
+    w->content.request.reused = true;
+    check_request(w, ECERT_REQUEST_OPEN, created, 0);
+    w->content.request.reused = false;
+    check_request(w, ECERT_REQUEST_ISSUED, created, 2);
+    issue(w, &w->f.key_pem, 7);
+    issue(w, &w->f.ec_pem, 9);
+    check_request(w, ECERT_REQUEST_ISSUED, created, 3);
+    w->content.request.reused = true;
+    check_request(w, ECERT_REQUEST_ISSUED, created, 3);
+}
+
+/* No room for the new file, here a limit on the size of files: the present ones stay in place. */
+static void test_no_room(void **state)
+{
+    struct world *w = *state;
+    struct ecert_error err = {0};
+    struct ecert_strings names = {0};
+    struct rlimit old, small;
+    bool restored = true;
+
+    put(w, "privkey.pem", "damaged", 0600);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){100, old.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const enum ecert_status status =
+        ecert_backup_restore(&w->f.config, &w->content, &restored, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(status, ECERT_E_IO);
+    assert_non_null(strstr(err.text, "File too large"));
+    check_file(w, "privkey.pem", "damaged");
+    assert_int_equal(ecert_fs_list(w->folder, &names, &err), ECERT_OK);
+    assert_int_equal(names.len, 3); /* nothing was set aside, nothing half is left */
+    ecert_strings_clear(&names);
+    check_restore(w, true);
+    check_whole(w);
+}
+
 static void test_encrypted(void **state)
 {
     struct world *w = *state;
@@ -327,6 +424,8 @@ int main(void)
         TEST(test_one_file_is_lost),
         TEST(test_damaged_files_are_kept),
         TEST(test_newer_record_stays),
+        TEST(test_state),
+        TEST(test_no_room),
         TEST(test_encrypted),
         TEST(test_backup_of_an_encrypted_key),
         TEST(test_unknown_name),
