@@ -15,21 +15,6 @@
 #include "core/issue/backup.h"
 #include "tests/unit/issue/backup_fixture.h"
 
-static int make(void **state)
-{
-    static struct backup_fixture f;
-
-    backup_fixture_make(&f);
-    *state = &f;
-    return 0;
-}
-
-static int clear(void **state)
-{
-    backup_fixture_clear(*state);
-    return 0;
-}
-
 static void test_lost_key(void **state)
 {
     struct backup_fixture *f = *state;
