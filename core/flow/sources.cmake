@@ -66,6 +66,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/prove.c
   core/flow/recover.c
   core/flow/requests.c
+  core/flow/requests_files.c
   core/flow/requests_json.c
   core/flow/requests_record.c
   core/flow/service.c
