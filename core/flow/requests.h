@@ -152,8 +152,8 @@ const struct ecert_request *ecert_requests_of_key(const struct ecert_requests *r
 bool ecert_request_is_pending(const struct ecert_request *request);
 
 /*
- * Is it damaged and waited for?  What became of a request that is issued or cancelled is told, but
- * nobody need mend it: the generation has the key, or nobody waits for a certificate.
+ * Is it damaged and waited for?  What became of one that is issued or cancelled is told, but nobody
+ * need mend it: a generation has the key, or nobody waits for a certificate.
  */
 bool ecert_request_needs_repair(const struct ecert_request *request);
 

@@ -165,7 +165,7 @@ static enum ecert_status tell_requests(const struct monitor *monitor,
 
         if (is_needed(monitor, entry, request))
             *ret_n += request->n_backups;
-        if (!ecert_request_is_pending(request) && request->problem == NULL)
+        if (!ecert_request_is_pending(request)) /* damaged or not: nothing is wanted of it */
             continue;
         ECERT_TRY(monitor_begin(ECERT_WATCHED_REQUEST, entry->name, &entry->settings, &finding, err,
                                 "request %s", request->id));
