@@ -76,12 +76,14 @@ taken() {
 @test "a certificate that came before the request does not answer it as another generation either" {
     issue "$NAME" old
     taken "$W/old.cer"
-    # taken again with another chain, after the request: a later generation of the same leaf
-    jq '.imported -= 7200' "$(generation 1)/generation.json" >"$W/g.json"
+    pending '-1 hour'
+    # taken in the very second of the request, and again after it with another chain: a later
+    # generation of the same leaf
+    jq --argjson created "$(jq .created "$FOLDER/request.json")" '.imported = $created' \
+        "$(generation 1)/generation.json" >"$W/g.json"
     cp "$W/g.json" "$(generation 1)/generation.json"
     cp -a "$(generation 1)" "$(generation 2)"
-    pending '-1 hour'
-    jq '.number = 2 | .imported += 7000' "$W/g.json" >"$(generation 2)/generation.json"
+    jq '.number = 2 | .imported += 60' "$W/g.json" >"$(generation 2)/generation.json"
     taken "$W/old.cer"
     state_is open
     issue "$NAME" new
