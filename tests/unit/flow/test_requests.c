@@ -17,6 +17,7 @@
 #include "core/flow/requests_json.h"
 #include "core/flow/store.h"
 #include "tests/support/test_pki.h"
+#include "tests/support/test_state.h"
 
 #define NAME "*.example.com"
 #define AT   "certificates/_wildcard.example.com/requests/"
@@ -29,16 +30,6 @@ static struct fixture {
     uint8_t key_id[ECERT_SHA256_LEN];
     char csr_sha256[ECERT_SHA256_HEX_LEN];
 } pki;
-
-static void key_id_of(const EVP_PKEY *key, uint8_t ret[ECERT_SHA256_LEN])
-{
-    unsigned char *der = NULL;
-    const int len = i2d_PUBKEY(key, &der);
-
-    assert_true(len > 0);
-    ecert_sha256((struct ecert_view){der, (size_t)len}, ret);
-    OPENSSL_free(der);
-}
 
 static void csr_sha256_of(const struct ecert_bytes *pem, char ret[ECERT_SHA256_HEX_LEN])
 {
@@ -64,7 +55,7 @@ static int make_pki(void **state)
     pki.other_pem = test_key_pem(pki.other, NULL, NULL);
     pki.csr_pem = test_csr_pem(pki.key, NAME);
     pki.other_csr_pem = test_csr_pem(pki.other, NAME);
-    key_id_of(pki.key, pki.key_id);
+    test_public_key_id(pki.key, pki.key_id);
     csr_sha256_of(&pki.csr_pem, pki.csr_sha256);
     return 0;
 }
@@ -79,21 +70,6 @@ static int clear_pki(void **state)
     ecert_bytes_clear(&pki.other_csr_pem);
     EVP_PKEY_free(pki.key);
     EVP_PKEY_free(pki.other);
-    return 0;
-}
-
-static int make_state(void **state)
-{
-    struct ecert_error err = {0};
-    char *folder = test_folder_make();
-
-    *state = folder;
-    return ecert_store_prepare(folder, &err) == ECERT_OK ? 0 : -1;
-}
-
-static int remove_state(void **state)
-{
-    test_folder_remove(*state);
     return 0;
 }
 
@@ -331,7 +307,7 @@ static void test_damage(void **state)
     struct ecert_requests requests = {0};
     struct ecert_error err = {0};
 
-    assert_int_equal(make_state((void **)&folder), 0);
+    assert_int_equal(test_state_make((void **)&folder), 0);
     char *id = added(folder, &pki.key_pem);
     char *second = added(folder, &pki.key_pem);
     char sub[128];
@@ -508,7 +484,7 @@ static void test_of_key(void **state)
     assert_false(ecert_request_is_pending(&items[0]) || ecert_request_is_pending(&items[1]));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_state, remove_state)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, test_state_make, test_state_remove)
 
 int main(void)
 {
