@@ -243,7 +243,7 @@ static enum ecert_status show(struct ecert_app *app, struct listing *listing,
     json_t *list = json_array();
 
     for (size_t i = 0; i < listing->n; i++)
-        listing->unreadable += listing->shown[i].request->problem == NULL ? 0 : 1;
+        listing->unreadable += ecert_request_needs_repair(listing->shown[i].request) ? 1 : 0;
     const enum ecert_status status = make_rows(app, listing, rows, err);
     if (status == ECERT_OK && listing->n > 0)
         say_table(app, rows);

@@ -336,7 +336,7 @@ size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *lis
         if (!ecert_request_is_pending(request) && request->problem == NULL)
             continue;
         status = say_pending(app, request, list, &err);
-        unreadable += request->problem == NULL ? 0 : 1;
+        unreadable += ecert_request_needs_repair(request) ? 1 : 0;
     }
     if (status == ECERT_OK)
         return unreadable;

@@ -44,15 +44,16 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
                                                      const struct ecert_request *request,
                                                      json_t **ret, struct ecert_error *err);
 
-/* The pending requests of a certificate, below its line of `ecert status`.  How many could not be
- * read. */
+/* The pending requests of a certificate, and those that are damaged, below its line of `ecert
+ * status`.  How many need repair. */
 size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *list);
 
 /* May --sheet be written?  Asked before anything is made. */
 ECERT_MUST_CHECK enum ecert_status ecert_request_sheet_check(const struct ecert_app *app,
                                                              struct ecert_error *err);
 
-/* Write it.  Requests that cannot be read are complained of, counted, and left out. */
+/* Write it.  Requests that cannot be read are complained of and left out; those of them that need
+ * repair, or could not be shown, are counted. */
 ECERT_MUST_CHECK enum ecert_status ecert_request_sheet(struct ecert_app *app,
                                                        const struct ecert_shown_request *shown,
                                                        size_t n, size_t *ret_left_out,

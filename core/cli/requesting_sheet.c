@@ -124,6 +124,7 @@ enum ecert_status ecert_request_sheet(struct ecert_app *app,
                           .pems = calloc(n + 1, sizeof *sheet.pems),
                           .files = calloc(n + 1, sizeof *sheet.files),
                           .whys = calloc(n + 1, sizeof *sheet.whys)};
+    size_t left_out = 0;
 
     if (sheet.entries == NULL || sheet.pems == NULL || sheet.files == NULL || sheet.whys == NULL)
         return ecert_error_nomem(err);
@@ -131,13 +132,16 @@ enum ecert_status ecert_request_sheet(struct ecert_app *app,
     for (size_t i = 0; i < n; i++) {
         struct ecert_error why = {0};
 
-        if (add_entry(app, &shown[i], &sheet, &why) != ECERT_OK)
-            leave_out(app, &shown[i], &sheet, why.text);
+        if (add_entry(app, &shown[i], &sheet, &why) == ECERT_OK)
+            continue;
+        leave_out(app, &shown[i], &sheet, why.text);
+        if (shown[i].request->problem == NULL || ecert_request_needs_repair(shown[i].request))
+            left_out++;
     }
     ECERT_TRY(write_sheet(app, &sheet, err));
     ecert_say(app, "'%s' shows %zu request%s", app->options.sheet, sheet.n,
               sheet.n == 1 ? "" : "s");
     ecert_tell(app, "sheet", ecert_text_json(app->options.sheet));
-    *ret_left_out = n - sheet.n;
+    *ret_left_out = left_out;
     return ECERT_OK;
 }

@@ -7,8 +7,8 @@
 #include "core/base/fs.h"
 #include "core/flow/certificate.h"
 #include "core/flow/compare.h"
+#include "core/flow/intake_key.h"
 #include "core/flow/kept_key.h"
-#include "core/flow/key.h"
 #include "core/flow/match.h"
 #include "core/flow/store.h"
 
@@ -224,71 +224,6 @@ static enum ecert_status open_file(struct ecert_context *context,
 
 /* ---- storing ---- */
 
-/* Where else the key of a request may be: the way out for one that is lost. */
-static enum ecert_status no_key_of(const struct ecert_request *request, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer backups = {0};
-
-    for (size_t i = 0; i < request->n_backups; i++)
-        ecert_buffer_printf(&backups, "%s'%s'", i > 0 ? ", " : "", request->backups[i].path);
-    const struct ecert_error why = *err;
-    return ecert_error_set(err, why.status, "it was issued for request %s: %s%s%s", request->id,
-                           why.text, backups.len > 0 ? "; its backups: " : "; it has no backup",
-                           backups.len > 0 ? (const char *)backups.ptr : "");
-}
-
-/* Before anything is fetched and checked: what cannot be had makes the rest useless. */
-static enum ecert_status check_request(const struct ecert_config *config,
-                                       const struct ecert_match *match, struct ecert_strings *notes,
-                                       struct ecert_error *err)
-{
-    const struct ecert_request *request = match->request;
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret key = {0};
-
-    if (request == NULL)
-        return ECERT_OK;
-    if (ecert_requests_key_file(config->state_dir, request, &key, err) != ECERT_OK)
-        return no_key_of(request, err);
-    if (!match->answers)
-        return ECERT_OK;
-    return ecert_strings_printf(notes, err, "it was issued for request %s%s", request->id,
-                                request->state == ECERT_REQUEST_CANCELLED
-                                    ? ", which was cancelled; it is taken nevertheless"
-                                    : "");
-}
-
-static enum ecert_status key_for(const struct ecert_config *config, const struct ecert_match *match,
-                                 const struct ecert_candidate *candidate, struct ecert_secret *ret,
-                                 struct ecert_strings *notes, struct ecert_error *err)
-{
-    const struct ecert_certificate_config *entry = match->certificate;
-    uint8_t id[ECERT_SHA256_LEN];
-
-    if (match->request != NULL) {
-        if (ecert_requests_key(config->state_dir, match->request, &entry->key, ret, err) !=
-            ECERT_OK)
-            return no_key_of(match->request, err);
-        return ECERT_OK;
-    }
-    switch (entry->key.place) {
-    case ECERT_KEY_FILE:
-        ECERT_TRY(ecert_key_load(&entry->key, ret, id, notes, err));
-        if (memcmp(id, candidate->key_id, sizeof id) == 0)
-            return ECERT_OK;
-        return ecert_error_set(err, ECERT_E_CHANGED,
-                               "the private key '%s' was replaced while the certificate was looked "
-                               "at; run the command again",
-                               entry->key.file);
-    case ECERT_KEY_OURS:
-        return ecert_secret_copy(
-            ecert_secret_view(&candidate->decoded->keys[ecert_candidate_carried_key(candidate)]),
-            ret, err);
-    case ECERT_KEY_IIS:
-        break;
-    }
-    return ECERT_OK;
-}
-
 /*
  * The request is answered.  A run that ends before this finds the same leaf at its next try, as the
  * newest generation, and comes here again.
@@ -328,7 +263,7 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     bundle.chain = examined->chain;
     examined->chain = NULL;
     /* its notes were made when the key was matched */
-    ECERT_TRY(key_for(context->config, match, candidate, &bundle.key_pem, &seen_before, err));
+    ECERT_TRY(intake_key(context->config, match, candidate, &bundle.key_pem, &seen_before, err));
     ECERT_TRY(ecert_kept_key_make(context->config->state_dir, entry, candidate->key_id,
                                   &bundle.key_pem, err));
 
@@ -375,7 +310,8 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
     ECERT_TRY(open_file(context, file, &decoded, &candidate, err));
     ECERT_TRY(ecert_match_find(context, &candidate, file->only, &match, &result->notes, err));
     result->certificate = match.certificate;
-    if (check_request(context->config, &match, &result->notes, err) != ECERT_OK) {
+    if (intake_check_request(context->config, &match, &candidate, &result->notes, err) !=
+        ECERT_OK) {
         (void)not_to_blame(ECERT_E_CONFIG, err);
         return ecert_error_wrap(err, "%s", result->certificate->name);
     }
@@ -431,7 +367,7 @@ enum ecert_status ecert_intake_verify(struct ecert_context *context,
 
     ECERT_TRY(open_file(context, file, &decoded, &candidate, err));
     if (ecert_match_find(context, &candidate, file->only, &match, ret_notes, err) != ECERT_OK ||
-        check_request(context->config, &match, ret_notes, err) != ECERT_OK)
+        intake_check_request(context->config, &match, &candidate, ret_notes, err) != ECERT_OK)
         ECERT_TRY(ecert_strings_add(ret_notes, err->text, err));
     if (authority == NULL)
         authority = match.certificate != NULL ? match.certificate->authority : "system";

@@ -17,4 +17,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_kept_key_make(
     const char *state_dir, const struct ecert_certificate_config *certificate,
     const uint8_t key_id[ECERT_SHA256_LEN], struct ecert_secret *pem, struct ecert_error *err);
 
+/*
+ * The key of the newest generation whose leaf has this public key, as our own PEM without
+ * encryption, and that generation's number.  ECERT_E_NOT_FOUND: none has it, or its key cannot be
+ * opened today.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_kept_key_find(
+    const char *state_dir, const struct ecert_certificate_config *certificate,
+    const uint8_t key_id[ECERT_SHA256_LEN], struct ecert_secret *ret, unsigned *ret_number,
+    struct ecert_error *err);
+
 #endif

@@ -11,6 +11,9 @@
 #define NAMES_SHOWN    5
 #define REQUESTS_SHOWN 3
 
+/* A CA may date a certificate back a little, and the two clocks need not agree. */
+#define BACKDATED_MAX ((int64_t)2 * 86400)
+
 int ecert_candidate_carried_key(const struct ecert_candidate *candidate)
 {
     for (size_t i = 0; i < candidate->decoded->n_keys; i++)
@@ -50,13 +53,19 @@ static enum ecert_status note_unknown(const struct ecert_requests *requests,
     return ECERT_OK;
 }
 
+/* The requests with this key: the one that comes first, and the entry of another as good as it. */
+struct found_request {
+    struct ecert_match match;
+    const struct ecert_certificate_config *as_good;
+    bool covered; /* the leaf carries the entry's name */
+};
+
 static enum ecert_status find_request(struct ecert_context *context,
                                       const struct ecert_candidate *candidate, const char *only,
-                                      struct ecert_match *ret, struct ecert_strings *problems,
+                                      struct found_request *ret, struct ecert_strings *problems,
                                       struct ecert_error *err)
 {
     const struct ecert_config *config = context->config;
-    const struct ecert_certificate_config *as_good = NULL;
     unsigned best = 0;
 
     for (size_t i = 0; i < config->n_certificates; i++) {
@@ -74,35 +83,54 @@ static enum ecert_status find_request(struct ecert_context *context,
         const struct ecert_request *request = ecert_requests_of_key(requests, candidate->key_id);
         if (request == NULL)
             continue;
-        const unsigned rank = 1u + (ecert_request_is_pending(request) ? 2u : 0) +
-                              (ecert_certificate_covers(candidate->leaf, entry->name) ? 1u : 0);
-        if (rank > best)
-            *ret = (struct ecert_match){.certificate = entry,
-                                        .request = &requests->items[request - requests->items]};
-        as_good = rank > best ? NULL : rank == best ? entry : as_good;
-        best = rank > best ? rank : best;
+        const bool covered = ecert_certificate_covers(candidate->leaf, entry->name);
+        const unsigned rank =
+            1u + (covered ? 4u : 0) + (ecert_request_is_pending(request) ? 2u : 0);
+        if (rank == best)
+            ret->as_good = entry;
+        if (rank <= best)
+            continue;
+        best = rank;
+        *ret = (struct found_request){
+            .match = {.certificate = entry, .request = &requests->items[request - requests->items]},
+            .covered = covered};
     }
-    return as_good == NULL ? ECERT_OK : is_shared(ret->certificate, as_good, err);
+    return ECERT_OK;
 }
 
-/*
- * With `policy = "reuse"` a key has several certificates: the one that is here already, and that a
- * source hands out at every run, does not answer a request that was made after it came.
- */
-static bool was_here_before(const struct ecert_config *config, const struct ecert_match *match,
-                            const struct ecert_candidate *candidate)
+/* When this leaf came first, in whatever generation: a later one may have another chain. */
+static bool came_before(const struct ecert_config *config, const char *name, const X509 *leaf,
+                        int64_t moment)
 {
-    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
-    const char *name = match->certificate->name;
     struct ecert_error ignored = {0};
     char sha256[ECERT_SHA256_HEX_LEN];
     unsigned newest = 0;
 
-    ecert_certificate_sha256(candidate->leaf, sha256);
-    return ecert_store_newest(config->state_dir, name, &newest, &ignored) == ECERT_OK &&
-           newest > 0 &&
-           ecert_store_facts(config->state_dir, name, newest, &facts, &ignored) == ECERT_OK &&
-           strcmp(facts.sha256, sha256) == 0 && facts.imported < match->request->created;
+    ecert_certificate_sha256(leaf, sha256);
+    if (ecert_store_newest(config->state_dir, name, &newest, &ignored) != ECERT_OK)
+        return false;
+    for (unsigned number = 1; number <= newest; number++) {
+        ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+
+        if (ecert_store_facts(config->state_dir, name, number, &facts, &ignored) == ECERT_OK &&
+            strcmp(facts.sha256, sha256) == 0 && facts.imported <= moment)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * With `policy = "reuse"` a key has several certificates: an earlier one, which a source hands out
+ * at every run or which was never taken here, does not answer a request that was made after it.
+ */
+static bool is_earlier(const struct ecert_config *config, const struct ecert_match *match,
+                       const struct ecert_candidate *candidate)
+{
+    const struct ecert_request *request = match->request;
+
+    return request->reused &&
+           (ecert_certificate_not_before(candidate->leaf) < request->created - BACKDATED_MAX ||
+            came_before(config, match->certificate->name, candidate->leaf, request->created));
 }
 
 /* ---- configured keys ---- */
@@ -132,10 +160,13 @@ static enum ecert_status belongs(struct ecert_context *context,
     return ECERT_OK;
 }
 
-/* Entries are tried in two rounds: those whose name the leaf carries, then the others. */
+/*
+ * Entries are tried in two rounds: those whose name the leaf carries, then the others.
+ * `with_key`: a name alone is not enough.
+ */
 static enum ecert_status look_through(struct ecert_context *context,
                                       const struct ecert_candidate *candidate, const char *only,
-                                      bool named_round,
+                                      bool named_round, bool with_key,
                                       const struct ecert_certificate_config **found,
                                       struct ecert_strings *problems, struct ecert_strings *notes,
                                       struct ecert_error *err)
@@ -147,7 +178,7 @@ static enum ecert_status look_through(struct ecert_context *context,
         struct ecert_error why = {0};
         bool yes = false;
 
-        if (is_left_out(only, entry))
+        if (is_left_out(only, entry) || (with_key && entry->key.place == ECERT_KEY_IIS))
             continue;
         if (ecert_certificate_covers(candidate->leaf, entry->name) != named_round)
             continue;
@@ -241,15 +272,23 @@ enum ecert_status ecert_match_find(struct ecert_context *context,
                                    struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings problems = {0};
+    struct found_request found = {0};
     struct ecert_match match = {0};
 
-    ECERT_TRY(find_request(context, candidate, only, &match, &problems, err));
-    for (int named = 1; named >= 0 && match.certificate == NULL; named--)
-        ECERT_TRY(look_through(context, candidate, only, named == 1, &match.certificate, &problems,
-                               ret_notes, err));
+    ECERT_TRY(find_request(context, candidate, only, &found, &problems, err));
+    if (!found.covered)
+        ECERT_TRY(look_through(context, candidate, only, true, found.match.request != NULL,
+                               &match.certificate, &problems, ret_notes, err));
+    if (match.certificate == NULL)
+        match = found.match;
+    if (match.request != NULL && found.as_good != NULL)
+        return is_shared(match.certificate, found.as_good, err);
+    if (match.certificate == NULL)
+        ECERT_TRY(look_through(context, candidate, only, false, false, &match.certificate,
+                               &problems, ret_notes, err));
     if (match.certificate == NULL)
         return matches_none(context, candidate, only, &problems, err);
-    match.answers = match.request != NULL && !was_here_before(context->config, &match, candidate);
+    match.answers = match.request != NULL && !is_earlier(context->config, &match, candidate);
     *ret = match;
     return ECERT_OK;
 }

@@ -1,10 +1,12 @@
 /*
  * Whose certificate is this?  Found by public key, never by a file's name:
  *
- *   1. the requests of every certificate (requests.h): one that is waited for before one that is
- *      issued or cancelled, a certificate whose name the leaf carries before another
- *   2. the configured keys: key.file; without one the key that the file itself carries; for a key
- *      that never leaves its Windows host the name decides
+ *   1. the requests of every certificate (requests.h) whose name the leaf carries: one that is
+ *      waited for before one that is issued or cancelled
+ *   2. the configured keys of such certificates: key.file; without one the key that the file itself
+ *      carries; for a key that never leaves its Windows host the name decides, unless a request has
+ *      the key
+ *   3. the requests of certificates whose name the leaf does not carry, then their configured keys
  */
 #ifndef ECERT_FLOW_MATCH_H
 #define ECERT_FLOW_MATCH_H
@@ -25,8 +27,9 @@ int ecert_candidate_carried_key(const struct ecert_candidate *candidate);
 struct ecert_match {
     const struct ecert_certificate_config *certificate;
     struct ecert_request *request; /* of the context; NULL: none has this key */
-    bool answers; /* false: none, or the certificate was here before the request was made, which
-                     uses an earlier certificate's key again */
+    bool answers; /* false: none, or the request uses the key of an earlier certificate again, and
+                     this is such an earlier one: here before the request was made, in whatever
+                     generation, or valid from more than two days before that on */
 };
 
 /*

@@ -12,64 +12,26 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
-#include "core/flow/decode.h"
-#include "core/flow/key.h"
 #include "core/flow/requests_json.h"
+#include "core/flow/requests_parts.h"
 #include "core/flow/store.h"
 
-#define JSON_MAX  ((size_t)8 << 20)
-#define CSR_MAX   ((size_t)1 << 20)
-#define MOMENT    16 /* "20261121T084200Z" */
-#define MOST_IDS  10000
-#define KEY_NAME  "privkey.pem"
-#define CSR_NAME  "request.csr"
-#define JSON_NAME "request.json"
+#define JSON_MAX ((size_t)8 << 20)
+#define MOST_IDS 10000
 
 /* ---- names ---- */
-
-/* The number behind the moment, 1 where there is none; 0: this is no id. */
-static unsigned number_of(const char *id)
-{
-    static const char shape[] = "00000000T000000Z";
-
-    if (strlen(id) < MOMENT)
-        return 0;
-    for (size_t i = 0; i < MOMENT; i++)
-        if (shape[i] == '0' ? id[i] < '0' || id[i] > '9' : id[i] != shape[i])
-            return 0;
-    const char *rest = id + MOMENT;
-    if (rest[0] == '\0')
-        return 1;
-    if (rest[0] != '-' || rest[1] < '1' || rest[1] > '9' || strlen(rest) > 6 ||
-        rest[1 + strspn(rest + 1, "0123456789")] != '\0')
-        return 0;
-    const unsigned number = (unsigned)strtoul(rest + 1, NULL, 10);
-    return number > 1 ? number : 0;
-}
 
 /* By moment, then by number: "-10" comes after "-2". */
 static int by_age(const void *a, const void *b)
 {
     const char *x = *(char *const *)a;
     const char *y = *(char *const *)b;
-    const int moments = strncmp(x, y, MOMENT);
+    const int moments = strncmp(x, y, REQUEST_MOMENT);
 
     if (moments != 0)
         return moments;
-    return (number_of(x) > number_of(y)) - (number_of(x) < number_of(y));
-}
-
-/* STATE/certificates/FOLDER/requests/ID/FILE */
-static enum ecert_status path_in(const char *state_dir, const struct ecert_request *request,
-                                 const char *file, char **ret, struct ecert_error *err)
-{
-    char sub[64];
-
-    if (request->id == NULL || number_of(request->id) == 0)
-        return ecert_error_set(err, ECERT_E_REFUSED, "'%s' cannot be the id of a request",
-                               request->id == NULL ? "" : request->id);
-    (void)snprintf(sub, sizeof sub, "requests/%s/%s", request->id, file);
-    return ecert_store_path(state_dir, request->name, sub, ret, err);
+    return (request_id_number(x) > request_id_number(y)) -
+           (request_id_number(x) < request_id_number(y));
 }
 
 /* ---- reading ---- */
@@ -112,51 +74,14 @@ static enum ecert_status trouble(struct ecert_request *request, const char *text
     return ecert_text_copy(ecert_view_of(text), &request->problem, err);
 }
 
-/*
- * Is the key there, and ours alone?  Only its owner could have changed the mode, so that this is a
- * copy that was put back with care for nothing; a key that others could read is not to be used.
- */
-static enum ecert_status check_key(const char *path, const struct stat *st, struct ecert_error *err)
-{
-    if (!S_ISREG(st->st_mode))
-        return ecert_error_set(err, ECERT_E_REFUSED, "the private key '%s' is no regular file",
-                               path);
-    if (st->st_uid != geteuid())
-        return ecert_error_set(err, ECERT_E_REFUSED,
-                               "the private key '%s' belongs to user %u, and ecert runs as user "
-                               "%u; chown it",
-                               path, (unsigned)st->st_uid, (unsigned)geteuid());
-    if ((st->st_mode & 077) != 0)
-        return ecert_error_set(err, ECERT_E_REFUSED,
-                               "the private key '%s' may be touched by others (mode %04o); chmod "
-                               "0600 '%s' if nobody did, else ask for another certificate",
-                               path, (unsigned)(st->st_mode & 07777), path);
-    return ECERT_OK;
-}
-
-static enum ecert_status key_is_lost(const char *path, struct ecert_error *err)
-{
-    return ecert_error_set(err, ECERT_E_NOT_FOUND,
-                           "the private key '%s' is lost; put it back from a backup with 'ecert "
-                           "restore'",
-                           path);
-}
-
 static enum ecert_status look_at_key(const char *state_dir, struct ecert_request *request,
                                      struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_auto_free) char *path = NULL;
     struct ecert_error why = {0};
-    struct stat st;
 
-    ECERT_TRY(path_in(state_dir, request, KEY_NAME, &path, err));
-    if (lstat(path, &st) == 0)
-        (void)(check_key(path, &st, &why) == ECERT_OK);
-    else if (errno == ENOENT)
-        (void)key_is_lost(path, &why);
-    else
-        (void)ecert_error_errno(&why, ECERT_E_IO, "stat '%s'", path);
-    return why.status == ECERT_OK ? ECERT_OK : trouble(request, why.text, err);
+    if (request_key_is_there(state_dir, request, &why) == ECERT_OK)
+        return ECERT_OK;
+    return why.status == ECERT_E_NOMEM ? ecert_error_nomem(err) : trouble(request, why.text, err);
 }
 
 static enum ecert_status look_at_csr(const char *state_dir, struct ecert_request *request,
@@ -166,13 +91,15 @@ static enum ecert_status look_at_csr(const char *state_dir, struct ecert_request
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes pem = {0};
     struct ecert_error why = {0};
 
-    ECERT_TRY(path_in(state_dir, request, CSR_NAME, &path, err));
-    if (!without_json) {
-        if (!ecert_fs_exists(path))
-            (void)ecert_error_set(&why, ECERT_E_NOT_FOUND, "the CSR '%s' is lost", path);
-    } else if (ecert_fs_read(path, CSR_MAX, &pem, &why) == ECERT_OK) {
-        (void)key_id_of_csr(ecert_bytes_view(&pem), request->key_id);
+    if (without_json) {
+        ECERT_TRY(request_path(state_dir, request, REQUEST_CSR_NAME, &path, err));
+        if (ecert_fs_read(path, REQUEST_CSR_MAX, &pem, &why) == ECERT_OK)
+            (void)key_id_of_csr(ecert_bytes_view(&pem), request->key_id);
+    } else {
+        (void)(ecert_requests_csr(state_dir, request, &pem, &why) == ECERT_OK);
     }
+    if (why.status == ECERT_E_NOMEM)
+        return ecert_error_nomem(err);
     return why.status == ECERT_OK ? ECERT_OK : trouble(request, why.text, err);
 }
 
@@ -193,6 +120,22 @@ static enum ecert_status read_json(const char *path, const struct ecert_request 
     return ECERT_OK;
 }
 
+/* What the folder of a damaged request.json is still good for decides what is done with it. */
+static enum ecert_status no_json(const char *state_dir, struct ecert_request *request,
+                                 const char *why, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *folder = NULL;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+
+    ECERT_TRY(request_path(state_dir, request, NULL, &folder, err));
+    ecert_buffer_printf(&text,
+                        "%s; put it back with 'ecert restore', or, without a backup, move '%s' out "
+                        "of the state directory: it has the private key, without which a "
+                        "certificate for this request is of no use",
+                        why, folder);
+    return text.failed ? ecert_error_nomem(err) : trouble(request, (const char *)text.ptr, err);
+}
+
 /* One folder; what is wrong with it is its `problem`. */
 static enum ecert_status load_one(const char *state_dir, const char *name, const char *id,
                                   struct ecert_request *ret, struct ecert_error *err)
@@ -204,7 +147,7 @@ static enum ecert_status load_one(const char *state_dir, const char *name, const
 
     ECERT_TRY(ecert_text_copy(ecert_view_of(id), &request.id, err));
     ECERT_TRY(ecert_text_copy(ecert_view_of(name), &request.name, err));
-    ECERT_TRY(path_in(state_dir, &request, JSON_NAME, &path, err));
+    ECERT_TRY(request_path(state_dir, &request, REQUEST_JSON_NAME, &path, err));
     if (read_json(path, &request, &read, &why) == ECERT_OK) {
         ecert_request_clear(&request);
         request = read;
@@ -212,7 +155,7 @@ static enum ecert_status load_one(const char *state_dir, const char *name, const
     } else if (why.status == ECERT_E_NOMEM) {
         return ecert_error_nomem(err);
     } else {
-        ECERT_TRY(trouble(&request, why.text, err));
+        ECERT_TRY(no_json(state_dir, &request, why.text, err));
     }
     ECERT_TRY(look_at_key(state_dir, &request, err));
     ECERT_TRY(look_at_csr(state_dir, &request, why.status != ECERT_OK, err));
@@ -237,7 +180,7 @@ static enum ecert_status list_ids(const char *state_dir, const char *name,
     if (status != ECERT_OK)
         return ecert_error_wrap(err, "requests of '%s'", name);
     for (size_t i = 0; i < names.len; i++)
-        if (number_of(names.items[i]) > 0)
+        if (request_id_number(names.items[i]) > 0)
             ECERT_TRY(ecert_strings_add(&ids, names.items[i], err));
     if (ids.len > 1)
         qsort(ids.items, ids.len, sizeof *ids.items, by_age);
@@ -319,7 +262,7 @@ enum ecert_status ecert_requests_add(const char *state_dir, struct ecert_request
     ECERT_AUTO(ecert_auto_close) int parent = -1;
     const bool given = request->id != NULL;
 
-    if (given && number_of(request->id) == 0)
+    if (given && request_id_number(request->id) == 0)
         return ecert_error_set(err, ECERT_E_REFUSED, "'%s' cannot be the id of a request",
                                request->id);
     ECERT_TRY(open_folder(state_dir, request->name, &parent, err));
@@ -328,8 +271,9 @@ enum ecert_status ecert_requests_add(const char *state_dir, struct ecert_request
     if (!given)
         ECERT_TRY(choose_id(parent, request, err));
     if (ecert_request_to_json(request, &json, err) == ECERT_OK) {
-        const struct ecert_fs_file files[] = {
-            {KEY_NAME, key_pem}, {CSR_NAME, csr_pem}, {JSON_NAME, ecert_bytes_view(&json)}};
+        const struct ecert_fs_file files[] = {{REQUEST_KEY_NAME, key_pem},
+                                              {REQUEST_CSR_NAME, csr_pem},
+                                              {REQUEST_JSON_NAME, ecert_bytes_view(&json)}};
 
         if (ecert_fs_add_folder(parent, request->id, "request", files, ARRAY_SIZE(files), err) ==
             ECERT_OK)
@@ -349,72 +293,11 @@ enum ecert_status ecert_requests_save(const char *state_dir, const struct ecert_
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
     const struct ecert_fs_owner owner = ecert_fs_own(0600);
 
-    ECERT_TRY(path_in(state_dir, request, JSON_NAME, &path, err));
+    ECERT_TRY(request_path(state_dir, request, REQUEST_JSON_NAME, &path, err));
     if (request->authority == NULL) /* what stands there is not replaced by nothing */
         return ecert_error_set(err, ECERT_E_REFUSED, "%s",
                                request->problem != NULL ? request->problem
                                                         : "a request without an authority");
     ECERT_TRY(ecert_request_to_json(request, &json, err));
     return ecert_fs_replace(path, ecert_bytes_view(&json), &owner, err);
-}
-
-/* ---- keys and CSRs ---- */
-
-enum ecert_status ecert_requests_key_file(const char *state_dir,
-                                          const struct ecert_request *request,
-                                          struct ecert_secret *ret, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret file = {0};
-    ECERT_AUTO(ecert_auto_free) char *path = NULL;
-    struct stat st;
-
-    ECERT_TRY(path_in(state_dir, request, KEY_NAME, &path, err));
-    const enum ecert_status status =
-        ecert_fs_read_secret_stat(path, ECERT_DECODE_MAX_INPUT, &file, &st, err);
-    if (status == ECERT_E_NOT_FOUND)
-        return key_is_lost(path, err);
-    ECERT_TRY(status);
-    ECERT_TRY(check_key(path, &st, err));
-    *ret = file;
-    file = (struct ecert_secret){0};
-    return ECERT_OK;
-}
-
-/* PKCS#8, or the traditional form with its DEK-Info: keys of `policy = "reuse"` may have that. */
-static bool is_encrypted(const struct ecert_secret *pem)
-{
-    return memmem(pem->ptr, pem->len, "ENCRYPTED", strlen("ENCRYPTED")) != NULL;
-}
-
-enum ecert_status ecert_requests_key(const char *state_dir, const struct ecert_request *request,
-                                     const struct ecert_key_config *config,
-                                     struct ecert_secret *ret, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret file = {0};
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret pem = {0};
-    uint8_t key_id[ECERT_SHA256_LEN];
-
-    ECERT_TRY(ecert_requests_key_file(state_dir, request, &file, err));
-    if ((is_encrypted(&file) && ecert_key_passphrase(config, &passphrase, err) != ECERT_OK) ||
-        ecert_decode_key(ecert_secret_view(&file), ecert_secret_view(&passphrase), &pem, key_id,
-                         err) != ECERT_OK)
-        return ecert_error_wrap(err, "the private key of request %s", request->id);
-    if (memcmp(key_id, request->key_id, sizeof key_id) != 0)
-        return ecert_error_set(err, ECERT_E_CHANGED,
-                               "the private key of request %s is another one than the CSR was made "
-                               "with; put the right one back with 'ecert restore'",
-                               request->id);
-    *ret = pem;
-    pem = (struct ecert_secret){0};
-    return ECERT_OK;
-}
-
-enum ecert_status ecert_requests_csr(const char *state_dir, const struct ecert_request *request,
-                                     struct ecert_bytes *ret, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_auto_free) char *path = NULL;
-
-    ECERT_TRY(path_in(state_dir, request, CSR_NAME, &path, err));
-    return ecert_fs_read(path, CSR_MAX, ret, err);
 }

@@ -134,7 +134,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_requests_key_file(const char *state_dir
                                                            struct ecert_secret *ret,
                                                            struct ecert_error *err);
 
-/* Its CSR, PEM as from OpenSSL ("BEGIN CERTIFICATE REQUEST").  ECERT_E_NOT_FOUND, ECERT_E_IO. */
+/*
+ * Its CSR, PEM as from OpenSSL ("BEGIN CERTIFICATE REQUEST").  ECERT_E_NOT_FOUND, ECERT_E_IO;
+ * ECERT_E_CHANGED: what is there has another SHA-256 than request->csr_sha256.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_requests_csr(const char *state_dir,
                                                       const struct ecert_request *request,
                                                       struct ecert_bytes *ret,
@@ -145,7 +148,13 @@ ECERT_MUST_CHECK enum ecert_status ecert_requests_csr(const char *state_dir,
 const struct ecert_request *ecert_requests_of_key(const struct ecert_requests *requests,
                                                   const uint8_t key_id[ECERT_SHA256_LEN]);
 
-/* Is it waited for: open or made? */
+/* Is it waited for: open or made?  One whose request.json is damaged may be, and counts as such. */
 bool ecert_request_is_pending(const struct ecert_request *request);
+
+/*
+ * Is it damaged and waited for?  What became of one that is issued or cancelled is told, but nobody
+ * need mend it: a generation has the key, or nobody waits for a certificate.
+ */
+bool ecert_request_needs_repair(const struct ecert_request *request);
 
 #endif

@@ -36,6 +36,11 @@ bool ecert_request_is_pending(const struct ecert_request *request)
     return request->state == ECERT_REQUEST_OPEN || request->state == ECERT_REQUEST_MADE;
 }
 
+bool ecert_request_needs_repair(const struct ecert_request *request)
+{
+    return request->problem != NULL && ecert_request_is_pending(request);
+}
+
 /* Which of two with the same key is the one: the states in this order, then the newer. */
 static unsigned rank(const struct ecert_request *request)
 {

@@ -42,6 +42,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/host_name.c
   core/flow/inbox.c
   core/flow/intake.c
+  core/flow/intake_key.c
   core/flow/items.c
   core/flow/journal.c
   core/flow/key.c
@@ -66,6 +67,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/prove.c
   core/flow/recover.c
   core/flow/requests.c
+  core/flow/requests_files.c
   core/flow/requests_json.c
   core/flow/requests_record.c
   core/flow/service.c

@@ -209,7 +209,7 @@ static enum ecert_status tell_requests(const struct monitor *monitor,
 
         if (is_needed(monitor, entry, request))
             *ret_n += count_copies(request, places);
-        if (!ecert_request_is_pending(request) && request->problem == NULL)
+        if (!ecert_request_is_pending(request)) /* damaged or not: nothing is wanted of it */
             continue;
         ECERT_TRY(monitor_begin(ECERT_WATCHED_REQUEST, entry->name, &entry->settings, &finding, err,
                                 "request %s", request->id));

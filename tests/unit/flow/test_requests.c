@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,24 @@
 
 static struct fixture {
     EVP_PKEY *key, *other;
-    struct ecert_bytes key_pem, encrypted_pem, other_pem, csr_pem;
+    struct ecert_bytes key_pem, encrypted_pem, other_pem, csr_pem, other_csr_pem;
     uint8_t key_id[ECERT_SHA256_LEN];
+    char csr_sha256[ECERT_SHA256_HEX_LEN];
 } pki;
+
+static void csr_sha256_of(const struct ecert_bytes *pem, char ret[ECERT_SHA256_HEX_LEN])
+{
+    BIO *bio = BIO_new_mem_buf(pem->ptr, (int)pem->len);
+    X509_REQ *csr = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+    unsigned char *der = NULL;
+    const int len = i2d_X509_REQ(csr, &der);
+
+    assert_true(len > 0);
+    ecert_sha256_hex((struct ecert_view){der, (size_t)len}, ret);
+    OPENSSL_free(der);
+    X509_REQ_free(csr);
+    (void)BIO_free(bio);
+}
 
 static int make_pki(void **state)
 {
@@ -38,7 +54,9 @@ static int make_pki(void **state)
     pki.encrypted_pem = test_key_pem(pki.key, "AES-256-CBC", "correct horse");
     pki.other_pem = test_key_pem(pki.other, NULL, NULL);
     pki.csr_pem = test_csr_pem(pki.key, NAME);
+    pki.other_csr_pem = test_csr_pem(pki.other, NAME);
     test_public_key_id(pki.key, pki.key_id);
+    csr_sha256_of(&pki.csr_pem, pki.csr_sha256);
     return 0;
 }
 
@@ -49,6 +67,7 @@ static int clear_pki(void **state)
     ecert_bytes_clear(&pki.encrypted_pem);
     ecert_bytes_clear(&pki.other_pem);
     ecert_bytes_clear(&pki.csr_pem);
+    ecert_bytes_clear(&pki.other_csr_pem);
     EVP_PKEY_free(pki.key);
     EVP_PKEY_free(pki.other);
     return 0;
@@ -82,7 +101,7 @@ static struct ecert_request new_request(void)
     assert_int_equal(ecert_strings_add(&request.names, NAME, &err), ECERT_OK);
     assert_int_equal(ecert_strings_add(&request.names, "example.com", &err), ECERT_OK);
     memcpy(request.key_id, pki.key_id, sizeof request.key_id);
-    ecert_sha256_hex(ecert_view_of("a CSR"), request.csr_sha256);
+    memcpy(request.csr_sha256, pki.csr_sha256, sizeof request.csr_sha256);
     return request;
 }
 
@@ -271,10 +290,14 @@ static const struct damage damages[] = {
     {"no JSON object", "request.json", "[]", 0, "no JSON object", true},
     {"JSON of nothing", "request.json", "{}", 0, "\"id\" is not a text", true},
     {"a lost JSON", "request.json", NULL, 0, "request.json", true},
+    {"JSON: the folder to move", "request.json", "", 0,
+     AT ID "' out of the state directory: it has the private key", true},
     {"a lost key", "privkey.pem", NULL, 0, "is lost; put it back from a backup", false},
     {"a key for everybody", "privkey.pem", "x", 0644, "may be touched by others (mode 0644)",
      false},
-    {"a lost CSR", "request.csr", NULL, 0, "request.csr' is lost", false},
+    {"a lost CSR", "request.csr", NULL, 0, "request.csr' is lost; put it back", false},
+    {"an empty CSR", "request.csr", "", 0, "request.csr' is not the one that was made", false},
+    {"a CSR that is none", "request.csr", "x", 0, "request.csr' is not the one", false},
 };
 
 static void test_damage(void **state)
@@ -381,6 +404,27 @@ static void test_key(void **state)
     assert_true(ecert_view_equal(ecert_bytes_view(&csr), ecert_bytes_view(&pki.csr_pem)));
 }
 
+/* Shown under the digest of another one it would be signed, and the certificate of no use. */
+static void test_wrong_csr(void **state)
+{
+    ECERT_AUTO(ecert_request_clear) struct ecert_request request = new_request();
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes csr = {0};
+    struct ecert_error err = {0};
+
+    assert_int_equal(add(*state, &request, &pki.key_pem, &err), ECERT_OK);
+    free(test_file_write(*state, AT ID "/request.csr", ecert_bytes_view(&pki.other_csr_pem), 0600));
+    assert_int_equal(ecert_requests_csr(*state, &request, &csr, &err), ECERT_E_CHANGED);
+    assert_null(csr.ptr);
+    assert_non_null(strstr(err.text, "put it back with 'ecert restore'"));
+    requests = load(*state);
+    assert_non_null(requests.items[0].problem);
+    assert_non_null(strstr(requests.items[0].problem, "request.csr' is not the one"));
+    assert_true(ecert_request_needs_repair(&requests.items[0]));
+    requests.items[0].state = ECERT_REQUEST_CANCELLED;
+    assert_false(ecert_request_needs_repair(&requests.items[0]));
+}
+
 static void test_encrypted_key(void **state)
 {
     ECERT_AUTO(ecert_request_clear) struct ecert_request request = new_request();
@@ -452,6 +496,7 @@ int main(void)
         TEST(test_left_over),
         TEST(test_another_name),
         TEST(test_key),
+        TEST(test_wrong_csr),
         TEST(test_encrypted_key),
         TEST(test_wrong_key),
         cmocka_unit_test(test_every_member),

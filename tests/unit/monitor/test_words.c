@@ -165,10 +165,9 @@ static void nothing_is_without_words(void **state)
 /* Every row is reached by somebody, and names commands that there are. */
 static void check_commands(const char *text)
 {
-    static const char *const commands[] = {"check",  "remind", "ack",    "status",
-                                           "plan",   "deploy", "run",    "import",
-                                           "verify", "report", "config", "rollback",
-                                           "request", "backup", "restore", "adopt"};
+    static const char *const commands[] = {
+        "check",  "remind", "ack",    "status",   "plan",    "deploy", "run",     "import",
+        "verify", "report", "config", "rollback", "request", "backup", "restore", "adopt"};
 
     for (const char *p = text; (p = strstr(p, "`ecert ")) != NULL; p++) {
         const char *word = p + strlen("`ecert ");
