@@ -219,6 +219,7 @@ static void monitor_clear(struct monitor *monitor)
 {
     monitor_endpoints_clear(monitor); /* borrows from the deployments */
     ecert_deployments_clear(&monitor->deployments);
+    ecert_served_sites_clear(&monitor->sites);
     monitor_certificates_clear(monitor);
     monitor_authorities_clear(monitor);
 }

@@ -18,6 +18,7 @@
 
 #include "core/flow/deploy.h"
 #include "core/flow/endpoints.h"
+#include "core/issue/served.h"
 #include "core/monitor/judge_served.h"
 #include "core/monitor/monitor.h"
 
@@ -83,6 +84,7 @@ struct monitor {
     struct monitor_shown *shown;
     size_t n_shown;
     struct ecert_deployments deployments;
+    struct ecert_served_sites sites; /* of targets that nothing was deployed to */
     struct ecert_endpoints endpoints;
     struct monitor_asked *asked;
     size_t n_asked;

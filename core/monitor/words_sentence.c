@@ -101,6 +101,7 @@ static const char *const sentences[] = {
     _("generation %s"),
     _("chain of %s and %s more"),
     _("chain of %s"),
+    _("target %s (not deployed by ecert yet), %s"),
     _("target %s"),
     _("authority '%s'"),
     _("root %s of %s"),
