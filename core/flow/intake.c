@@ -10,6 +10,7 @@
 #include "core/flow/kept_key.h"
 #include "core/flow/key.h"
 #include "core/flow/match.h"
+#include "core/flow/refused.h"
 #include "core/flow/store.h"
 
 void ecert_intake_result_clear(struct ecert_intake_result *result)
@@ -348,6 +349,18 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     return match->answers ? mark_issued(context->config, match->request, result, err) : ECERT_OK;
 }
 
+/* Who waits for it shall see that it came; that this cannot be written changes nothing. */
+static void remember(const struct ecert_config *config, const struct ecert_intake_file *file,
+                     const struct ecert_match *match, const struct ecert_error *why)
+{
+    struct ecert_error ignored = {0};
+
+    if (match->answers && ecert_request_is_pending(match->request) &&
+        match->request->authority != NULL)
+        (void)!ecert_refused_remember(config->state_dir, match->request, file->origin, why->text,
+                                      &ignored);
+}
+
 /* Does nothing stand against it but that its time has not come? */
 static bool is_only_early(const struct ecert_check_result *results)
 {
@@ -383,8 +396,10 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
                 &examined, &result->notes, err) != ECERT_OK)
         return ecert_error_wrap(err, "%s", result->certificate->name);
     if (ecert_checks_verdict(results, ecert_checks_count(), &result->notes, err) != ECERT_OK) {
-        if (!is_only_early(results))
+        if (!is_only_early(results)) {
+            remember(context->config, file, &match, err);
             return ecert_error_wrap(err, "%s", result->certificate->name);
+        }
         *err = (struct ecert_error){0}; /* a wrong clock, or tomorrow's certificate */
         result->early = ecert_certificate_not_before(candidate.leaf);
         result->not_after = ecert_certificate_not_after(candidate.leaf);

@@ -65,6 +65,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/refused.c
   core/flow/requests.c
   core/flow/requests_json.c
   core/flow/requests_record.c

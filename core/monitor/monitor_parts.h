@@ -5,6 +5,7 @@
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
  *   monitor_requests.c      what is asked for, and are the copies of its keys good?
+ *   monitor_refused.c       what came back and was refused?
  *   monitor_key.c           has the newest generation its private key?
  *   monitor_targets.c       what has each target, and what does its live server serve?
  *   monitor_watches.c       what is in the watched files?
@@ -205,6 +206,12 @@ void monitor_certificates_clear(struct monitor *monitor);
  * certificates. */
 ECERT_MUST_CHECK enum ecert_status monitor_requests(const struct monitor *monitor,
                                                     struct ecert_error *err);
+
+/* ---- monitor_refused.c ---- */
+
+/* Tell what lies in inbox/rejected/ and was not settled since. */
+ECERT_MUST_CHECK enum ecert_status monitor_refused(const struct monitor *monitor,
+                                                   struct ecert_error *err);
 
 /* ---- monitor_key.c ---- */
 

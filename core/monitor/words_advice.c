@@ -405,6 +405,11 @@ static const struct ecert_advice advice[] = {
      _("An issued file lies in the inbox and is not in use."),
      _("Run `ecert run`. If the file stays, `ecert verify FILE` tells what is wrong with it; "
        "what was refused lies in inbox/rejected/ with the reason beside it.")},
+    {ECERT_WATCHED_INBOX, ECERT_CONDITION_REFUSED, NULL,
+     _("An issued file was not taken, so that the certificate it was meant for is not replaced."),
+     _("The whole reason lies beside it, in the file that ends in .reason.txt. Have the CA issue "
+       "what was ordered; or correct the configuration, and take the file with `ecert import "
+       "FILE`. Remove both files if they matter no more.")},
     {ECERT_WATCHED_INBOX, ANY, NULL,
      _("What lies in the inbox cannot be used, so that the certificate it was meant for is not "
        "replaced."),

@@ -1,7 +1,7 @@
 # What comes back for a request: it finds its key, is compared with what was asked for, and every
 # mistake of people on the way is told with the way out.
 #
-# covers: core/flow/match.h
+# covers: core/flow/match.h core/flow/refused.h
 
 load common
 
@@ -315,6 +315,48 @@ compared() {
     fetch "$want"
     [ "$(generations)" = "$((1 - want))" ]
     [ "$(of_request $ID state)" = "$( ((want)) && echo open || echo issued)" ]
+}
+
+refused_findings() {
+    ecert check --json | jq -r '.findings[] | select(.condition == "refused")
+        | [.watched, .urgency, .where, .detail] | join("|")'
+}
+
+@test "what was refused is told by check, list and status until another one is taken" {
+    make_request $ID open
+    answer $ID issued --organization "Test Post Office"
+    drop "$W/issued.cer"
+    fetch 1
+    local day
+    day=$(date -u +%Y-%m-%d)
+    [ "$(of_request $ID "refused']['file")" = "inbox: issued.cer" ]
+    [ "$(of_request $ID state)" = open ]
+    run refused_findings
+    said=$output
+    says "inbox|due|$W/state/inbox/rejected/issued.cer|$NAME: organization: the certificate is of another"
+    [ "${#lines[@]}" -eq 1 ]
+    for command in "request --list" status; do
+        run_ecert $command
+        said=$output
+        says "came back on $day, refused: " "'Test Post Office'"
+    done
+    [ "$(ecert request --list --json | json "o['requests'][0]['refused']['file']")" = "inbox: issued.cer" ]
+    # a month later nobody needs to hear of it any more
+    touch -d '-31 days' "$W/state/inbox/rejected/issued.cer.reason.txt"
+    [ -z "$(refused_findings)" ]
+    touch -d '-1 hour' "$W/state/inbox/rejected/issued.cer.reason.txt"
+    [ -n "$(refused_findings)" ]
+    # what is no certificate is told likewise
+    echo "Dear customer" >"$W/letter.txt"
+    drop "$W/letter.txt"
+    fetch 1
+    run refused_findings
+    said=$output
+    says "inbox|due|$W/state/inbox/rejected/letter.txt|"
+    answer $ID right
+    drop "$W/right.cer"
+    fetch 0
+    [ -z "$(refused_findings)" ]
 }
 
 @test "another organisation is refused, in Chinese it is fine and said" {
