@@ -21,6 +21,8 @@ static const char *const sentences[] = {
     _("it does not cover '%s'; it is for %s"),
     _("'%s' stands twice in the chain"),
     _("'%s' stands behind '%s' and did not issue it"),
+    _("the chain is good, but not the one of generation %s: 1 certificate behind the leaf instead of "
+      "%s, or another one"),
     _("the chain is good, but not the one of generation %s: %s certificates behind the leaf instead "
       "of %s, or other ones"),
     _("the issuer of '%s' is missing"),

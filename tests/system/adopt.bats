@@ -246,6 +246,24 @@ nothing_adopted() {
     [ "$status" -eq 0 ]
     is "chain" "$SUB $CROSS" "$(serials "$(generation 1)/chain.pem" | tr '\n' ' ' | sed 's/ $//')"
     is "certificates sent" 1 "$(served_chain "$NGINX_PORT" "$NAME")"
+    says "the server has another chain than the one that was built" "ecert deploy $NAME"
+}
+
+@test "a good chain without the cross-certificate stays as it is, and check finds nothing wrong" {
+    cat "$W/present.cer" "$W/ca/sub.pem" >"$W/present.pem"
+    nginx_up
+    write_config "$(nginx_target)"
+    run_ecert adopt --verbose
+    [ "$status" -eq 0 ]
+    says_not "another chain" "would be refused"
+    is "chain" "$SUB" "$(serials "$(generation 1)/chain.pem" | tr '\n' ' ' | sed 's/ $//')"
+    run served_finding '.condition != "fine"'
+    is "findings" "" "$output"
+    # a generation whose chain is longer is served well by the shorter one
+    cat "$W/ca/cross.pem" >>"$(generation 1)/chain.pem"
+    cat "$W/ca/cross.pem" >>"$(generation 1)/fullchain.pem"
+    run served_finding '.condition != "fine"'
+    is "findings" "" "$output"
 }
 
 @test "what an issued file would be refused for is told: a certificate of nobody's CA" {
