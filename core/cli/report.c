@@ -39,6 +39,9 @@ void ecert_report_taken(struct ecert_app *app, const char *origin,
         ecert_say(app, "%s: taken for %s as generation %u, valid until %s (%d days)", origin,
                   result->certificate->name, result->generation, date,
                   days_left(result->not_after));
+    else if (result->outdated)
+        ecert_say(app, "%s: for %s, older than generation %u, kept out of use", origin,
+                  result->certificate->name, result->generation);
     else
         ecert_say(app, "%s: already known: generation %u of %s", origin, result->generation,
                   result->certificate->name);

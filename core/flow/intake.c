@@ -10,6 +10,7 @@
 #include "core/flow/kept_key.h"
 #include "core/flow/key.h"
 #include "core/flow/match.h"
+#include "core/flow/outdated.h"
 #include "core/flow/refused.h"
 #include "core/flow/store.h"
 
@@ -361,19 +362,19 @@ static void remember(const struct ecert_config *config, const struct ecert_intak
                                       &ignored);
 }
 
-/* Does nothing stand against it but that its time has not come? */
-static bool is_only_early(const struct ecert_check_result *results)
+/* Does nothing stand against it but this check? */
+static bool failed_only(const struct ecert_check_result *results, const char *id)
 {
-    bool early = false;
+    bool failed = false;
 
     for (size_t i = 0; i < ecert_checks_count(); i++) {
         if (results[i].outcome != ECERT_CHECK_FAILED || !results[i].fatal || results[i].allowed)
             continue;
-        if (strcmp(results[i].id, "not-before") != 0)
+        if (strcmp(results[i].id, id) != 0)
             return false;
-        early = true;
+        failed = true;
     }
-    return early;
+    return failed;
 }
 
 static enum ecert_status take(struct ecert_context *context, const struct ecert_intake_file *file,
@@ -396,7 +397,20 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
                 &examined, &result->notes, err) != ECERT_OK)
         return ecert_error_wrap(err, "%s", result->certificate->name);
     if (ecert_checks_verdict(results, ecert_checks_count(), &result->notes, err) != ECERT_OK) {
-        if (!is_only_early(results)) {
+        struct ecert_error why = {0};
+        bool older = false;
+
+        if (failed_only(results, "newer") &&
+            ecert_outdated_take(context->config, candidate.leaf, &match, result, &older, &why) !=
+                ECERT_OK) {
+            *err = why;
+            return not_to_blame(ECERT_E_IO, err);
+        }
+        if (older) {
+            *err = (struct ecert_error){0};
+            return ECERT_OK;
+        }
+        if (!failed_only(results, "not-before")) {
             remember(context->config, file, &match, err);
             return ecert_error_wrap(err, "%s", result->certificate->name);
         }

@@ -60,6 +60,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/ocsp.c
   core/flow/outcome.c
   core/flow/outcome_json.c
+  core/flow/outdated.c
   core/flow/pipeline.c
   core/flow/preload.c
   core/flow/private_view.c

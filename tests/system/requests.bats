@@ -100,7 +100,7 @@ says() {
     same "$before" "$(snapshot "$REQUESTS")"
 }
 
-@test "issued twice for one key: the later one is a new generation, the earlier one is refused then" {
+@test "issued twice for one key: the later one is a new generation, the earlier one is known then" {
     make_request $ID open
     answer $ID first --not-before "$(date -u -d '-3 days' +%Y%m%d%H%M%SZ)"
     answer $ID second
@@ -111,10 +111,35 @@ says() {
     has_generation 2 "$W/second.cer" $ID
     [ "$(of_request $ID generation)" = 2 ]
     drop "$W/first.cer" again.cer
-    fetch 1
-    says "newer: "
+    fetch 0
+    says "already known: generation 1 of $NAME"
     [ "$(generations)" = 2 ]
     [ "$(of_request $ID generation)" = 2 ]
+}
+
+@test "of two requests the one that was issued earlier comes back last: closed, not in use" {
+    make_request $ID open
+    make_request 20261102T080000Z open
+    answer $ID early --not-before "$(date -u -d '-3 days' +%Y%m%d%H%M%SZ)"
+    answer 20261102T080000Z late
+    drop "$W/late.cer"
+    fetch 0
+    drop "$W/early.cer"
+    fetch 0
+    says "for $NAME, older than generation 1, kept out of use" "request $ID is closed"
+    [ -e "$W/state/inbox/taken/early.cer" ]
+    [ "$(generations)" = 1 ]
+    has_generation 1 "$W/late.cer" 20261102T080000Z
+    [ "$(of_request $ID state)" = issued ]
+    [ "$(of_request $ID generation)" = 0 ]
+    [ "$(of_request 20261102T080000Z generation)" = 1 ]
+    # one that nobody waits for is refused as ever
+    drop "$W/early.cer"
+    fetch 0
+    answer 20261102T080000Z older --not-before "$(date -u -d '-4 days' +%Y%m%d%H%M%SZ)"
+    drop "$W/older.cer"
+    fetch 1
+    says "newer: "
 }
 
 @test "several requests of one name: by public key to the right one, a cancelled one too" {
