@@ -350,6 +350,17 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     return match->answers ? mark_issued(context->config, match->request, result, err) : ECERT_OK;
 }
 
+/* All of them: the sentence of the check shows a few. */
+static void list_missing(const struct ecert_intake_file *file, const X509 *leaf,
+                         const struct ecert_strings *names)
+{
+    struct ecert_error ignored = {0};
+
+    for (size_t i = 0; file->missing != NULL && i < names->len; i++)
+        if (!ecert_certificate_covers(leaf, names->items[i]))
+            (void)!ecert_strings_add(file->missing, names->items[i], &ignored);
+}
+
 /* Who waits for it shall see that it came; that this cannot be written changes nothing. */
 static void remember(const struct ecert_config *config, const struct ecert_intake_file *file,
                      const struct ecert_match *match, const struct ecert_error *why)
@@ -411,6 +422,7 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
             return ECERT_OK;
         }
         if (!failed_only(results, "not-before")) {
+            list_missing(file, candidate.leaf, &examined.names);
             remember(context->config, file, &match, err);
             return ecert_error_wrap(err, "%s", result->certificate->name);
         }

@@ -18,6 +18,8 @@ struct ecert_intake_file {
     struct ecert_view passphrase;  /* of a PKCS#12 or an encrypted key in it; may be empty */
     const char *origin;            /* "inbox: cert0000812104.cer", a URL, ...: kept and shown */
     const char *only;              /* must belong to this certificate; NULL: any */
+    struct ecert_strings *missing; /* set where it is refused, too: each name that was asked for
+                                      and that it does not cover; NULL: not wanted */
 };
 
 /* What became of it. */

@@ -14,7 +14,7 @@
 #include "core/flow/decode.h"
 
 #define REASON     ".reason.txt"
-#define REASON_MAX ((size_t)64 << 10)
+#define REASON_MAX ((size_t)1 << 20)
 
 void ecert_refused_files_clear(struct ecert_refused_files *files)
 {

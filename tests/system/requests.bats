@@ -413,6 +413,14 @@ refused_findings() {
     CHANGE='r["names"] = [r["name"], "shop.myserver.com"]'
     compared 1 --alt myserver.com
     says "names: the certificate does not cover 'shop.myserver.com'"
+    CHANGE='r["names"] = [r["name"]] + ["n%d.%s" % (i, "very-long-name." * 8 + "myserver.com") for i in range(2, 22)]'
+    compared 1 --alt "n21.$(printf 'very-long-name.%.0s' {1..8})myserver.com"
+    says "names: 19 of 21 names are missing: 'n2." "', and 17 more;"
+    [ "$(grep -c '^  n[0-9]*\.very-long' "$W"/state/inbox/rejected/issued.cer.2.reason.txt)" = 19 ]
+    CHANGE='r["names"] = [r["name"]] + ["n%d.myserver.com" % i for i in range(2, 22)]'
+    compared 1 --alt n21.myserver.com
+    says "19 of 21 names are missing: 'n2.myserver.com', 'n3.myserver.com', 'n4.myserver.com', and 16 more;"
+    CHANGE='r["names"] = [r["name"], "shop.myserver.com"]'
     compared 0 --alt shop.myserver.com --alt myserver.com
     says "also covers 'myserver.com', which the request did not ask for"
     CHANGE='r["names"] = [r["name"], "*.myserver.com"]'
