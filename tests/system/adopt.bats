@@ -1,6 +1,6 @@
 # Taking over what a real nginx and a real Apache use already.
 #
-# covers: core/issue/adopt.h core/issue/adopt_parts.h
+# covers: core/issue/adopt.h core/issue/adopt_parts.h core/issue/served.h
 
 load deploying
 

@@ -165,9 +165,9 @@ static void nothing_is_without_words(void **state)
 /* Every row is reached by somebody, and names commands that there are. */
 static void check_commands(const char *text)
 {
-    static const char *const commands[] = {"check",  "remind", "ack",    "status",
-                                           "plan",   "deploy", "run",    "import",
-                                           "verify", "report", "config", "rollback"};
+    static const char *const commands[] = {
+        "check",  "remind", "ack",    "status",   "plan",  "deploy", "run",     "import",
+        "verify", "report", "config", "rollback", "adopt", "backup", "request", "restore"};
 
     for (const char *p = text; (p = strstr(p, "`ecert ")) != NULL; p++) {
         const char *word = p + strlen("`ecert ");
@@ -236,7 +236,13 @@ static const struct pair_row {
     {ECERT_WATCHED_ORGANISATIONAL,
      "fine expires expired not-yet-valid missing unreadable undecodable",
      {"ecert deploy", "ecert import", "ecert plan", "do not use it"}},
-    {ECERT_WATCHED_INBOX, "waiting unreadable", {"watch", "NAME", "ecert deploy"}},
+    {ECERT_WATCHED_REQUEST,
+     "fine missing unreadable undecodable pending not-backed-up",
+     {"watch", "ecert deploy", "ecert plan"}},
+    {ECERT_WATCHED_BACKUP,
+     "fine missing unreadable undecodable",
+     {"watch", "ecert deploy", "ecert import"}},
+    {ECERT_WATCHED_INBOX, "waiting refused unreadable", {"watch", "NAME", "ecert deploy"}},
     {ECERT_WATCHED_UNIT, "failed", {"watch", "ecert check", "ecert deploy"}},
 };
 
