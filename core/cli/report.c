@@ -39,6 +39,9 @@ void ecert_report_taken(struct ecert_app *app, const char *origin,
         ecert_say(app, "%s: taken for %s as generation %u, valid until %s (%d days)", origin,
                   result->certificate->name, result->generation, date,
                   days_left(result->not_after));
+    else if (result->outdated)
+        ecert_say(app, "%s: for %s, older than generation %u, kept out of use", origin,
+                  result->certificate->name, result->generation);
     else
         ecert_say(app, "%s: already known: generation %u of %s", origin, result->generation,
                   result->certificate->name);
@@ -154,6 +157,13 @@ static void say_note(const struct ecert_app *app, const char *note)
         ecert_say_text(app, ecert_view_of(end + 1));
 }
 
+/* What a person has still to do, where something new is to be done with. */
+static bool is_next_step(const struct ecert_outcome *outcome, const char *note)
+{
+    return outcome->n_files > 0 && outcome->error.status == ECERT_OK &&
+           strstr(note, "next, by hand: ") != NULL;
+}
+
 static void report_outcome(struct ecert_app *app, const struct ecert_deployment *deployment)
 {
     const struct ecert_outcome *outcome = &deployment->outcome;
@@ -176,8 +186,14 @@ static void report_outcome(struct ecert_app *app, const struct ecert_deployment 
         say_note(app, outcome->notes.items[i]);
     for (size_t i = 0; i < deployment->notes.len; i++)
         ecert_say(app, "  note: %s", deployment->notes.items[i]);
-    for (size_t i = 0; i < deployment->plan.notes.len; i++)
-        ecert_say_more(app, "  plugin: %s", deployment->plan.notes.items[i]);
+    for (size_t i = 0; i < deployment->plan.notes.len; i++) {
+        const char *note = deployment->plan.notes.items[i];
+
+        if (is_next_step(outcome, note))
+            ecert_say(app, "  %s", note);
+        else
+            ecert_say_more(app, "  plugin: %s", note);
+    }
 }
 
 static void report_deployment(struct ecert_app *app, const struct ecert_deployment *deployment)

@@ -178,7 +178,8 @@ static void say_table(const struct ecert_app *app, const json_t *rows)
                   text_of(row, "id"), state, text_of(row, "state"), since,
                   *what == '\0' ? "-" : what, *what == '\0' ? "" : ", from ", text_of(row, "from"));
         /* those of a batch all wait for the same, which is said once, below */
-        if (*what != '\0' && (*text_of(row, "batch") == '\0' || app->options.verbose))
+        if (*what != '\0' && (*text_of(row, "batch") == '\0' || app->options.verbose ||
+                              json_is_object(json_object_get(row, "refused"))))
             ecert_say(app, "    next: %s", text_of(row, "next"));
     }
 }

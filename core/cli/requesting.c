@@ -277,6 +277,14 @@ static enum ecert_status awaited_of(struct ecert_app *app, const struct ecert_re
     return ecert_awaited_of(request, authority, inbox, ret, err);
 }
 
+static json_t *refused_json(const struct ecert_request_refusal *refused)
+{
+    return refused->when == 0
+               ? json_null()
+               : json_pack("{s:o, s:o, s:o}", "when", moment(refused->when), "why",
+                           ecert_text_json(refused->why), "file", ecert_text_json(refused->file));
+}
+
 static json_t *row_json(const struct ecert_request *request, const struct ecert_awaited *awaited)
 {
     const int64_t since = request->state == ECERT_REQUEST_OPEN && request->shown != 0
@@ -284,13 +292,14 @@ static json_t *row_json(const struct ecert_request *request, const struct ecert_
                               : request->created;
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o}", "certificate",
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "certificate",
         request->name, "id", request->id, "state", ecert_request_state_word(request->state), "kind",
         ecert_request_kind_word(request->kind), "since", moment(since), "closed",
         moment(request->closed), "awaited", ecert_text_json(awaited->what), "from",
         ecert_text_json(awaited->from), "next", ecert_text_json(awaited->next), "reason",
         ecert_text_json(request->reason), "batch", ecert_text_json(request->batch), "generation",
-        (int)request->generation, "problem", ecert_text_json(request->problem));
+        (int)request->generation, "problem", ecert_text_json(request->problem), "refused",
+        refused_json(&request->refused));
 }
 
 enum ecert_status ecert_request_row(struct ecert_app *app, const struct ecert_request *request,

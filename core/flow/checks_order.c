@@ -6,7 +6,9 @@
 #include "core/flow/checks_rows.h"
 #include "core/flow/compare.h"
 
-#define NAMES_SHOWN 5
+#define NAMES_SHOWN   5
+#define MISSING_SHOWN 3
+#define MISSING_LEN   300
 
 /* ---- names ---- */
 
@@ -60,16 +62,28 @@ enum ecert_check_outcome ecert_check_names(const struct ecert_check_input *input
                                            struct ecert_check_result *result)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer missing = {0};
+    size_t n = 0, n_missing = 0, shown = 0;
 
     if (input->names == NULL || input->names[0] == NULL)
         return ecert_check_say(result, ECERT_CHECK_SKIPPED, "no names are asked for");
-    for (size_t i = 0; input->names[i] != NULL; i++) {
-        if (!ecert_certificate_covers(input->leaf, input->names[i]))
-            ecert_buffer_printf(&missing, "%s'%s'", missing.len > 0 ? ", " : "", input->names[i]);
+    for (; input->names[n] != NULL; n++) {
+        if (ecert_certificate_covers(input->leaf, input->names[n]))
+            continue;
+        /* the sentence has a limited length, and must not end in the middle of a name */
+        if (n_missing++ >= MISSING_SHOWN ||
+            (shown > 0 && missing.len + strlen(input->names[n]) > MISSING_LEN))
+            continue;
+        shown++;
+        ecert_buffer_printf(&missing, "%s'%s'", missing.len > 0 ? ", " : "", input->names[n]);
     }
     if (missing.failed)
         return ecert_check_say(result, ECERT_CHECK_FAILED, "out of memory");
-    if (missing.len > 0)
+    if (n_missing > shown)
+        return ecert_check_say(result, ECERT_CHECK_FAILED,
+                               "%zu of %zu names are missing: %s, and %zu more; only the subject "
+                               "alternative names of the certificate count",
+                               n_missing, n, (const char *)missing.ptr, n_missing - shown);
+    if (n_missing > 0)
         return ecert_check_say(result, ECERT_CHECK_FAILED,
                                "the certificate does not cover %s; only its subject alternative "
                                "names count",

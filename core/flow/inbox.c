@@ -104,20 +104,38 @@ static enum ecert_status free_name(int folder_fd, const char *folder, const char
                            name);
 }
 
+/* Why it was rejected. */
+struct reason {
+    const char *sentence;                /* NULL: it was not */
+    const struct ecert_strings *missing; /* every name that it lacks */
+};
+
+static void add_missing(struct ecert_buffer *text, const struct ecert_strings *missing)
+{
+    if (missing->len == 0)
+        return;
+    ecert_buffer_add_text(text, "\nnames that were asked for and are missing:\n");
+    for (size_t i = 0; i < missing->len; i++)
+        ecert_buffer_printf(text, "  %s\n", missing->items[i]);
+}
+
 /* Why it was rejected, beside it. */
-static enum ecert_status write_reason(int folder_fd, const char *name, const char *reason,
+static enum ecert_status write_reason(int folder_fd, const char *name, const struct reason *reason,
                                       struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *beside = NULL;
-    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
     const struct ecert_fs_owner owner = ecert_fs_own(0600);
     char tmp[ECERT_FS_TEMPORARY_MAX];
     bool durable = false;
 
     ECERT_TRY(ecert_text_format(&beside, err, "%s.reason.txt", name));
-    ECERT_TRY(ecert_text_format(&text, err, "%s: %s\n", name, reason));
+    ecert_buffer_printf(&text, "%s: %s\n", name, reason->sentence);
+    add_missing(&text, reason->missing);
+    if (text.failed)
+        return ecert_error_nomem(err);
     ECERT_TRY(ecert_fs_temporary_name(beside, tmp, err));
-    ECERT_TRY(ecert_fs_stage(folder_fd, tmp, ecert_view_of(text), &owner, -1, err));
+    ECERT_TRY(ecert_fs_stage(folder_fd, tmp, ecert_buffer_view(&text), &owner, -1, err));
     if (ecert_fs_publish(folder_fd, tmp, beside, &durable, err) != ECERT_OK) {
         (void)unlinkat(folder_fd, tmp, 0);
         return err->status;
@@ -126,7 +144,7 @@ static enum ecert_status write_reason(int folder_fd, const char *name, const cha
 }
 
 static enum ecert_status move(int dir_fd, const char *inbox, const char *name, const char *folder,
-                              const char *reason, char **ret, struct ecert_error *err)
+                              const struct reason *reason, char **ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_close) int folder_fd = -1;
     ECERT_AUTO(ecert_auto_free) char *to = NULL;
@@ -135,7 +153,8 @@ static enum ecert_status move(int dir_fd, const char *inbox, const char *name, c
     ECERT_TRY(open_folder(dir_fd, folder, &folder_fd, err));
     ECERT_TRY(free_name(folder_fd, folder, name, &to, err));
     ECERT_TRY(ecert_text_format(&full, err, "%s/%s/%s", inbox, folder, to));
-    if (reason != NULL) /* first the reason: a rejected file never lies there without it */
+    if (reason->sentence !=
+        NULL) /* first the reason: a rejected file never lies there without it */
         ECERT_TRY(write_reason(folder_fd, to, reason, err));
     if (renameat(dir_fd, name, folder_fd, to) != 0)
         return ecert_error_errno(err, ECERT_E_IO, "move '%s' to '%s'", name, full);
@@ -222,8 +241,8 @@ enum ecert_status ecert_source_valid_from(const char *state_dir, const char *nam
 }
 
 static enum ecert_status read_and_take(struct ecert_context *context, int dir_fd, const char *name,
-                                       const char *origin, struct ecert_intake_result *result,
-                                       struct ecert_error *err)
+                                       const char *origin, struct ecert_strings *missing,
+                                       struct ecert_intake_result *result, struct ecert_error *err)
 {
     for (unsigned round = 0; round < SETTLE_ROUNDS; round++) {
         ECERT_AUTO(wipe_bytes) struct ecert_bytes bytes = {0};
@@ -231,7 +250,8 @@ static enum ecert_status read_and_take(struct ecert_context *context, int dir_fd
         struct ecert_error ignored = {0};
 
         ECERT_TRY(ecert_fs_read_at(dir_fd, name, ECERT_DECODE_MAX_INPUT, &bytes, err));
-        const struct ecert_intake_file file = {.bytes = ecert_bytes_view(&bytes), .origin = origin};
+        const struct ecert_intake_file file = {
+            .bytes = ecert_bytes_view(&bytes), .origin = origin, .missing = missing};
         const enum ecert_status status = try_with_passwords(context, &file, result, err);
         if (status != ECERT_E_CRYPTO)
             return status;
@@ -264,13 +284,15 @@ static enum ecert_status take_one(struct ecert_context *context, int dir_fd, con
                                   struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *origin = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings missing = {0};
     struct ecert_arrival *arrival = NULL;
     struct ecert_error moving = {0};
+    struct reason reason = {.missing = &missing};
 
     ECERT_TRY(ecert_text_format(&origin, err, "inbox: %s", name));
     ECERT_TRY(ecert_arrivals_add(arrivals, origin, &arrival, err));
     const enum ecert_status status =
-        read_and_take(context, dir_fd, name, origin, &arrival->result, &arrival->error);
+        read_and_take(context, dir_fd, name, origin, &missing, &arrival->result, &arrival->error);
     if (status == ECERT_OK)
         arrival->kind = ecert_arrival_of(&arrival->result);
     else
@@ -278,9 +300,9 @@ static enum ecert_status take_one(struct ecert_context *context, int dir_fd, con
             ecert_intake_is_final(status) ? ECERT_ARRIVAL_REJECTED : ECERT_ARRIVAL_FAILED;
     if (arrival->kind == ECERT_ARRIVAL_FAILED || arrival->kind == ECERT_ARRIVAL_EARLY)
         return ECERT_OK;
-    if (move(dir_fd, inbox, name, status == ECERT_OK ? "taken" : "rejected",
-             status == ECERT_OK ? NULL : arrival->error.text, &arrival->moved_to,
-             &moving) != ECERT_OK) {
+    reason.sentence = status == ECERT_OK ? NULL : arrival->error.text;
+    if (move(dir_fd, inbox, name, status == ECERT_OK ? "taken" : "rejected", &reason,
+             &arrival->moved_to, &moving) != ECERT_OK) {
         arrival->kind = ECERT_ARRIVAL_FAILED;
         arrival->error = moving;
     }

@@ -10,6 +10,8 @@
 #include "core/flow/intake_key.h"
 #include "core/flow/kept_key.h"
 #include "core/flow/match.h"
+#include "core/flow/outdated.h"
+#include "core/flow/refused.h"
 #include "core/flow/store.h"
 
 void ecert_intake_result_clear(struct ecert_intake_result *result)
@@ -283,19 +285,42 @@ static enum ecert_status store(struct ecert_context *context, const struct ecert
     return match->answers ? mark_issued(context->config, match->request, result, err) : ECERT_OK;
 }
 
-/* Does nothing stand against it but that its time has not come? */
-static bool is_only_early(const struct ecert_check_result *results)
+/* All of them: the sentence of the check shows a few. */
+static void list_missing(const struct ecert_intake_file *file, const X509 *leaf,
+                         const struct ecert_strings *names)
 {
-    bool early = false;
+    struct ecert_error ignored = {0};
+
+    for (size_t i = 0; file->missing != NULL && i < names->len; i++)
+        if (!ecert_certificate_covers(leaf, names->items[i]))
+            (void)!ecert_strings_add(file->missing, names->items[i], &ignored);
+}
+
+/* Who waits for it shall see that it came; that this cannot be written changes nothing. */
+static void remember(const struct ecert_config *config, const struct ecert_intake_file *file,
+                     const struct ecert_match *match, const struct ecert_error *why)
+{
+    struct ecert_error ignored = {0};
+
+    if (match->answers && ecert_request_is_pending(match->request) &&
+        match->request->authority != NULL)
+        (void)!ecert_refused_remember(config->state_dir, match->request, file->origin, why->text,
+                                      &ignored);
+}
+
+/* Does nothing stand against it but this check? */
+static bool failed_only(const struct ecert_check_result *results, const char *id)
+{
+    bool failed = false;
 
     for (size_t i = 0; i < ecert_checks_count(); i++) {
         if (results[i].outcome != ECERT_CHECK_FAILED || !results[i].fatal || results[i].allowed)
             continue;
-        if (strcmp(results[i].id, "not-before") != 0)
+        if (strcmp(results[i].id, id) != 0)
             return false;
-        early = true;
+        failed = true;
     }
-    return early;
+    return failed;
 }
 
 static enum ecert_status take(struct ecert_context *context, const struct ecert_intake_file *file,
@@ -319,8 +344,24 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
                 &examined, &result->notes, err) != ECERT_OK)
         return ecert_error_wrap(err, "%s", result->certificate->name);
     if (ecert_checks_verdict(results, ecert_checks_count(), &result->notes, err) != ECERT_OK) {
-        if (!is_only_early(results))
+        struct ecert_error why = {0};
+        bool older = false;
+
+        if (failed_only(results, "newer") &&
+            ecert_outdated_take(context->config, candidate.leaf, &match, result, &older, &why) !=
+                ECERT_OK) {
+            *err = why;
+            return not_to_blame(ECERT_E_IO, err);
+        }
+        if (older) {
+            *err = (struct ecert_error){0};
+            return ECERT_OK;
+        }
+        if (!failed_only(results, "not-before")) {
+            list_missing(file, candidate.leaf, &examined.names);
+            remember(context->config, file, &match, err);
             return ecert_error_wrap(err, "%s", result->certificate->name);
+        }
         *err = (struct ecert_error){0}; /* a wrong clock, or tomorrow's certificate */
         result->early = ecert_certificate_not_before(candidate.leaf);
         result->not_after = ecert_certificate_not_after(candidate.leaf);

@@ -15,16 +15,19 @@
 /* An issued file, borrowed. */
 struct ecert_intake_file {
     struct ecert_view bytes;
-    struct ecert_view passphrase; /* of a PKCS#12 or an encrypted key in it; may be empty */
-    const char *origin;           /* "inbox: cert0000812104.cer", a URL, ...: kept and shown */
-    const char *only;             /* must belong to this certificate; NULL: any */
+    struct ecert_view passphrase;  /* of a PKCS#12 or an encrypted key in it; may be empty */
+    const char *origin;            /* "inbox: cert0000812104.cer", a URL, ...: kept and shown */
+    const char *only;              /* must belong to this certificate; NULL: any */
+    struct ecert_strings *missing; /* set where it is refused, too: each name that was asked for
+                                      and that it does not cover; NULL: not wanted */
 };
 
 /* What became of it. */
 struct ecert_intake_result {
     const struct ecert_certificate_config *certificate; /* NULL: it matched none */
     unsigned generation;
-    bool added; /* false: this leaf, chain and key are the newest generation already */
+    bool added;    /* false: this leaf, chain and key are a generation already, or `outdated` */
+    bool outdated; /* issued before `generation`, the newest, and kept out of use */
     char sha256[ECERT_SHA256_HEX_LEN];
     int64_t not_after;
     int64_t early; /* not 0: nothing was stored, it is valid from this moment on only */
@@ -37,8 +40,10 @@ void ecert_intake_result_clear(struct ecert_intake_result *result);
  * the file itself is the reason, it will not do tomorrow either.  ECERT_E_NETWORK, ECERT_E_TIMEOUT,
  * ECERT_E_IO, ECERT_E_NOMEM, ECERT_E_CONFIG (also a request whose key is lost): try again when that
  * is mended.  ECERT_E_CHANGED: try again, the key was replaced meanwhile.  A file against which
- * nothing stands but that its time has not come (tomorrow's certificate, or a wrong clock) is no
- * failure: ECERT_OK, and `early` is set.
+ * nothing stands but that it was issued before the newest generation is no failure where it is an
+ * older generation (which is `generation` then), or the answer to a request, which is closed
+ * (`outdated`).  One against which nothing stands but that its time has not come (tomorrow's
+ * certificate, or a wrong clock) is no failure: ECERT_OK, and `early` is set.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_intake(struct ecert_context *context,
                                                 const struct ecert_intake_file *file,

@@ -56,6 +56,12 @@ struct ecert_request_backup {
     int64_t opened;                    /* when it was last proved that it opens; 0: never */
 };
 
+/* A certificate for its key came back, and was not taken. */
+struct ecert_request_refusal {
+    int64_t when; /* seconds; 0: none */
+    char *why, *file;
+};
+
 /* request.json; texts are UTF-8. */
 struct ecert_request {
     char *id;
@@ -75,9 +81,10 @@ struct ecert_request {
     char csr_sha256[ECERT_SHA256_HEX_LEN]; /* of the CSR's DER */
     struct ecert_request_backup *backups;
     size_t n_backups;
-    bool without_backup; /* the operator said so */
-    unsigned generation; /* that came of it; 0: none */
-    char *problem;       /* its folder is damaged: what and which file; NULL: it is whole */
+    bool without_backup;                  /* the operator said so */
+    unsigned generation;                  /* that came of it; 0: none */
+    struct ecert_request_refusal refused; /* the last one (refused.h) */
+    char *problem; /* its folder is damaged: what and which file; NULL: it is whole */
 };
 void ecert_request_clear(struct ecert_request *request);
 

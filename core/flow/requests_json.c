@@ -68,6 +68,15 @@ static json_t *backups_json(const struct ecert_request *request)
     return array;
 }
 
+/* null: nothing was refused */
+static json_t *refused_json(const struct ecert_request_refusal *refused)
+{
+    return refused->when == 0 ? json_null()
+                              : json_pack("{s:I, s:o, s:o}", "when", (json_int_t)refused->when,
+                                          "why", ecert_store_json_string(refused->why), "file",
+                                          ecert_store_json_string(refused->file));
+}
+
 enum ecert_status ecert_request_to_json(const struct ecert_request *request,
                                         struct ecert_bytes *ret, struct ecert_error *err)
 {
@@ -75,24 +84,24 @@ enum ecert_status ecert_request_to_json(const struct ecert_request *request,
 
     ecert_hex((struct ecert_view){request->key_id, sizeof request->key_id}, key_id);
     return ecert_store_json_text(
-        json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, "
-                  "s:b, s:s, s:s, s:o, s:b, s:I}",
-                  "id", ecert_store_json_string(request->id), "name",
-                  ecert_store_json_string(request->name), "state",
-                  ecert_request_state_word(request->state), "kind",
-                  ecert_request_kind_word(request->kind), "reason",
-                  ecert_store_json_string(request->reason), "batch",
-                  ecert_store_json_string(request->batch), "created", (json_int_t)request->created,
-                  "shown", (json_int_t)request->shown, "closed", (json_int_t)request->closed,
-                  "authority", ecert_store_json_string(request->authority), "names",
-                  names_json(&request->names), "organization",
-                  ecert_store_json_string(request->organization), "chinese_organization",
-                  ecert_store_json_string(request->chinese_organization), "validation",
-                  validation_words[request->validation], "key",
-                  ecert_store_json_string(request->key_words), "reused", (int)request->reused,
-                  "key_id", key_id, "csr_sha256", request->csr_sha256, "backups",
-                  backups_json(request), "without_backup", (int)request->without_backup,
-                  "generation", (json_int_t)request->generation),
+        json_pack(
+            "{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, "
+            "s:b, s:s, s:s, s:o, s:b, s:I, s:o}",
+            "id", ecert_store_json_string(request->id), "name",
+            ecert_store_json_string(request->name), "state",
+            ecert_request_state_word(request->state), "kind",
+            ecert_request_kind_word(request->kind), "reason",
+            ecert_store_json_string(request->reason), "batch",
+            ecert_store_json_string(request->batch), "created", (json_int_t)request->created,
+            "shown", (json_int_t)request->shown, "closed", (json_int_t)request->closed, "authority",
+            ecert_store_json_string(request->authority), "names", names_json(&request->names),
+            "organization", ecert_store_json_string(request->organization), "chinese_organization",
+            ecert_store_json_string(request->chinese_organization), "validation",
+            validation_words[request->validation], "key",
+            ecert_store_json_string(request->key_words), "reused", (int)request->reused, "key_id",
+            key_id, "csr_sha256", request->csr_sha256, "backups", backups_json(request),
+            "without_backup", (int)request->without_backup, "generation",
+            (json_int_t)request->generation, "refused", refused_json(&request->refused)),
         ret, err);
 }
 
@@ -242,6 +251,22 @@ static enum ecert_status read_texts(const char *path, const json_t *json,
     return ECERT_OK;
 }
 
+/* Absent in those of before. */
+static enum ecert_status read_refused(const char *path, const json_t *json,
+                                      struct ecert_request_refusal *refused,
+                                      struct ecert_error *err)
+{
+    const json_t *value = json_object_get(json, "refused");
+
+    if (value == NULL || json_is_null(value))
+        return ECERT_OK;
+    if (!json_is_object(value))
+        return wrong(path, "refused", "an object", err);
+    ECERT_TRY(ecert_store_get_number(path, value, "when", INT64_MAX, &refused->when, err));
+    ECERT_TRY(ecert_store_get_text(path, value, "why", false, &refused->why, err));
+    return ecert_store_get_text(path, value, "file", false, &refused->file, err);
+}
+
 static enum ecert_status read_request(const char *path, const json_t *json,
                                       struct ecert_request *request, struct ecert_error *err)
 {
@@ -256,7 +281,8 @@ static enum ecert_status read_request(const char *path, const json_t *json,
     ECERT_TRY(read_digest(path, json, "csr_sha256", request->csr_sha256, err));
     ECERT_TRY(read_backups(path, json, request, err));
     ECERT_TRY(read_bool(path, json, "without_backup", &request->without_backup, err));
-    return ecert_store_get_unsigned(path, json, "generation", &request->generation, err);
+    ECERT_TRY(ecert_store_get_unsigned(path, json, "generation", &request->generation, err));
+    return read_refused(path, json, &request->refused, err);
 }
 
 enum ecert_status ecert_request_from_json(struct ecert_view text, const char *path,

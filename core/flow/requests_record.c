@@ -19,6 +19,8 @@ void ecert_request_clear(struct ecert_request *request)
     for (size_t i = 0; i < request->n_backups; i++)
         free(request->backups[i].path);
     free(request->backups);
+    free(request->refused.why);
+    free(request->refused.file);
     free(request->problem);
     *request = (struct ecert_request){0};
 }

@@ -61,11 +61,13 @@ set(ECERT_FLOW_SOURCES
   core/flow/ocsp.c
   core/flow/outcome.c
   core/flow/outcome_json.c
+  core/flow/outdated.c
   core/flow/pipeline.c
   core/flow/preload.c
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/refused.c
   core/flow/requests.c
   core/flow/requests_files.c
   core/flow/requests_json.c

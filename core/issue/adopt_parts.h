@@ -28,7 +28,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_adopt_find_site(const struct ecert_conf
  * an issued file; what they refuse goes to the adoption's notes.
  *
  * The leaf is the first certificate of its file, as it is for the server.  Its chain is built as
- * for an issued file; where that is not possible it is what the server has.  The key is opened with
+ * for an issued file; where the server has the part of it that leads to a known root, or none can
+ * be built, it is what the server has, else that is noted.  The key is opened with
  * the passphrase of the certificate's `key`, and kept as `key.encrypted` says.
  *
  * ECERT_E_CRYPTO, ECERT_E_NOT_FOUND, ECERT_E_REFUSED: a file that cannot be read or holds something

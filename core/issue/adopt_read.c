@@ -253,6 +253,57 @@ static enum ecert_status check(struct reading *reading, const struct ecert_autho
                                 why.text);
 }
 
+static bool is_lower_part(STACK_OF(X509) *present, STACK_OF(X509) *built)
+{
+    if (sk_X509_num(present) > sk_X509_num(built))
+        return false;
+    for (int i = 0; i < sk_X509_num(present); i++)
+        if (!ecert_certificate_equal(sk_X509_value(present, i), sk_X509_value(built, i)))
+            return false;
+    return true;
+}
+
+/* The known root above the last of them; NULL: none. */
+static X509 *root_above(const struct ecert_authority *authority, STACK_OF(X509) *chain)
+{
+    X509 *last = sk_X509_value(chain, sk_X509_num(chain) - 1);
+
+    for (int i = 0; last != NULL && i < sk_X509_num(authority->anchors); i++)
+        if (ecert_chain_is_issuer(sk_X509_value(authority->anchors, i), last))
+            return sk_X509_value(authority->anchors, i);
+    return NULL;
+}
+
+/*
+ * A good chain stays as the server sends it: the cross-certificate, which only old clients need, is
+ * for the first renewal.
+ */
+static enum ecert_status keep_present(struct reading *reading,
+                                      const struct ecert_authority *authority,
+                                      STACK_OF(X509) **chain, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_x509_stack) STACK_OF(X509) *present = NULL;
+
+    ECERT_TRY(present_chain(reading, &present, err));
+    const bool lower = is_lower_part(present, *chain);
+    if (lower && sk_X509_num(present) == sk_X509_num(*chain))
+        return ECERT_OK;
+    X509 *root = lower ? root_above(authority, present) : NULL;
+    if (root == NULL)
+        return ecert_strings_printf(&reading->adoption->notes, err,
+                                    "the server has another chain than the one that was built, "
+                                    "which is kept; `ecert deploy %s` installs it",
+                                    reading->adoption->certificate->name);
+    if (X509_up_ref(root) != 1)
+        return ecert_error_openssl(err, ECERT_E_NOMEM, "keep the root");
+    ecert_auto_x509(&reading->anchor);
+    reading->anchor = root;
+    ecert_auto_x509_stack(chain);
+    *chain = present;
+    present = NULL;
+    return ECERT_OK;
+}
+
 static enum ecert_status examine(struct reading *reading, STACK_OF(X509) **ret,
                                  struct ecert_error *err)
 {
@@ -272,6 +323,8 @@ static enum ecert_status examine(struct reading *reading, STACK_OF(X509) **ret,
                                        "has it: %s",
                                        why.text));
         ECERT_TRY(present_chain(reading, &chain, err));
+    } else {
+        ECERT_TRY(keep_present(reading, authority, &chain, err));
     }
     ECERT_TRY(check(reading, authority, crls, chain, err));
     *ret = chain;

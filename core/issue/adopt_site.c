@@ -2,8 +2,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/flow/settings.h"
 #include "core/host/plugin.h"
 #include "core/issue/adopt_parts.h"
+#include "core/issue/served.h"
 
 static const char *pair_part(const char *path)
 {
@@ -40,8 +42,8 @@ static enum ecert_status describe(const struct ecert_site *site, char **ret,
 
 static enum ecert_status ask(const struct ecert_config *config,
                              const struct ecert_deployment *deployment,
-                             const struct ecert_strings *names, struct ecert_discovery *ret,
-                             struct ecert_error *err)
+                             const struct ecert_strings *names, unsigned timeout_ms,
+                             struct ecert_discovery *ret, struct ecert_error *err)
 {
     const struct ecert_target_config *target = deployment->target;
     const struct ecert_job_spec spec = {
@@ -55,6 +57,7 @@ static enum ecert_status ask(const struct ecert_config *config,
         .n_settings = target->n_settings,
         .leaf = {.key_type = deployment->certificate->key.type == ECERT_KEY_TYPE_EC ? "ec" : "rsa"},
         .may_write = ecert_strings_array(&target->may_write),
+        .timeout_ms = timeout_ms,
     };
 
     if (target->plugin_problem != NULL)
@@ -90,13 +93,13 @@ static enum ecert_status refuse_two(const struct choice *choice, const struct ec
 }
 
 /* Where the server answers for this name; the operator's own addresses go before them. */
-static enum ecert_status add_probes(struct choice *choice, const struct ecert_site *site,
-                                    const char *name, struct ecert_plan *plan,
-                                    struct ecert_error *err)
+static enum ecert_status add_probes(const struct ecert_deployment *deployment,
+                                    const struct ecert_site *site, const char *name,
+                                    struct ecert_plan *plan, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *sni = NULL;
 
-    if (choice->deployment->target->n_probes > 0)
+    if (deployment->target->n_probes > 0)
         return ECERT_OK;
     /* a wildcard name is looked at by one of the names that it stands for */
     ECERT_TRY(strncmp(name, "*.", 2) == 0 ? ecert_text_format(&sni, err, "www%s", name + 1)
@@ -137,7 +140,7 @@ static enum ecert_status take_name(struct choice *choice, const char *name, bool
         if (choice->found == NULL)
             choice->found = site;
         if (has_same_pair(choice->found, site)) {
-            ECERT_TRY(add_probes(choice, site, name, plan, err));
+            ECERT_TRY(add_probes(choice->deployment, site, name, plan, err));
             continue;
         }
         if (must_agree)
@@ -206,6 +209,18 @@ static enum ecert_status copy_files(const struct ecert_site *site, struct ecert_
                                : ecert_text_copy(ecert_view_of(site->chain), ret_chain_file, err);
 }
 
+static enum ecert_status collect_names(const struct ecert_deployment *deployment,
+                                       struct ecert_strings *ret, struct ecert_error *err)
+{
+    const struct ecert_certificate_config *certificate = deployment->certificate;
+
+    if (deployment->target->server_names.len > 0)
+        return ecert_strings_add_all(ret, ecert_strings_array(&deployment->target->server_names),
+                                     err);
+    ECERT_TRY(ecert_strings_add(ret, certificate->name, err));
+    return ecert_strings_add_all(ret, ecert_strings_array(&certificate->names), err);
+}
+
 enum ecert_status ecert_adopt_find_site(const struct ecert_config *config,
                                         struct ecert_deployment *deployment,
                                         struct ecert_adoption *adoption, char **ret_chain_file,
@@ -216,17 +231,60 @@ enum ecert_status ecert_adopt_find_site(const struct ecert_config *config,
     struct choice choice = {
         .discovery = &discovery, .deployment = deployment, .adoption = adoption};
 
-    if (deployment->target->server_names.len > 0) {
-        ECERT_TRY(ecert_strings_add_all(
-            &names, ecert_strings_array(&deployment->target->server_names), err));
-    } else {
-        ECERT_TRY(ecert_strings_add(&names, deployment->certificate->name, err));
-        ECERT_TRY(ecert_strings_add_all(&names,
-                                        ecert_strings_array(&deployment->certificate->names), err));
-    }
-    ECERT_TRY(ask(config, deployment, &names, &discovery, err));
+    ECERT_TRY(collect_names(deployment, &names, err));
+    ECERT_TRY(ask(config, deployment, &names, 0, &discovery, err));
     ECERT_TRY(ecert_strings_add_all(&adoption->notes, ecert_strings_array(&discovery.notes), err));
     ECERT_TRY(choose(&choice, &names, &deployment->plan, err));
     ECERT_TRY(ecert_deployment_choose_probes(deployment, err));
     return copy_files(choice.found, adoption, ret_chain_file, err);
+}
+
+/* ---- served.h ---- */
+
+void ecert_served_sites_clear(struct ecert_served_sites *sites)
+{
+    ecert_discovery_clear(&sites->discovery);
+    *sites = (struct ecert_served_sites){0};
+}
+
+static enum ecert_status discover(const struct ecert_config *config,
+                                  const struct ecert_deployment *deployment,
+                                  const struct ecert_strings *names,
+                                  struct ecert_served_sites *sites, struct ecert_error *err)
+{
+    char settings[ECERT_SHA256_HEX_LEN];
+
+    ECERT_TRY(ecert_settings_fingerprint(deployment->target, settings, err));
+    if (settings[0] == '\0' || strcmp(settings, sites->settings) != 0) {
+        ecert_served_sites_clear(sites);
+        (void)!ask(config, deployment, names, ECERT_SERVED_TIMEOUT_MS, &sites->discovery,
+                   &sites->error);
+        memcpy(sites->settings, settings, sizeof sites->settings);
+    }
+    if (sites->error.status != ECERT_OK)
+        *err = sites->error;
+    return sites->error.status;
+}
+
+enum ecert_status ecert_served_places(const struct ecert_config *config,
+                                      const struct ecert_deployment *deployment,
+                                      struct ecert_served_sites *sites, struct ecert_plan *ret,
+                                      struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+
+    if (!deployment->target->probe)
+        return ECERT_OK;
+    if (deployment->target->n_probes > 0)
+        return add_configured(deployment, ret, err);
+    ECERT_TRY(collect_names(deployment, &names, err));
+    ECERT_TRY(discover(config, deployment, &names, sites, err));
+    for (size_t i = 0; i < names.len; i++)
+        for (size_t k = 0; k < sites->discovery.n_sites; k++) {
+            const struct ecert_site *site = &sites->discovery.sites[k];
+
+            if (site->enabled && has_name(site, names.items[i]))
+                ECERT_TRY(add_probes(deployment, site, names.items[i], ret, err));
+        }
+    return ECERT_OK;
 }

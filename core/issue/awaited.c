@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/words.h"
 
 void ecert_awaited_clear(struct ecert_awaited *awaited)
@@ -48,6 +49,19 @@ static enum ecert_status of_made(const struct ecert_request *request, struct ece
         request->name);
 }
 
+/* A certificate for its key came, and the CA has to issue another one. */
+static enum ecert_status of_refused(const struct ecert_request *request, const char *inbox,
+                                    struct ecert_awaited *ret, struct ecert_error *err)
+{
+    char day[ECERT_TIME_TEXT_LEN];
+
+    ecert_clock_date(request->refused.when, day);
+    return ecert_text_format(&ret->next, err,
+                             ecert_words("came back on %s, refused: %s; have the CA issue what was "
+                                         "ordered, and put what comes back into %s"),
+                             day, request->refused.why, inbox);
+}
+
 static enum ecert_status of_open(const struct ecert_request *request,
                                  const struct ecert_authority *authority, const char *inbox,
                                  struct ecert_awaited *ret, struct ecert_error *err)
@@ -58,6 +72,8 @@ static enum ecert_status of_open(const struct ecert_request *request,
     ECERT_TRY(ecert_text_format(&ret->from, err, "%s",
                                 authority != NULL && authority->name != NULL ? authority->name
                                                                              : request->authority));
+    if (request->refused.when != 0)
+        return of_refused(request, inbox, ret, err);
     return ecert_text_format(&ret->next, err,
                              ecert_words("%s hands the request to the CA (`ecert request %s` shows "
                                          "it and every step); put what comes back into %s"),

@@ -331,6 +331,7 @@ static enum ecert_status prepare(struct request_run *run, struct ecert_request_o
         run->works[i].outcome = &outcomes->items[i];
     for (size_t i = 0; i < run->n; i++)
         ECERT_TRY(request_prepare(run, &run->works[i], err));
+    ECERT_TRY(request_note_served(run, err));
     ECERT_TRY(set_batch(run, err));
     ECERT_TRY(open_kit(run, err)); /* nothing is written before it is there */
     return join_pending(run, err);

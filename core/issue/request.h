@@ -33,7 +33,7 @@ struct ecert_request_outcome {
     const struct ecert_certificate_config *certificate; /* borrowed */
     struct ecert_request request;                       /* valid if error.status is ECERT_OK */
     bool again;                                         /* it was pending before */
-    struct ecert_strings notes;                         /* CAA, key types, weak backups */
+    struct ecert_strings notes; /* CAA, key types, weak backups, what is served already */
     struct ecert_error error;
 };
 

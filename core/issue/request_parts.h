@@ -45,6 +45,16 @@ ECERT_MUST_CHECK enum ecert_status request_names(const struct ecert_certificate_
                                                  struct ecert_strings *ret,
                                                  struct ecert_error *err);
 
+/* ---- request_served.c ---- */
+
+/*
+ * Where nothing was ever taken for a name, and its server serves a certificate nevertheless: note
+ * until when, and that it can be adopted.  One look at all of them; what does not answer soon, or
+ * cannot be found, is no matter.  Only ECERT_E_NOMEM is an error.
+ */
+ECERT_MUST_CHECK enum ecert_status request_note_served(struct request_run *run,
+                                                       struct ecert_error *err);
+
 /* ---- request_key.c ---- */
 
 /*

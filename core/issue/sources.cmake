@@ -22,6 +22,7 @@ set(ECERT_ISSUE_SOURCES
   core/issue/request_key.c
   core/issue/request_kind.c
   core/issue/request_prepare.c
+  core/issue/request_served.c
   core/issue/sheet.c
   core/issue/sheet_html.c
 )

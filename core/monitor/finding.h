@@ -70,6 +70,7 @@ int ecert_urgency_compare(enum ecert_urgency a, enum ecert_urgency b);
     X(ECERT_CONDITION_NOT_BACKED_UP, "not-backed-up", ECERT_URGENCY_DUE)                      \
     X(ECERT_CONDITION_NOT_DEPLOYED, "not-deployed", ECERT_URGENCY_DUE)                        \
     X(ECERT_CONDITION_WAITING, "waiting", ECERT_URGENCY_DUE)                                  \
+    X(ECERT_CONDITION_REFUSED, "refused", ECERT_URGENCY_DUE)                                  \
     X(ECERT_CONDITION_FAILED, "failed", ECERT_URGENCY_CRITICAL) /* of a unit: see its journal */
 
 enum ecert_condition {

@@ -153,14 +153,21 @@ static STACK_OF(X509) *wanted_chain(const struct ecert_served_question *question
     return strcmp(sha256, question->deployed_sha256) == 0 ? question->deployed_chain : NULL;
 }
 
-static bool is_chain(STACK_OF(X509) *deployed, STACK_OF(X509) *sent)
+/* What is sent behind the leaf is the deployed chain, or the lower part of it. */
+static bool begins_chain(STACK_OF(X509) *deployed, STACK_OF(X509) *sent)
 {
-    if (deployed == NULL || sk_X509_num(sent) != sk_X509_num(deployed) + 1)
+    if (sk_X509_num(sent) > sk_X509_num(deployed) + 1)
         return false;
-    for (int i = 0; i < sk_X509_num(deployed); i++)
-        if (!ecert_certificate_equal(sk_X509_value(sent, i + 1), sk_X509_value(deployed, i)))
+    for (int i = 1; i < sk_X509_num(sent); i++)
+        if (!ecert_certificate_equal(sk_X509_value(sent, i), sk_X509_value(deployed, i - 1)))
             return false;
     return true;
+}
+
+static bool is_chain(STACK_OF(X509) *deployed, STACK_OF(X509) *sent)
+{
+    return deployed != NULL && sk_X509_num(sent) == sk_X509_num(deployed) + 1 &&
+           begins_chain(deployed, sent);
 }
 
 unsigned ecert_served_doubt(const struct ecert_served_question *question)
@@ -291,12 +298,19 @@ static enum ecert_status judge_order(const struct ecert_served_question *questio
                                         title, before));
         return add(ret, ECERT_CONDITION_WRONG_CHAIN, &words, err);
     }
-    if (wanted == NULL)
+    if (wanted == NULL || begins_chain(wanted, sent))
         return ECERT_OK;
-    ECERT_TRY(ecert_text_format(&words, err,
-                                "the chain is good, but not the one of generation %u: %d "
-                                "certificates behind the leaf instead of %d, or other ones",
-                                question->generation, sk_X509_num(sent) - 1, sk_X509_num(wanted)));
+    if (sk_X509_num(sent) == 2)
+        ECERT_TRY(ecert_text_format(&words, err,
+                                    "the chain is good, but not the one of generation %u: 1 "
+                                    "certificate behind the leaf instead of %d, or another one",
+                                    question->generation, sk_X509_num(wanted)));
+    else
+        ECERT_TRY(ecert_text_format(&words, err,
+                                    "the chain is good, but not the one of generation %u: %d "
+                                    "certificates behind the leaf instead of %d, or other ones",
+                                    question->generation, sk_X509_num(sent) - 1,
+                                    sk_X509_num(wanted)));
     return add(ret, ECERT_CONDITION_WRONG_CHAIN, &words, err);
 }
 

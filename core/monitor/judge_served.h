@@ -3,10 +3,11 @@
  *
  * Pure: nothing is read and nobody is asked.  Completeness and order are judged by names and
  * signatures.  A root that is sent along is no fault; a chain is complete where it ends at a
- * self-signed certificate or below a known root.  Where the root is not known, a chain of two and
- * more is believed (a private CA) if each of them issued another one: one that did not shows that
- * a certificate in the middle was left out.  A leaf alone is not believed, unless its root is in a
- * known profile.
+ * self-signed certificate or below a known root; so the deployed chain is good without its upper
+ * part, the cross-certificate that only old clients need.  Where the root is not known, a chain of
+ * two and more is believed (a private CA) if each of them issued another one: one that did not
+ * shows that a certificate in the middle was left out.  A leaf alone is not believed, unless its
+ * root is in a known profile.
  */
 #ifndef ECERT_MONITOR_JUDGE_SERVED_H
 #define ECERT_MONITOR_JUDGE_SERVED_H

@@ -219,6 +219,7 @@ static void monitor_clear(struct monitor *monitor)
 {
     monitor_endpoints_clear(monitor); /* borrows from the deployments */
     ecert_deployments_clear(&monitor->deployments);
+    ecert_served_sites_clear(&monitor->sites);
     monitor_certificates_clear(monitor);
     monitor_authorities_clear(monitor);
 }
@@ -248,5 +249,8 @@ enum ecert_status ecert_monitor_run(struct ecert_context *context,
     ECERT_TRY(monitor_files(&monitor, err));
     ECERT_TRY(monitor_endpoints(&monitor, err));
     ECERT_TRY(monitor_look(&monitor, err));
-    return wants_everything(&monitor) ? look_into_inbox(&monitor, err) : ECERT_OK;
+    if (!wants_everything(&monitor))
+        return ECERT_OK;
+    ECERT_TRY(look_into_inbox(&monitor, err));
+    return monitor_refused(&monitor, err);
 }

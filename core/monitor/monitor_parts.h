@@ -5,6 +5,7 @@
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
  *   monitor_requests.c      what is asked for, and are the copies of its keys good?
+ *   monitor_refused.c       what came back and was refused?
  *   monitor_key.c           has the newest generation its private key?
  *   monitor_targets.c       what has each target, and what does its live server serve?
  *   monitor_watches.c       what is in the watched files?
@@ -18,6 +19,7 @@
 
 #include "core/flow/deploy.h"
 #include "core/flow/endpoints.h"
+#include "core/issue/served.h"
 #include "core/monitor/judge_served.h"
 #include "core/monitor/monitor.h"
 
@@ -83,6 +85,7 @@ struct monitor {
     struct monitor_shown *shown;
     size_t n_shown;
     struct ecert_deployments deployments;
+    struct ecert_served_sites sites; /* of targets that nothing was deployed to */
     struct ecert_endpoints endpoints;
     struct monitor_asked *asked;
     size_t n_asked;
@@ -203,6 +206,12 @@ void monitor_certificates_clear(struct monitor *monitor);
  * certificates. */
 ECERT_MUST_CHECK enum ecert_status monitor_requests(const struct monitor *monitor,
                                                     struct ecert_error *err);
+
+/* ---- monitor_refused.c ---- */
+
+/* Tell what lies in inbox/rejected/ and was not settled since. */
+ECERT_MUST_CHECK enum ecert_status monitor_refused(const struct monitor *monitor,
+                                                   struct ecert_error *err);
 
 /* ---- monitor_key.c ---- */
 

@@ -44,7 +44,7 @@ static enum ecert_status judge(const struct monitor *monitor, const struct ecert
                                struct ecert_finding *finding, struct ecert_error *err)
 {
     struct ecert_error why = {0};
-    char date[ECERT_TIME_TEXT_LEN];
+    char date[ECERT_TIME_TEXT_LEN], back[ECERT_TIME_TEXT_LEN];
 
     if (look_for_key(monitor, request, &why) != ECERT_OK) {
         if (why.status == ECERT_E_NOMEM)
@@ -63,6 +63,11 @@ static enum ecert_status judge(const struct monitor *monitor, const struct ecert
     }
     if (monitor->now - request->created >= (int64_t)patience(monitor, request) * DAY)
         finding->condition = ECERT_CONDITION_PENDING;
+    if (request->refused.when != 0) {
+        ecert_clock_date(request->refused.when, back);
+        return monitor_detail(finding, err, "asked for on %s; it came back on %s, refused: %s",
+                              date, back, request->refused.why);
+    }
     return monitor_detail(finding, err, "asked for on %s", date);
 }
 

@@ -67,9 +67,19 @@ static void describe(const struct had *had, const struct ecert_target_state *sta
     finding->not_after = had->facts->not_after;
 }
 
+/* Nothing was ever deployed there: what its server serves is what somebody else put there. */
+static bool is_foreign(const struct ecert_deployment *deployment)
+{
+    return deployment->standing == ECERT_STANDING_NOTHING && deployment->state.actual == 0;
+}
+
 static enum ecert_status begin(const struct ecert_deployment *deployment, const char *place,
                                struct ecert_finding *ret, struct ecert_error *err)
 {
+    if (place != NULL && is_foreign(deployment))
+        return monitor_begin(
+            ECERT_WATCHED_TARGET, deployment->certificate->name, &deployment->certificate->settings,
+            ret, err, "target %s (not deployed by ecert yet), %s", deployment->target->id, place);
     return monitor_begin(ECERT_WATCHED_TARGET, deployment->certificate->name,
                          &deployment->certificate->settings, ret, err, "target %s%s%s",
                          deployment->target->id, place == NULL ? "" : ", ",
@@ -170,7 +180,33 @@ static enum ecert_status ask(struct monitor *monitor, const struct ecert_deploym
     return ECERT_OK;
 }
 
-static enum ecert_status look_at(struct monitor *monitor, const struct ecert_deployment *deployment,
+/*
+ * Its server may run on a certificate that ends tomorrow while nobody has asked for the next one.
+ * Where it answers the configuration says, or the plugin; what that cannot say `ecert adopt` tells.
+ */
+static enum ecert_status ask_foreign(struct monitor *monitor, struct ecert_deployment *deployment,
+                                     struct ecert_error *err)
+{
+    struct ecert_error why = {0};
+
+    if (!deployment->target->probe)
+        return ECERT_OK;
+    if (monitor->options->offline) {
+        monitor_pass_over(monitor, deployment->target->n_probes, 0);
+        return ECERT_OK;
+    }
+    if (ecert_served_places(monitor->config, deployment, &monitor->sites, &deployment->plan,
+                            &why) != ECERT_OK)
+        return why.status == ECERT_E_NOMEM ? ecert_error_nomem(err) : ECERT_OK;
+    for (size_t i = 0; i < deployment->plan.n_probes; i++) {
+        struct monitor_asked asked = {.deployment = deployment};
+
+        ECERT_TRY(monitor_ask(monitor, &asked, &deployment->plan.probes[i], err));
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status look_at(struct monitor *monitor, struct ecert_deployment *deployment,
                                  struct ecert_error *err)
 {
     const bool serves = deployment->target->probe && deployment->state.n_probes > 0;
@@ -180,7 +216,7 @@ static enum ecert_status look_at(struct monitor *monitor, const struct ecert_dep
     if (deployment->standing == ECERT_STANDING_UNFIT)
         return tell_unfit(monitor, deployment, err);
     if (deployment->standing == ECERT_STANDING_NOTHING) /* the certificate is told */
-        return ECERT_OK;
+        return is_foreign(deployment) ? ask_foreign(monitor, deployment, err) : ECERT_OK;
     if (serves && !asks)
         monitor_pass_over(monitor, deployment->state.n_probes, 0);
     ECERT_TRY(read_had(monitor, deployment, false, &had, err));
@@ -349,6 +385,11 @@ enum ecert_status monitor_tell_target(struct monitor *monitor, size_t index,
     ECERT_AUTO(ecert_auto_free) char *place = NULL;
     ECERT_AUTO(had_clear) struct had had = {0};
 
+    if (is_foreign(deployment)) {
+        if (!question.seen->answered) /* it may have no TLS yet: nothing is promised of it */
+            return ECERT_OK;
+        question.host = monitor->endpoints.probes[index].server_name;
+    }
     ECERT_TRY(expect(monitor, deployment, &had, &question, err));
     ECERT_TRY(monitor_place(&monitor->endpoints.probes[index], &place, err));
     ECERT_TRY(begin(deployment, place, &finding, err));

@@ -257,7 +257,8 @@ static bool is_pending(const struct ecert_finding *finding)
     return finding->watched == ECERT_WATCHED_REQUEST ||
            finding->condition == ECERT_CONDITION_NOT_ISSUED ||
            finding->condition == ECERT_CONDITION_NOT_DEPLOYED ||
-           finding->condition == ECERT_CONDITION_WAITING;
+           finding->condition == ECERT_CONDITION_WAITING ||
+           finding->condition == ECERT_CONDITION_REFUSED;
 }
 
 /* Of a request: since when, which "fine" does not say. */

@@ -14,6 +14,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/monitor_certificates.c
   core/monitor/monitor_endpoints.c
   core/monitor/monitor_key.c
+  core/monitor/monitor_refused.c
   core/monitor/monitor_requests.c
   core/monitor/monitor_revocation.c
   core/monitor/monitor_targets.c

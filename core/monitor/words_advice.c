@@ -92,6 +92,11 @@ static const struct ecert_advice advice[] = {
        "Find out who changed the state directory: nobody but ecert writes there.")},
 
     /* ---- targets: servers that we deploy to ---- */
+    {ECERT_WATCHED_TARGET, ANY, "(not deployed by ecert yet)",
+     _("This is what the live server shows its visitors at present. ecert has no certificate for "
+       "it yet, so that nothing else watches over this one."),
+     _("`ecert request {name}` makes the request for its successor; `ecert adopt {name}` takes "
+       "over what the server has, so that its end is reminded of.")},
     {ECERT_WATCHED_TARGET, ECERT_CONDITION_EXPIRES, NULL,
      _("This is what the live server shows its visitors. From that moment on they are refused."),
      _("See with `ecert status {name}` whether a newer certificate is here. If so, run `ecert "
@@ -400,6 +405,11 @@ static const struct ecert_advice advice[] = {
      _("An issued file lies in the inbox and is not in use."),
      _("Run `ecert run`. If the file stays, `ecert verify FILE` tells what is wrong with it; "
        "what was refused lies in inbox/rejected/ with the reason beside it.")},
+    {ECERT_WATCHED_INBOX, ECERT_CONDITION_REFUSED, NULL,
+     _("An issued file was not taken, so that the certificate it was meant for is not replaced."),
+     _("The whole reason lies beside it, in the file that ends in .reason.txt. Have the CA issue "
+       "what was ordered; or correct the configuration, and take the file with `ecert import "
+       "FILE`. Remove both files if they matter no more.")},
     {ECERT_WATCHED_INBOX, ANY, NULL,
      _("What lies in the inbox cannot be used, so that the certificate it was meant for is not "
        "replaced."),
@@ -482,12 +492,17 @@ static const struct ecert_advice advice[] = {
 };
 /* clang-format on */
 
+static bool stands_in(const char *words, const char *text)
+{
+    return text != NULL && strstr(text, words) != NULL;
+}
+
 static bool fits(const struct ecert_advice *row, const struct ecert_finding *finding)
 {
     return (row->watched == ANY || row->watched == (int)finding->watched) &&
            (row->condition == ANY || row->condition == (int)finding->condition) &&
-           (row->detail == NULL ||
-            (finding->detail != NULL && strstr(finding->detail, row->detail) != NULL));
+           (row->detail == NULL || stands_in(row->detail, finding->detail) ||
+            stands_in(row->detail, finding->where));
 }
 
 const struct ecert_advice *ecert_advice_for(const struct ecert_finding *finding)

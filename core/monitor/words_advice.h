@@ -16,7 +16,7 @@
 
 struct ecert_advice {
     int watched, condition; /* ECERT_ADVICE_ANY: whichever no earlier row has */
-    const char *detail;     /* stands in the finding's detail; NULL: whatever stands there */
+    const char *detail;     /* stands in the finding's detail or place; NULL: whatever is there */
     const char *why, *what_to_do;
 };
 #define ECERT_ADVICE_ANY (-1)

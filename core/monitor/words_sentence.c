@@ -21,6 +21,8 @@ static const char *const sentences[] = {
     _("it does not cover '%s'; it is for %s"),
     _("'%s' stands twice in the chain"),
     _("'%s' stands behind '%s' and did not issue it"),
+    _("the chain is good, but not the one of generation %s: 1 certificate behind the leaf instead of "
+      "%s, or another one"),
     _("the chain is good, but not the one of generation %s: %s certificates behind the leaf instead "
       "of %s, or other ones"),
     _("the issuer of '%s' is missing"),
@@ -53,6 +55,7 @@ static const char *const sentences[] = {
     _("its settings were changed since"),
     _("generation %s is to be deployed again"),
     _("its dates cannot be read"),
+    _("asked for on %s; it came back on %s, refused: %s"),
     _("asked for on %s"),
     _("made on %s, and never shown"),
     _("'%s' is not there; is the share mounted? If it is lost, 'ecert backup' writes it again"),
@@ -105,6 +108,7 @@ static const char *const sentences[] = {
     _("generation %s"),
     _("chain of %s and %s more"),
     _("chain of %s"),
+    _("target %s (not deployed by ecert yet), %s"),
     _("target %s"),
     _("authority '%s'"),
     _("root %s of %s"),

@@ -252,7 +252,10 @@ struct ecert_host {
     enum ecert_status (*emit_probe)(struct ecert_job *job, const struct ecert_probe_record *probe,
                                     struct ecert_error *err);
 
-    /* A sentence for the operator: what was found, what was left alone and why. */
+    /*
+     * A sentence for the operator: what was found, what was left alone and why.  Shown with
+     * --verbose; one with "next, by hand: " always, when files of the plan were written.
+     */
     enum ecert_status (*emit_note)(struct ecert_job *job, const char *text,
                                    struct ecert_error *err);
 

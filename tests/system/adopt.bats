@@ -1,6 +1,6 @@
 # Taking over what a real nginx and a real Apache use already.
 #
-# covers: core/issue/adopt.h core/issue/adopt_parts.h
+# covers: core/issue/adopt.h core/issue/adopt_parts.h core/issue/served.h
 
 load deploying
 
@@ -246,6 +246,24 @@ nothing_adopted() {
     [ "$status" -eq 0 ]
     is "chain" "$SUB $CROSS" "$(serials "$(generation 1)/chain.pem" | tr '\n' ' ' | sed 's/ $//')"
     is "certificates sent" 1 "$(served_chain "$NGINX_PORT" "$NAME")"
+    says "the server has another chain than the one that was built" "ecert deploy $NAME"
+}
+
+@test "a good chain without the cross-certificate stays as it is, and check finds nothing wrong" {
+    cat "$W/present.cer" "$W/ca/sub.pem" >"$W/present.pem"
+    nginx_up
+    write_config "$(nginx_target)"
+    run_ecert adopt --verbose
+    [ "$status" -eq 0 ]
+    says_not "another chain" "would be refused"
+    is "chain" "$SUB" "$(serials "$(generation 1)/chain.pem" | tr '\n' ' ' | sed 's/ $//')"
+    run served_finding '.condition != "fine"'
+    is "findings" "" "$output"
+    # a generation whose chain is longer is served well by the shorter one
+    cat "$W/ca/cross.pem" >>"$(generation 1)/chain.pem"
+    cat "$W/ca/cross.pem" >>"$(generation 1)/fullchain.pem"
+    run served_finding '.condition != "fine"'
+    is "findings" "" "$output"
 }
 
 @test "what an issued file would be refused for is told: a certificate of nobody's CA" {
@@ -355,4 +373,54 @@ nothing_adopted() {
     says "uses an older certificate, '$W/older.pem', than generation 1" "apache: has generation 1"
     is "generations" 1 "$(generations)"
     [ ! -L "$(live_dir nginx)" ]
+}
+
+served_finding() { # FILTER
+    ecert check --json | jq -r ".findings[] | select(.watched == \"target\" and ($1))
+        | [.condition, .urgency, .where, .name] | join(\"|\")"
+}
+
+@test "before it is adopted: check looks at what the server serves, and request says so" {
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --out "$W/present" --days 2
+    cat "$W/present.cer" "$W/ca/sub.pem" "$W/ca/cross.pem" >"$W/present.pem"
+    nginx_up
+    KEY=none write_config "$(nginx_target)" "" \
+        'organization = { name = "Example Limited"; country = "HK"; };'
+    ecert fetch --quiet
+    local where="target nginx (not deployed by ecert yet), 127.0.0.1:$NGINX_PORT ($NAME)"
+    run served_finding true
+    is "finding" "expires|critical|$where|$NAME" "$output"
+    run_ecert check
+    says "ecert adopt $NAME"
+    run_ecert check --offline
+    says_not "not deployed by ecert yet"
+
+    run_ecert request "$NAME" --no-backup --no-caa
+    [ "$status" -eq 0 ]
+    says "nginx serves one until $(date -u -d "$(openssl x509 -in "$W/present.cer" -noout -enddate |
+        cut -d = -f 2)" +%Y-%m-%d) that ecert did not deploy" "ecert adopt $NAME"
+
+    ecert adopt --quiet
+    run served_finding '.where | contains("yet")'
+    is "finding" "" "$output"
+}
+
+@test "before it is adopted: another name and a missing issuer are told, a silent server is not" {
+    cp "$W/present.cer" "$W/present.pem"
+    nginx_up
+    write_config "$(nginx_target "probe = [ \"127.0.0.1:$NGINX_PORT/$NAME\" ];")"
+    ecert fetch --quiet
+    run served_finding true
+    says "incomplete-chain|critical|target nginx (not deployed by ecert yet), 127.0.0.1:$NGINX_PORT"
+    test_ca issue "$W/ca" "elsewhere.hk" --out "$W/elsewhere"
+    cat "$W/elsewhere.cer" "$W/ca/sub.pem" >"$W/present.pem"
+    cp "$W/elsewhere.key" "$W/present.key"
+    "$NGINX" -p "$W/nginx/" -c "$W/nginx/nginx.conf" -s reload
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/elsewhere.cer")"
+    settled
+    run served_finding true
+    says "wrong-name|critical|target nginx (not deployed by ecert yet)"
+    stop_pid "$W/nginx/nginx.pid"
+    run served_finding true
+    is "finding" "" "$output"
 }

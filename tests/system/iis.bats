@@ -19,7 +19,8 @@ sums_hold() { # [NAME]
     drop "$W/$NAME.cer"
     run_ecert run
     [ "$status" -eq 0 ]
-    says "files are in place; there is nothing to look at"
+    says "files are in place; there is nothing to look at" \
+        "the files for IIS are in '$W/iis'; next, by hand: copy $NAME.pfx"
     is "files" "Install-$NAME.ps1 $NAME-README.txt $NAME-SHA256SUMS $NAME.password.txt $NAME.pfx" \
         "$(cd "$W/iis" && find . -type f -printf '%P\n' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
     is "mode of the .pfx" 600 "$(stat -c %a "$(pfx)")"
@@ -138,6 +139,7 @@ sums_hold() { # [NAME]
     run_ecert deploy
     [ "$status" -eq 0 ]
     says "nothing to change"
+    says_not "next, by hand"
     same "$files" "$(snapshot "$W/iis")"
     run_ecert run
     [ "$status" -eq 0 ]

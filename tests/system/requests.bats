@@ -1,7 +1,7 @@
 # What comes back for a request: it finds its key, is compared with what was asked for, and every
 # mistake of people on the way is told with the way out.
 #
-# covers: core/flow/match.h
+# covers: core/flow/match.h core/flow/refused.h core/flow/outdated.h
 
 load common
 
@@ -100,7 +100,7 @@ says() {
     same "$before" "$(snapshot "$REQUESTS")"
 }
 
-@test "issued twice for one key: the later one is a new generation, the earlier one is refused then" {
+@test "issued twice for one key: the later one is a new generation, the earlier one is known then" {
     make_request $ID open
     answer $ID first --not-before "$(date -u -d '-3 days' +%Y%m%d%H%M%SZ)"
     answer $ID second
@@ -111,10 +111,35 @@ says() {
     has_generation 2 "$W/second.cer" $ID
     [ "$(of_request $ID generation)" = 2 ]
     drop "$W/first.cer" again.cer
-    fetch 1
-    says "newer: "
+    fetch 0
+    says "already known: generation 1 of $NAME"
     [ "$(generations)" = 2 ]
     [ "$(of_request $ID generation)" = 2 ]
+}
+
+@test "of two requests the one that was issued earlier comes back last: closed, not in use" {
+    make_request $ID open
+    make_request 20261102T080000Z open
+    answer $ID early --not-before "$(date -u -d '-3 days' +%Y%m%d%H%M%SZ)"
+    answer 20261102T080000Z late
+    drop "$W/late.cer"
+    fetch 0
+    drop "$W/early.cer"
+    fetch 0
+    says "for $NAME, older than generation 1, kept out of use" "request $ID is closed"
+    [ -e "$W/state/inbox/taken/early.cer" ]
+    [ "$(generations)" = 1 ]
+    has_generation 1 "$W/late.cer" 20261102T080000Z
+    [ "$(of_request $ID state)" = issued ]
+    [ "$(of_request $ID generation)" = 0 ]
+    [ "$(of_request 20261102T080000Z generation)" = 1 ]
+    # one that nobody waits for is refused as ever
+    drop "$W/early.cer"
+    fetch 0
+    answer 20261102T080000Z older --not-before "$(date -u -d '-4 days' +%Y%m%d%H%M%SZ)"
+    drop "$W/older.cer"
+    fetch 1
+    says "newer: "
 }
 
 @test "several requests of one name: by public key to the right one, a cancelled one too" {
@@ -335,6 +360,48 @@ compared() {
     [ "$(of_request $ID state)" = "$( ((want)) && echo open || echo issued)" ]
 }
 
+refused_findings() {
+    ecert check --json | jq -r '.findings[] | select(.condition == "refused")
+        | [.watched, .urgency, .where, .detail] | join("|")'
+}
+
+@test "what was refused is told by check, list and status until another one is taken" {
+    make_request $ID open
+    answer $ID issued --organization "Test Post Office"
+    drop "$W/issued.cer"
+    fetch 1
+    local day
+    day=$(date -u +%Y-%m-%d)
+    [ "$(of_request $ID "refused']['file")" = "inbox: issued.cer" ]
+    [ "$(of_request $ID state)" = open ]
+    run refused_findings
+    said=$output
+    says "inbox|due|$W/state/inbox/rejected/issued.cer|$NAME: organization: the certificate is of another"
+    [ "${#lines[@]}" -eq 1 ]
+    for command in "request --list" status; do
+        run_ecert $command
+        said=$output
+        says "came back on $day, refused: " "'Test Post Office'"
+    done
+    [ "$(ecert request --list --json | json "o['requests'][0]['refused']['file']")" = "inbox: issued.cer" ]
+    # a month later nobody needs to hear of it any more
+    touch -d '-31 days' "$W/state/inbox/rejected/issued.cer.reason.txt"
+    [ -z "$(refused_findings)" ]
+    touch -d '-1 hour' "$W/state/inbox/rejected/issued.cer.reason.txt"
+    [ -n "$(refused_findings)" ]
+    # what is no certificate is told likewise
+    echo "Dear customer" >"$W/letter.txt"
+    drop "$W/letter.txt"
+    fetch 1
+    run refused_findings
+    said=$output
+    says "inbox|due|$W/state/inbox/rejected/letter.txt|"
+    answer $ID right
+    drop "$W/right.cer"
+    fetch 0
+    [ -z "$(refused_findings)" ]
+}
+
 @test "another organisation is refused, in Chinese it is fine and said" {
     compared 1 --organization "Test Post Office"
     says "organization: the certificate is of another organisation: it says 'Test Post Office'" \
@@ -364,6 +431,14 @@ compared() {
     CHANGE='r["names"] = [r["name"], "shop.myserver.com"]'
     compared 1 --alt myserver.com
     says "names: the certificate does not cover 'shop.myserver.com'"
+    CHANGE='r["names"] = [r["name"]] + ["n%d.%s" % (i, "very-long-name." * 8 + "myserver.com") for i in range(2, 22)]'
+    compared 1 --alt "n21.$(printf 'very-long-name.%.0s' {1..8})myserver.com"
+    says "names: 19 of 21 names are missing: 'n2." "', and 17 more;"
+    [ "$(grep -c '^  n[0-9]*\.very-long' "$W"/state/inbox/rejected/issued.cer.2.reason.txt)" = 19 ]
+    CHANGE='r["names"] = [r["name"]] + ["n%d.myserver.com" % i for i in range(2, 22)]'
+    compared 1 --alt n21.myserver.com
+    says "19 of 21 names are missing: 'n2.myserver.com', 'n3.myserver.com', 'n4.myserver.com', and 16 more;"
+    CHANGE='r["names"] = [r["name"], "shop.myserver.com"]'
     compared 0 --alt shop.myserver.com --alt myserver.com
     says "also covers 'myserver.com', which the request did not ask for"
     CHANGE='r["names"] = [r["name"], "*.myserver.com"]'

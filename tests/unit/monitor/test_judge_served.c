@@ -160,8 +160,24 @@ static void cross_certificate_left_out(void **state)
     const struct stage *s = *state;
 
     judge_with(s, NULL, fixture_stack(s->f->leaf, s->f->sub, NULL),
+               fixture_stack(s->f->sub, s->f->cross, NULL), FINE);
+    judge_with(s, NULL, fixture_stack(s->f->leaf, NULL),
                fixture_stack(s->f->sub, s->f->cross, NULL),
-               EXPECT({ECERT_CONDITION_WRONG_CHAIN, "generation 4: 1 certificates"}, ));
+               EXPECT({ECERT_CONDITION_INCOMPLETE_CHAIN, "issuer of 'www.test.hk' is missing"}, ));
+}
+
+static void another_chain(void **state)
+{
+    const struct stage *s = *state;
+
+    judge_with(s, NULL, fixture_stack(s->f->leaf, s->f->sub, s->f->cross, NULL),
+               fixture_stack(s->f->sub, NULL),
+               EXPECT({ECERT_CONDITION_WRONG_CHAIN,
+                       "generation 4: 2 certificates behind the leaf instead of 1"}, ));
+    judge_with(s, NULL, fixture_stack(s->f->leaf, s->f->sub, NULL),
+               fixture_stack(s->f->sub_revoked, NULL),
+               EXPECT({ECERT_CONDITION_WRONG_CHAIN,
+                       "generation 4: 1 certificate behind the leaf instead of 1"}, ));
 }
 
 /* ---- watched ---- */
@@ -392,6 +408,7 @@ int main(void)
         TEST(another_leaf),
         TEST(chain_left_out),
         TEST(cross_certificate_left_out),
+        TEST(another_chain),
         TEST(wrong_order),
         TEST(wrong_issuer_only),
         TEST(root_sent_along),

@@ -242,7 +242,7 @@ static const struct pair_row {
     {ECERT_WATCHED_BACKUP,
      "fine missing unreadable undecodable",
      {"watch", "Put it back", "take it out", "ecert deploy", "ecert import"}},
-    {ECERT_WATCHED_INBOX, "waiting unreadable", {"watch", "NAME", "ecert deploy"}},
+    {ECERT_WATCHED_INBOX, "waiting refused unreadable", {"watch", "NAME", "ecert deploy"}},
     {ECERT_WATCHED_UNIT, "failed", {"watch", "ecert check", "ecert deploy"}},
 };
 
