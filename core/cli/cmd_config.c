@@ -175,6 +175,22 @@ static void say_fine(struct ecert_app *app)
                      config->file);
 }
 
+/* Other commands go on without these files; here they are mistakes like any other. */
+static int say_absent(struct ecert_app *app)
+{
+    const struct ecert_config *config = &app->config;
+    json_t *mistakes = json_array();
+
+    for (size_t i = 0; i < config->n_absent; i++) {
+        ecert_complain(app, "%s", config->absent[i].mistake);
+        (void)json_array_append_new(mistakes, json_string(config->absent[i].mistake));
+    }
+    ecert_complain(app, "'%s' has %zu mistake%s", config->file, config->n_absent,
+                   config->n_absent == 1 ? "" : "s");
+    ecert_tell(app, "mistakes", mistakes);
+    return ECERT_EXIT_USAGE;
+}
+
 int ecert_cmd_config(struct ecert_app *app)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
@@ -191,6 +207,8 @@ int ecert_cmd_config(struct ecert_app *app)
         ecert_tell(app, "mistakes", ecert_strings_json(&mistakes));
         return ECERT_EXIT_USAGE;
     }
+    if (app->config.n_absent > 0)
+        return say_absent(app);
     if (ecert_context_init(&app->context, &app->config, false, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ECERT_EXIT_FAILED;

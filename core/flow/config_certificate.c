@@ -184,6 +184,7 @@ void ecert_config_read_certificate(struct ecert_config_reader *reader,
     }
     certificate.file = strdup(ecert_config_file_of(reader, group));
     certificate.line = config_setting_source_line(group);
+    reader->scope = ECERT_CONFIG_OF_CERTIFICATE; /* targets have no such files */
     if (certificate.line == 0) /* a file that is one certificate: libconfig's root has no line */
         certificate.line = 1;
     ecert_config_read_group(reader, group, &ecert_config_certificate_table, &certificate);
@@ -193,6 +194,7 @@ void ecert_config_read_certificate(struct ecert_config_reader *reader,
     check_authority(reader, group, certificate.authority);
     read_key_group(reader, group, &certificate.key);
     ecert_config_read_source(reader, group, &certificate.source);
+    reader->scope = ECERT_CONFIG_OF_ALL;
     ecert_config_read_targets(reader, ecert_config_member(group, "targets", CONFIG_TYPE_LIST),
                               &certificate);
     check_twice(reader, group, &certificate);

@@ -61,6 +61,17 @@ struct ecert_config_mistake {
     unsigned line;
     size_t order; /* in which it was found */
     char *text;
+    char *absent_path; /* the file that is not there, which ends `ecert config` alone; NULL: it is a
+                          mistake for all commands */
+    bool missing;      /* of an absent file, as in struct ecert_absent_file */
+    size_t certificate; /* of an absent file */
+};
+
+/* Whose files may be absent: those of the group that is being read. */
+enum ecert_config_scope {
+    ECERT_CONFIG_OF_ALL, /* nobody's: every command needs it */
+    ECERT_CONFIG_OF_CERTIFICATE,
+    ECERT_CONFIG_OF_BACKUP,
 };
 
 /* A plugin that could not be described: why, said at each target that names it. */
@@ -78,6 +89,7 @@ struct ecert_config_reader {
     size_t n_mistakes;
     struct ecert_config_bad_plugin *bad_plugins;
     size_t n_bad_plugins;
+    enum ecert_config_scope scope;
     bool nomem; /* latched: reading goes on, loading fails */
 };
 
@@ -106,7 +118,10 @@ void ecert_config_read_group(struct ecert_config_reader *reader, const config_se
 void ecert_config_check_unknown(struct ecert_config_reader *reader, const config_setting_t *group,
                                 const struct ecert_config_table *table, const char *const *more);
 
-/* One string, or an array of strings; false, and a mistake, if it is none. */
+/*
+ * One string, or an array of strings; false, and a mistake, if it is none.  A file that is absent
+ * (the check failed with an errno, in a scope that lets it) is a mistake, and taken.
+ */
 bool ecert_config_read_text(struct ecert_config_reader *reader, const config_setting_t *setting,
                             ecert_config_check *check, char **ret);
 bool ecert_config_read_list(struct ecert_config_reader *reader, const config_setting_t *setting,

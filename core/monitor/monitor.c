@@ -238,6 +238,7 @@ enum ecert_status ecert_monitor_run(struct ecert_context *context,
 
     ECERT_TRY(check_names(&monitor, err));
     ECERT_TRY(monitor_choose(&monitor, err));
+    ECERT_TRY(monitor_absent(&monitor, err));
     ECERT_TRY(monitor_select_targets(&monitor, err));
     ECERT_TRY(monitor_authorities(&monitor, err));
     ECERT_TRY(monitor_certificates(&monitor, err));

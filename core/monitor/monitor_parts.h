@@ -1,6 +1,7 @@
 /*
  * The inside of monitor.h.  One file per question:
  *   monitor.c               what is looked at, in which order; the words of a finding
+ *   monitor_absent.c        which files of the configuration are not there?
  *   monitor_authorities.c   which roots and CRLs are there?
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
@@ -126,6 +127,12 @@ enum ecert_condition monitor_condition_of(enum ecert_status status);
 ECERT_MUST_CHECK enum ecert_status monitor_detail(struct ecert_finding *finding,
                                                   struct ecert_error *err, const char *fmt, ...)
     ECERT_PRINTF(3, 4);
+
+/* ---- monitor_absent.c ---- */
+
+/* Tell each file that the configuration names and that is not there (config.h). */
+ECERT_MUST_CHECK enum ecert_status monitor_absent(const struct monitor *monitor,
+                                                  struct ecert_error *err);
 
 /* ---- monitor_authorities.c ---- */
 

@@ -64,6 +64,11 @@ static const struct ecert_advice advice[] = {
        "e-mail with the subject \"Submission of Certificate Signing Request (CSR)\", and the "
        "PIN envelope by registered mail or by hand.")},
 
+    {ECERT_WATCHED_CERTIFICATE, ANY, "named in the configuration",
+     _("What needs this file fails: without the file of `key`, of its passphrase or of `source` "
+       "the next certificate cannot be taken. What is deployed stays in use."),
+     _("Put the file back, or correct its path; `ecert config` names file and line. If `ecert "
+       "request` shall make the key, leave `file` out of `key`.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE, "can be used by others",
      _("Whoever reads the private key can pretend to be the server, as long as the certificate "
        "is valid."),
@@ -392,6 +397,11 @@ static const struct ecert_advice advice[] = {
      _("Without the key of the request nobody can use the certificate that comes back for it."),
      _("`ecert restore FILE` puts it back from a backup. If there is none, make another one with "
        "`ecert request --another {name}`, and have the CA issue for that.")},
+    {ECERT_WATCHED_BACKUP, ANY, "named in the configuration",
+     _("As long as this file cannot be read, no copy of a key is made, and `ecert request` makes "
+       "no key without one."),
+     _("Put the file back, or correct its path; `ecert config` names file and line, and `ecert "
+       "backup` tries it.")},
     {ECERT_WATCHED_BACKUP, ANY, NULL,
      _("If the key is lost on this host, this copy does not bring it back."),
      _("See whether the place is mounted and its files belong to who runs ecert. `ecert backup "

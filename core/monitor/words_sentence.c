@@ -53,6 +53,7 @@ static const char *const sentences[] = {
     _("its settings were changed since"),
     _("generation %s is to be deployed again"),
     _("its dates cannot be read"),
+    _("named in the configuration: %s"),
     _("asked for on %s"),
     _("made on %s, and never shown"),
     _("'%s' is not there; is the share mounted? If it is lost, 'ecert backup' writes it again"),
