@@ -383,12 +383,12 @@ static const struct ecert_advice advice[] = {
     /* ---- the inbox, and the units ---- */
     /* ---- requests and the copies of their keys ---- */
     {ECERT_WATCHED_REQUEST, ECERT_CONDITION_PENDING, NULL,
-     _("Until the certificate is issued and taken nothing can be deployed for it, and the PIN "
-       "envelope of Hongkong Post comes by registered mail."),
-     _("`ecert request --list {name}` shows what is awaited and from whom. Ask the Authorised "
-       "Representative whether the e-mail \"Submission of Certificate Signing Request (CSR)\" "
-       "and the PIN envelope have come; drop the issued file into the inbox. If it is not wanted "
-       "any more: `ecert request --cancel {name}`.")},
+     _("Until the certificate is issued and taken nothing can be deployed for it; of Hongkong Post "
+       "the PIN envelope comes by registered mail."),
+     _("`ecert request --list {name}` shows what is awaited and from whom. Drop the issued file "
+       "into the inbox. If it is not wanted any more: `ecert request --cancel {name}`. For "
+       "Hongkong Post: ask the Authorised Representative whether the e-mail \"Submission of "
+       "Certificate Signing Request (CSR)\" and the PIN envelope have come.")},
     {ECERT_WATCHED_REQUEST, ECERT_CONDITION_NOT_BACKED_UP, NULL,
      _("If its key is lost, the certificate that the CA issues for it is of no use; so it is not "
        "shown before there is a copy of its key."),
