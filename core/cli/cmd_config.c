@@ -7,6 +7,7 @@
 #include "core/cli/people.h"
 #include "core/flow/authority.h"
 #include "core/flow/outcome_json.h"
+#include "core/issue/foresee.h"
 
 static int reference(struct ecert_app *app)
 {
@@ -139,6 +140,19 @@ static enum ecert_status check_people(struct ecert_app *app, struct ecert_error 
     return ECERT_OK;
 }
 
+/* ---- requests ---- */
+
+/* No mistakes: who only deploys what others applied for needs none of it. */
+static enum ecert_status check_requests(struct ecert_app *app, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings refusals = {0};
+
+    ECERT_TRY(ecert_foresee_refusals(&app->context, &refusals, err));
+    for (size_t i = 0; i < refusals.len; i++)
+        ecert_remark(app, "%s", refusals.items[i]);
+    return ECERT_OK;
+}
+
 /* ---- what it comes to ---- */
 
 struct sum {
@@ -217,7 +231,7 @@ int ecert_cmd_config(struct ecert_app *app)
         check_authorities(app) + check_keys(app) + check_plugins(app) + check_places(app);
     if (failed > 0)
         return ECERT_EXIT_USAGE;
-    if (check_people(app, &err) != ECERT_OK) {
+    if (check_people(app, &err) != ECERT_OK || check_requests(app, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ECERT_EXIT_FAILED;
     }
