@@ -71,7 +71,7 @@ absent.key|absent.key
 "yes"|cross_certificate.*true or false
 allow|'name'.*did you mean 'names'
 2027-02-30|2027-02-30
-ldap|"inbox" or "url".*ldap
+ldap|a source of type "ldap" lacks the key 'url'
 ngnix|'ngnix'.*'nginx'
 comand|comand.*did you mean 'command'
 third|plugin
@@ -100,7 +100,7 @@ ROWS
     for command in $(commands); do
         operand=""
         case $command in
-        import | verify) operand=$W/$NAME.cer ;;
+        import | verify | restore) operand=$W/$NAME.cer ;;
         rollback | ack) operand=$NAME ;;
         report) operand=$W/report.html ;;
         esac
