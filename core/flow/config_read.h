@@ -147,6 +147,7 @@ void ecert_config_check_command(struct ecert_config_reader *reader, const config
 enum ecert_status ecert_config_is_path(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_place(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_file(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_key_file(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_trusted_file(const char *value, struct ecert_error *err);
 /* Chinese or A-labels; the reader makes A-labels of it with ecert_config_name_to_ascii(). */
 enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_error *err);
