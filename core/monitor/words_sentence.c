@@ -54,6 +54,7 @@ static const char *const sentences[] = {
     _("generation %s is to be deployed again"),
     _("its dates cannot be read"),
     _("named in the configuration: %s"),
+    _("request %s is pending since %s"),
     _("asked for on %s"),
     _("made on %s, and never shown"),
     _("'%s' is not there; is the share mounted? If it is lost, 'ecert backup' writes it again"),

@@ -140,3 +140,27 @@ pages() {
     run_ecert report --offline --language zh_HK "$W/page.html"
     grep -q "申請 ${REQUEST##*/}" "$W/page.html"
 }
+
+@test "of a certificate that ends: what is asked for already; without a request, how to ask" {
+    asked
+    write_targets() {
+        sed -i "s|{ name = \"$NAME\"; authority = \"testpost\"; }|{ name = \"$NAME\"; authority = \"testpost\"; key = { file = \"$W/keys/$NAME.key\"; }; targets = ( { plugin = \"iis-export\"; directory = \"$W\"; } ); }|" "$W/ecert.conf"
+    }
+    write_targets
+    run_ecert plan
+    says "request ${REQUEST##*/} is pending since $(date -u +%F)"
+    drop "$W/$NAME.cer"
+    run_ecert fetch
+    [ "$status" -eq 0 ]
+    end=$(openssl x509 -in "$W/$NAME.cer" -noout -enddate | cut -d= -f2)
+    run later "$end -5 days" check --offline --json
+    is "detail" "request ${REQUEST##*/} is pending since $(date -u +%F)" \
+        "$(json '"".join(f["detail"] or "" for f in o["findings"] if f["watched"] == "certificate")' <<<"$output")"
+    checked
+    is "long before" "None" \
+        "$(json '"".join(str(f["detail"]) for f in o["findings"] if f["watched"] == "certificate")' <<<"$output")"
+    rm -r "$REQUEST"
+    run later "$end -5 days" check --offline
+    says_not "is pending since"
+    says "ecert request $NAME"
+}
