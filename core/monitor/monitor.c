@@ -60,7 +60,7 @@ static enum ecert_status check_names(const struct monitor *monitor, struct ecert
 enum ecert_status monitor_tell(const struct monitor *monitor, struct ecert_finding *finding,
                                struct ecert_error *err)
 {
-    finding->urgency = ecert_condition_urgency(finding->condition);
+    finding->urgency = ecert_watched_urgency(finding->watched, finding->condition);
     finding->threshold = ECERT_NO_THRESHOLD;
     ecert_finding_judge_dates(finding, &monitor->config->reminders, monitor->now);
     const enum ecert_status status = monitor->call(monitor->call_context, finding, err);

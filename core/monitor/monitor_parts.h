@@ -6,6 +6,7 @@
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
  *   monitor_requests.c      what is asked for, and are the copies of its keys good?
+ *   monitor_places.c        are the places of the copies there?
  *   monitor_key.c           has the newest generation its private key?
  *   monitor_targets.c       what has each target, and what does its live server serve?
  *   monitor_watches.c       what is in the watched files?
@@ -210,6 +211,16 @@ void monitor_certificates_clear(struct monitor *monitor);
  * certificates. */
 ECERT_MUST_CHECK enum ecert_status monitor_requests(const struct monitor *monitor,
                                                     struct ecert_error *err);
+
+/* ---- monitor_places.c ---- */
+
+/*
+ * Is the directory of this copy of a key gone (a share that is not mounted)?  Then it is told,
+ * unless it is in `told` already, and nothing is to be told of the copy itself.
+ */
+ECERT_MUST_CHECK enum ecert_status monitor_tell_place(const struct monitor *monitor,
+                                                      const char *copy, struct ecert_strings *told,
+                                                      bool *ret_gone, struct ecert_error *err);
 
 /* ---- monitor_key.c ---- */
 

@@ -175,10 +175,11 @@ static enum ecert_status tell_requests(const struct monitor *monitor,
     return ECERT_OK;
 }
 
-/* *index counts the copies of the run. */
+/* *index counts the copies of the run; `gone`: the places that were told. */
 static enum ecert_status tell_copies(const struct monitor *monitor,
                                      const struct ecert_certificate_config *entry, size_t n,
-                                     size_t *index, struct ecert_error *err)
+                                     size_t *index, struct ecert_strings *gone,
+                                     struct ecert_error *err)
 {
     struct ecert_requests *requests = NULL;
     struct ecert_error told = {0};
@@ -192,8 +193,12 @@ static enum ecert_status tell_copies(const struct monitor *monitor,
             const struct copy copy = {entry, request, &request->backups[k],
                                       is_opened_today(monitor, *index, n)};
 
+            bool is_gone = false;
+
             (*index)++;
-            ECERT_TRY(tell_copy(monitor, &copy, err));
+            ECERT_TRY(monitor_tell_place(monitor, copy.backup->path, gone, &is_gone, err));
+            if (!is_gone)
+                ECERT_TRY(tell_copy(monitor, &copy, err));
         }
     }
     return ECERT_OK;
@@ -202,6 +207,7 @@ static enum ecert_status tell_copies(const struct monitor *monitor,
 enum ecert_status monitor_requests(const struct monitor *monitor, struct ecert_error *err)
 {
     const struct ecert_config *config = monitor->config;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings gone = {0}; /* places */
     size_t n = 0, index = 0;
 
     for (size_t i = 0; i < config->n_certificates; i++)
@@ -209,6 +215,6 @@ enum ecert_status monitor_requests(const struct monitor *monitor, struct ecert_e
             ECERT_TRY(tell_requests(monitor, &config->certificates[i], &n, err));
     for (size_t i = 0; i < config->n_certificates && n > 0; i++)
         if (monitor->certificates[i].wanted)
-            ECERT_TRY(tell_copies(monitor, &config->certificates[i], n, &index, err));
+            ECERT_TRY(tell_copies(monitor, &config->certificates[i], n, &index, &gone, err));
     return ECERT_OK;
 }

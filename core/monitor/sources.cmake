@@ -15,6 +15,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/monitor_certificates.c
   core/monitor/monitor_endpoints.c
   core/monitor/monitor_key.c
+  core/monitor/monitor_places.c
   core/monitor/monitor_requests.c
   core/monitor/monitor_revocation.c
   core/monitor/monitor_targets.c

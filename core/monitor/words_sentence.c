@@ -57,6 +57,7 @@ static const char *const sentences[] = {
     _("request %s is pending since %s"),
     _("asked for on %s"),
     _("made on %s, and never shown"),
+    _("the place of backups is not there, nor any copy in it; is the share mounted?"),
     _("'%s' is not there; is the share mounted? If it is lost, 'ecert backup' writes it again"),
     _("these are not the bytes that were written; 'ecert backup' writes another one beside it"),
     _("it opens, and holds the key of another request"),

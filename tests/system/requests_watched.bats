@@ -100,7 +100,7 @@ pages() {
     chmod 600 "$REQUEST/privkey.pem"
     mv "$REQUEST/privkey.pem" "$W/away"
     checked
-    [ "$status" -eq 3 ]
+    [ "$status" -eq 2 ]
     is "gone" "missing request ${REQUEST##*/}" "$(findings request)"
     run_ecert check --offline
     says "its key is not there any more"
@@ -116,7 +116,7 @@ pages() {
     mv "$BACKUP" "$W/away"
     checked
     is "gone" "missing $BACKUP" "$(findings backup)"
-    [ "$status" -eq 3 ]
+    [ "$status" -eq 1 ]
     { head -c 200 "$W/away" && printf x && tail -c +202 "$W/away"; } >"$BACKUP"
     checked
     is "changed" "undecodable $BACKUP" "$(findings backup)"
@@ -163,4 +163,16 @@ pages() {
     run later "$end -5 days" check --offline
     says_not "is pending since"
     says "ecert request $NAME"
+}
+
+@test "a place of backups that is not there is told once, not for every copy" {
+    sed -i "s|^certificates = .*|certificates = ( { name = \"$NAME\"; authority = \"testpost\"; }, { name = \"two.myserver.com\"; authority = \"testpost\"; } );|" "$W/ecert.conf"
+    run_ecert request --no-caa "$NAME" two.myserver.com
+    [ "$status" -eq 0 ]
+    mv "$W/backups" "$W/away"
+    checked
+    [ "$status" -eq 1 ]
+    is "the place" "missing $W/backups" "$(findings backup)"
+    run_ecert check --offline
+    says "the place of backups is not there"
 }
