@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/fs.h"
 #include "core/cli/people.h"
@@ -27,7 +28,15 @@ static int reference(struct ecert_app *app)
     return ECERT_EXIT_OK;
 }
 
-/* Every profile that a certificate names must load, too. */
+static bool is_named_before(const struct ecert_config *config, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(config->certificates[k].authority, config->certificates[i].authority) == 0)
+            return true;
+    return false;
+}
+
+/* Every profile that a certificate names must load, too; what is wrong with one is said once. */
 static size_t check_authorities(struct ecert_app *app)
 {
     const struct ecert_config *config = &app->config;
@@ -38,6 +47,8 @@ static size_t check_authorities(struct ecert_app *app)
         const struct ecert_authority *authority = NULL;
         struct ecert_error err = {0};
 
+        if (is_named_before(config, i))
+            continue;
         if (ecert_context_authority(&app->context, entry->authority, &authority, &err) == ECERT_OK)
             continue;
         ecert_complain(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,

@@ -122,6 +122,19 @@ static bool is_hidden(const char *path)
     return lstat(path, &st) != 0 && errno == EACCES;
 }
 
+/* Nobody's mistake, and the same for every certificate: said once. */
+static void say_hidden(struct ecert_config_reader *reader, const config_setting_t *at,
+                       const char *id)
+{
+    if (reader->authorities_are_hidden)
+        return;
+    reader->authorities_are_hidden = true;
+    ecert_config_mistake(reader, at,
+                         "whether there is an authority '%s' cannot be told: this user may not "
+                         "enter '%s'; run ecert as root, or let the user's group enter and read it",
+                         id, reader->config.authorities_dir);
+}
+
 static void check_authority(struct ecert_config_reader *reader, const config_setting_t *group,
                             const char *id)
 {
@@ -134,11 +147,7 @@ static void check_authority(struct ecert_config_reader *reader, const config_set
         ECERT_OK)
         reader->nomem = true;
     else if (is_hidden(path))
-        ecert_config_mistake(reader, config_setting_get_member(group, "authority"),
-                             "whether there is an authority '%s' cannot be told: this user may not "
-                             "enter '%s'; run ecert as root, or let the user's group enter and "
-                             "read it",
-                             id, reader->config.authorities_dir);
+        say_hidden(reader, config_setting_get_member(group, "authority"), id);
     else if (!ecert_fs_exists(path))
         say_unknown_authority(reader, config_setting_get_member(group, "authority"), id);
 }

@@ -90,7 +90,8 @@ struct ecert_config_reader {
     struct ecert_config_bad_plugin *bad_plugins;
     size_t n_bad_plugins;
     enum ecert_config_scope scope;
-    bool nomem; /* latched: reading goes on, loading fails */
+    bool authorities_are_hidden; /* that this user may not look at them was said */
+    bool nomem;                  /* latched: reading goes on, loading fails */
 };
 
 void ecert_config_reader_clear(struct ecert_config_reader *reader);
