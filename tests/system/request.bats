@@ -1,7 +1,7 @@
 # Requests, from the wish to the served certificate: `ecert request`, its sheet, what the test CA
 # makes of the CSR, and what comes back.
 #
-# covers: core/issue/request.h core/issue/sheet.h core/issue/awaited.h core/cli/requesting.h
+# covers: core/issue/request.h core/issue/foresee.h core/issue/sheet.h core/issue/awaited.h core/cli/requesting.h
 
 load deploying
 
