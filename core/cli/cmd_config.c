@@ -2,11 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/fs.h"
 #include "core/cli/people.h"
 #include "core/flow/authority.h"
 #include "core/flow/outcome_json.h"
+#include "core/issue/foresee.h"
 
 static int reference(struct ecert_app *app)
 {
@@ -26,7 +28,15 @@ static int reference(struct ecert_app *app)
     return ECERT_EXIT_OK;
 }
 
-/* Every profile that a certificate names must load, too. */
+static bool is_named_before(const struct ecert_config *config, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(config->certificates[k].authority, config->certificates[i].authority) == 0)
+            return true;
+    return false;
+}
+
+/* Every profile that a certificate names must load, too; what is wrong with one is said once. */
 static size_t check_authorities(struct ecert_app *app)
 {
     const struct ecert_config *config = &app->config;
@@ -37,6 +47,8 @@ static size_t check_authorities(struct ecert_app *app)
         const struct ecert_authority *authority = NULL;
         struct ecert_error err = {0};
 
+        if (is_named_before(config, i))
+            continue;
         if (ecert_context_authority(&app->context, entry->authority, &authority, &err) == ECERT_OK)
             continue;
         ecert_complain(app, "%s:%u: certificate '%s': %s", entry->file, entry->line, entry->name,
@@ -139,6 +151,19 @@ static enum ecert_status check_people(struct ecert_app *app, struct ecert_error 
     return ECERT_OK;
 }
 
+/* ---- requests ---- */
+
+/* No mistakes: who only deploys what others applied for needs none of it. */
+static enum ecert_status check_requests(struct ecert_app *app, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings refusals = {0};
+
+    ECERT_TRY(ecert_foresee_refusals(&app->context, &refusals, err));
+    for (size_t i = 0; i < refusals.len; i++)
+        ecert_remark(app, "%s", refusals.items[i]);
+    return ECERT_OK;
+}
+
 /* ---- what it comes to ---- */
 
 struct sum {
@@ -175,6 +200,22 @@ static void say_fine(struct ecert_app *app)
                      config->file);
 }
 
+/* Other commands go on without these files; here they are mistakes like any other. */
+static int say_absent(struct ecert_app *app)
+{
+    const struct ecert_config *config = &app->config;
+    json_t *mistakes = json_array();
+
+    for (size_t i = 0; i < config->n_absent; i++) {
+        ecert_complain(app, "%s", config->absent[i].mistake);
+        (void)json_array_append_new(mistakes, json_string(config->absent[i].mistake));
+    }
+    ecert_complain(app, "'%s' has %zu mistake%s", config->file, config->n_absent,
+                   config->n_absent == 1 ? "" : "s");
+    ecert_tell(app, "mistakes", mistakes);
+    return ECERT_EXIT_USAGE;
+}
+
 int ecert_cmd_config(struct ecert_app *app)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
@@ -191,6 +232,8 @@ int ecert_cmd_config(struct ecert_app *app)
         ecert_tell(app, "mistakes", ecert_strings_json(&mistakes));
         return ECERT_EXIT_USAGE;
     }
+    if (app->config.n_absent > 0)
+        return say_absent(app);
     if (ecert_context_init(&app->context, &app->config, false, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ECERT_EXIT_FAILED;
@@ -199,7 +242,7 @@ int ecert_cmd_config(struct ecert_app *app)
         check_authorities(app) + check_keys(app) + check_plugins(app) + check_places(app);
     if (failed > 0)
         return ECERT_EXIT_USAGE;
-    if (check_people(app, &err) != ECERT_OK) {
+    if (check_people(app, &err) != ECERT_OK || check_requests(app, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ECERT_EXIT_FAILED;
     }

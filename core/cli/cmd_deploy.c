@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/cli/reminding.h"
 #include "core/cli/report.h"
 #include "core/flow/outcome_json.h"
+#include "core/flow/requests.h"
 
 static int end_with(struct ecert_app *app, const struct ecert_error *err)
 {
@@ -45,6 +47,43 @@ static json_t *targets_json(const struct ecert_deployments *deployments)
     return list;
 }
 
+/* The newest that is pending; NULL: none, or it cannot be told here (`ecert check` says why). */
+static const struct ecert_request *find_pending(struct ecert_app *app,
+                                                const struct ecert_certificate_config *certificate)
+{
+    struct ecert_requests *requests = NULL;
+    struct ecert_error told_elsewhere = {0};
+
+    if (ecert_context_requests(&app->context, certificate, &requests, &told_elsewhere) != ECERT_OK)
+        return NULL;
+    for (size_t i = requests->n; i-- > 0;)
+        if (ecert_request_is_pending(&requests->items[i]))
+            return &requests->items[i];
+    return NULL;
+}
+
+/* `takes`: the command that takes what lies in the inbox, and goes on from there. */
+static void say_nothing_taken(struct ecert_app *app, const struct ecert_deployment *one,
+                              const char *takes)
+{
+    const struct ecert_request *pending = find_pending(app, one->certificate);
+    const char *name = one->certificate->name;
+    char date[ECERT_TIME_TEXT_LEN];
+
+    if (pending == NULL) {
+        ecert_say(app,
+                  "%s: %s: no certificate has been taken yet: `ecert request %s` makes the "
+                  "request; drop what was issued into '%s/inbox' and run `ecert %s`",
+                  name, one->target->id, name, app->config.state_dir, takes);
+        return;
+    }
+    ecert_clock_date(pending->created, date);
+    ecert_say(app,
+              "%s: %s: no certificate has been taken yet: request %s is pending since %s; drop "
+              "what was issued into '%s/inbox' and run `ecert %s`",
+              name, one->target->id, pending->id, date, app->config.state_dir, takes);
+}
+
 int ecert_cmd_plan(struct ecert_app *app)
 {
     const struct ecert_deploy_selection how = {
@@ -64,10 +103,7 @@ int ecert_cmd_plan(struct ecert_app *app)
         const struct ecert_deployment *one = &deployments.items[i];
 
         if (one->standing == ECERT_STANDING_NOTHING)
-            ecert_say(app,
-                      "%s: %s: no certificate has been taken yet: drop it into '%s/inbox' and "
-                      "run `ecert fetch`",
-                      one->certificate->name, one->target->id, app->config.state_dir);
+            say_nothing_taken(app, one, "fetch");
         for (size_t k = 0; k < one->plan.notes.len; k++)
             ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
                       one->plan.notes.items[k]);
@@ -115,10 +151,7 @@ static int deploy(struct ecert_app *app, const struct ecert_deploy_selection *ho
     for (size_t i = 0; i < report.deployments.n; i++) {
         const struct ecert_deployment *one = &report.deployments.items[i];
         if (one->standing == ECERT_STANDING_NOTHING)
-            ecert_say(app,
-                      "%s: %s: no certificate has been taken yet: drop it into '%s/inbox' and "
-                      "run `ecert run`",
-                      one->certificate->name, one->target->id, app->config.state_dir);
+            say_nothing_taken(app, one, "run");
     }
     return failed == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }

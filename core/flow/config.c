@@ -29,6 +29,11 @@ void ecert_config_clear(struct ecert_config *config)
     free(config->watches);
     free(config->contacts);
     free(config->plugins);
+    for (size_t i = 0; i < config->n_absent; i++) {
+        free(config->absent[i].path);
+        free(config->absent[i].mistake);
+    }
+    free(config->absent);
     free(config->file);
     free(config->state_dir);
     free(config->plugin_dir);
@@ -187,6 +192,19 @@ static void check_included(struct ecert_config_reader *reader, const config_sett
                        seen);
 }
 
+const char *ecert_config_parse_words(const char *of_library)
+{
+    if (strcmp(of_library, "syntax error") == 0)
+        return "a value, a quote, a bracket or a ';' is missing or too many here or on the line "
+               "before: syntax error";
+    if (strcmp(of_library, "cannot open include file") == 0)
+        return "the file that is included here cannot be opened; is it there, and may this user "
+               "read it? (root may)";
+    if (strcmp(of_library, "duplicate setting name") == 0)
+        return "this key stands here for the second time: duplicate setting name";
+    return of_library;
+}
+
 static enum ecert_status parse(struct ecert_config_reader *reader, const char *path,
                                config_t *parsed, struct ecert_error *err)
 {
@@ -290,21 +308,31 @@ static int by_place(const void *a, const void *b)
     return x->order < y->order ? -1 : 1;
 }
 
+/* "FILE:LINE: ...", escaped; the caller frees. */
+static enum ecert_status sentence_of(const struct ecert_config_mistake *mistake, char **ret,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer shown = {0};
+
+    ecert_buffer_add_escaped(&shown, ecert_view_of(mistake->text), false);
+    ecert_buffer_add(&shown, (struct ecert_view){(const uint8_t *)"", 1});
+    if (shown.failed)
+        return ecert_error_nomem(err);
+    return ecert_text_format(ret, err, "%s:%u: %s", mistake->file, mistake->line,
+                             (const char *)shown.ptr);
+}
+
 static enum ecert_status add_mistakes(const struct ecert_config_reader *reader, bool of_main,
                                       struct ecert_strings *ret, struct ecert_error *err)
 {
     for (size_t i = 0; i < reader->n_mistakes; i++) {
         const struct ecert_config_mistake *mistake = &reader->mistakes[i];
-        ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer shown = {0};
+        ECERT_AUTO(ecert_auto_free) char *sentence = NULL;
 
         if ((strcmp(mistake->file, reader->path) == 0) != of_main)
             continue;
-        ecert_buffer_add_escaped(&shown, ecert_view_of(mistake->text), false);
-        ecert_buffer_add(&shown, (struct ecert_view){(const uint8_t *)"", 1});
-        if (shown.failed)
-            return ecert_error_nomem(err);
-        ECERT_TRY(ecert_strings_printf(ret, err, "%s:%u: %s", mistake->file, mistake->line,
-                                       (const char *)shown.ptr));
+        ECERT_TRY(sentence_of(mistake, &sentence, err));
+        ECERT_TRY(ecert_strings_add(ret, sentence, err));
     }
     return ECERT_OK;
 }
@@ -314,13 +342,55 @@ static enum ecert_status say_mistakes(struct ecert_config_reader *reader,
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings sentences = {0};
 
-    qsort(reader->mistakes, reader->n_mistakes, sizeof *reader->mistakes, by_place);
     ECERT_TRY(add_mistakes(reader, true, &sentences, err));
     ECERT_TRY(add_mistakes(reader, false, &sentences, err));
     *ret_mistakes = sentences;
     sentences = (struct ecert_strings){0};
     return ecert_error_set(err, ECERT_E_CONFIG, "'%s' has %zu mistake%s", reader->path,
                            reader->n_mistakes, reader->n_mistakes == 1 ? "" : "s");
+}
+
+/* ---- absent files ---- */
+
+static bool all_are_absent(const struct ecert_config_reader *reader)
+{
+    for (size_t i = 0; i < reader->n_mistakes; i++)
+        if (reader->mistakes[i].absent_path == NULL)
+            return false;
+    return true;
+}
+
+static enum ecert_status keep_absent(struct ecert_config_reader *reader, bool of_main,
+                                     struct ecert_error *err)
+{
+    struct ecert_config *config = &reader->config;
+
+    for (size_t i = 0; i < reader->n_mistakes; i++) {
+        struct ecert_config_mistake *mistake = &reader->mistakes[i];
+        struct ecert_absent_file *absent = &config->absent[config->n_absent];
+
+        if ((strcmp(mistake->file, reader->path) == 0) != of_main)
+            continue;
+        ECERT_TRY(sentence_of(mistake, &absent->mistake, err));
+        absent->certificate = mistake->certificate;
+        absent->missing = mistake->missing;
+        absent->path = mistake->absent_path;
+        mistake->absent_path = NULL;
+        config->n_absent++;
+    }
+    return ECERT_OK;
+}
+
+/* Nothing else is wrong: they become part of the configuration. */
+static enum ecert_status take_absent(struct ecert_config_reader *reader, struct ecert_error *err)
+{
+    struct ecert_config *config = &reader->config;
+
+    config->absent = calloc(reader->n_mistakes + 1, sizeof *config->absent);
+    if (config->absent == NULL)
+        return ecert_error_nomem(err);
+    ECERT_TRY(keep_absent(reader, true, err));
+    return keep_absent(reader, false, err);
 }
 
 enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
@@ -354,7 +424,10 @@ enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
     if (reader.nomem)
         return ecert_error_nomem(err);
     if (reader.n_mistakes > 0)
+        qsort(reader.mistakes, reader.n_mistakes, sizeof *reader.mistakes, by_place);
+    if (!all_are_absent(&reader))
         return say_mistakes(&reader, ret_mistakes, err);
+    ECERT_TRY(take_absent(&reader, err));
     *ret = reader.config;
     reader.config = (struct ecert_config){0};
     return ECERT_OK;

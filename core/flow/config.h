@@ -5,7 +5,9 @@
  * reference (`ecert config --reference`), the example file and the manual page.  All mistakes are
  * reported at once, each "FILE:LINE: sentence" with the nearest known key; nothing of a
  * configuration with mistakes is used.  The file, what it includes and every file or command it
- * names must be trusted (ecert_fs_check_trusted).
+ * names must be trusted (ecert_fs_check_trusted).  A file of a certificate or of the group 'backup'
+ * that is not there, or that this user cannot get at, is a mistake for `ecert config` alone: other
+ * commands go on, and only what needs that file fails (`absent`).
  *
  * Strings are UTF-8; host names may be written in Chinese and are kept as A-labels, lower case.
  * Everything is owned by the struct.
@@ -193,6 +195,16 @@ struct ecert_certificate_config {
     unsigned line;
 };
 
+/* A file that the configuration names and that cannot be found, or not be reached. */
+struct ecert_absent_file {
+    size_t
+        certificate; /* index of the entry that names it; ECERT_ABSENT_OF_BACKUP: 'backup' does */
+    bool missing;    /* there is no such file; otherwise it cannot be reached */
+    char *path;
+    char *mistake; /* "FILE:LINE: 'file': ...": the sentence of `ecert config` */
+};
+#define ECERT_ABSENT_OF_BACKUP SIZE_MAX
+
 struct ecert_config {
     char *file;
     char *state_dir;
@@ -211,6 +223,9 @@ struct ecert_config {
     struct ecert_reminders_config reminders;
     struct ecert_plugin_description *plugins; /* of every plugin that a target names */
     size_t n_plugins;
+    struct ecert_absent_file *absent; /* in the order of mistakes; whoever reads such a file finds
+                                         the failure, and checks its trust if it is there by then */
+    size_t n_absent;
 };
 
 #define ECERT_CONFIG_DEFAULT "/etc/ecert/ecert.conf"
@@ -218,7 +233,8 @@ struct ecert_config {
 /*
  * Read, check, and hand out.  On ECERT_E_CONFIG `ret_mistakes` holds every mistake as one sentence
  * each, "FILE:LINE: ...", in the order of the file, those of other files (include_dir) behind it
- * by name; `err` says how many.  Other failures: ECERT_E_NOT_FOUND,
+ * by name; `err` says how many.  Files that are absent are among them, and are no failure where
+ * nothing else is wrong: then ret->absent has them.  Other failures: ECERT_E_NOT_FOUND,
  * ECERT_E_REFUSED (the file itself is not trusted), ECERT_E_IO.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,

@@ -122,6 +122,19 @@ static bool is_hidden(const char *path)
     return lstat(path, &st) != 0 && errno == EACCES;
 }
 
+/* Nobody's mistake, and the same for every certificate: said once. */
+static void say_hidden(struct ecert_config_reader *reader, const config_setting_t *at,
+                       const char *id)
+{
+    if (reader->authorities_are_hidden)
+        return;
+    reader->authorities_are_hidden = true;
+    ecert_config_mistake(reader, at,
+                         "whether there is an authority '%s' cannot be told: this user may not "
+                         "enter '%s'; run ecert as root, or let the user's group enter and read it",
+                         id, reader->config.authorities_dir);
+}
+
 static void check_authority(struct ecert_config_reader *reader, const config_setting_t *group,
                             const char *id)
 {
@@ -134,11 +147,7 @@ static void check_authority(struct ecert_config_reader *reader, const config_set
         ECERT_OK)
         reader->nomem = true;
     else if (is_hidden(path))
-        ecert_config_mistake(reader, config_setting_get_member(group, "authority"),
-                             "whether there is an authority '%s' cannot be told: this user may not "
-                             "enter '%s'; run ecert as root, or let the user's group enter and "
-                             "read it",
-                             id, reader->config.authorities_dir);
+        say_hidden(reader, config_setting_get_member(group, "authority"), id);
     else if (!ecert_fs_exists(path))
         say_unknown_authority(reader, config_setting_get_member(group, "authority"), id);
 }
@@ -184,6 +193,7 @@ void ecert_config_read_certificate(struct ecert_config_reader *reader,
     }
     certificate.file = strdup(ecert_config_file_of(reader, group));
     certificate.line = config_setting_source_line(group);
+    reader->scope = ECERT_CONFIG_OF_CERTIFICATE; /* targets have no such files */
     if (certificate.line == 0) /* a file that is one certificate: libconfig's root has no line */
         certificate.line = 1;
     ecert_config_read_group(reader, group, &ecert_config_certificate_table, &certificate);
@@ -193,6 +203,7 @@ void ecert_config_read_certificate(struct ecert_config_reader *reader,
     check_authority(reader, group, certificate.authority);
     read_key_group(reader, group, &certificate.key);
     ecert_config_read_source(reader, group, &certificate.source);
+    reader->scope = ECERT_CONFIG_OF_ALL;
     ecert_config_read_targets(reader, ecert_config_member(group, "targets", CONFIG_TYPE_LIST),
                               &certificate);
     check_twice(reader, group, &certificate);

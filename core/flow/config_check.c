@@ -2,6 +2,7 @@
 #include "core/flow/config_read.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,22 @@ enum ecert_status ecert_config_is_file(const char *value, struct ecert_error *er
     if (!S_ISREG(st.st_mode))
         return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a regular file", value);
     return ECERT_OK;
+}
+
+enum ecert_status ecert_config_is_key_file(const char *value, struct ecert_error *err)
+{
+    struct ecert_error why = {0};
+
+    if (ecert_config_is_file(value, &why) == ECERT_OK)
+        return ECERT_OK;
+    if (why.sys_errno != ENOENT) {
+        *err = why;
+        return why.status;
+    }
+    (void)ecert_error_set(err, why.status,
+                          "%s; leave 'file' out if `ecert request` shall make the key", why.text);
+    err->sys_errno = why.sys_errno;
+    return err->status;
 }
 
 enum ecert_status ecert_config_is_trusted_file(const char *value, struct ecert_error *err)

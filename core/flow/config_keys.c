@@ -49,7 +49,7 @@ static_assert(sizeof(enum ecert_key_place) == sizeof(unsigned), "choices are wri
 
 #define OF struct ecert_key_config
 static const struct ecert_config_key key_keys[] = {
-    KEY(OF, file, false, NULL, ecert_config_is_file,
+    KEY(OF, file, false, NULL, ecert_config_is_key_file,
         "a private key that was made elsewhere, PEM; without it the key is the one of a request, "
         "or the issued file must bring it"),
     KEY(OF, passphrase_file, false, NULL, ecert_config_is_trusted_file,

@@ -1,5 +1,6 @@
 #include "core/flow/config_read.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,14 @@
 #define KEYS_MAX 320 /* of one group: a table's and a plugin's */
 
 /* ---- mistakes ---- */
+
+/* The key that a value belongs to: an element of an array has no name of its own. */
+static const char *name_of(const config_setting_t *setting)
+{
+    while (setting != NULL && config_setting_name(setting) == NULL)
+        setting = config_setting_parent(setting);
+    return setting == NULL ? "" : config_setting_name(setting);
+}
 
 static void add_mistake(struct ecert_config_reader *reader, const char *file, unsigned line,
                         const char *text)
@@ -30,19 +39,6 @@ static void add_mistake(struct ecert_config_reader *reader, const char *file, un
     mistakes[reader->n_mistakes] = (struct ecert_config_mistake){
         .file = file_copy, .line = line, .order = reader->n_mistakes, .text = text_copy};
     reader->n_mistakes++;
-}
-
-const char *ecert_config_parse_words(const char *of_library)
-{
-    if (strcmp(of_library, "syntax error") == 0)
-        return "a value, a quote, a bracket or a ';' is missing or too many here or on the line "
-               "before: syntax error";
-    if (strcmp(of_library, "cannot open include file") == 0)
-        return "the file that is included here cannot be opened; is it there, and may this user "
-               "read it? (root may)";
-    if (strcmp(of_library, "duplicate setting name") == 0)
-        return "this key stands here for the second time: duplicate setting name";
-    return of_library;
 }
 
 void ecert_config_mistake_at(struct ecert_config_reader *reader, const char *file, unsigned line,
@@ -69,6 +65,29 @@ void ecert_config_mistake(struct ecert_config_reader *reader, const config_setti
     add_mistake(reader, ecert_config_file_of(reader, at), config_setting_source_line(at), text);
 }
 
+/*
+ * Is it a file that the system does not give us, in a group whose files may be absent?  Then it is
+ * noted.  What is there and not trusted has no errno, and is nobody's to go on with.
+ */
+static bool note_absent(struct ecert_config_reader *reader, const config_setting_t *at,
+                        const char *path, const struct ecert_error *why)
+{
+    const size_t n = reader->n_mistakes;
+
+    if (reader->scope == ECERT_CONFIG_OF_ALL || why->sys_errno == 0)
+        return false;
+    ecert_config_mistake(reader, at, "'%s': %s", name_of(at), why->text);
+    if (reader->n_mistakes == n) /* out of memory, which is latched */
+        return true;
+    struct ecert_config_mistake *mistake = &reader->mistakes[n];
+    mistake->absent_path = strdup(path);
+    mistake->missing = why->sys_errno == ENOENT || why->sys_errno == ENOTDIR;
+    mistake->certificate = reader->scope == ECERT_CONFIG_OF_BACKUP ? ECERT_ABSENT_OF_BACKUP
+                                                                   : reader->config.n_certificates;
+    reader->nomem = reader->nomem || mistake->absent_path == NULL;
+    return true;
+}
+
 const char *ecert_config_file_of(const struct ecert_config_reader *reader,
                                  const config_setting_t *setting)
 {
@@ -82,6 +101,7 @@ void ecert_config_reader_clear(struct ecert_config_reader *reader)
     for (size_t i = 0; i < reader->n_mistakes; i++) {
         free(reader->mistakes[i].file);
         free(reader->mistakes[i].text);
+        free(reader->mistakes[i].absent_path);
     }
     for (size_t i = 0; i < reader->n_bad_plugins; i++) {
         free(reader->bad_plugins[i].name);
@@ -118,14 +138,6 @@ const char *ecert_config_type_words(const config_setting_t *setting)
     }
 }
 
-/* The key that a value belongs to: an element of an array has no name of its own. */
-static const char *name_of(const config_setting_t *setting)
-{
-    while (setting != NULL && config_setting_name(setting) == NULL)
-        setting = config_setting_parent(setting);
-    return setting == NULL ? "" : config_setting_name(setting);
-}
-
 bool ecert_config_read_text(struct ecert_config_reader *reader, const config_setting_t *setting,
                             ecert_config_check *check, char **ret)
 {
@@ -148,7 +160,8 @@ bool ecert_config_read_text(struct ecert_config_reader *reader, const config_set
         ecert_config_mistake(reader, setting, "'%s' is empty", name_of(setting));
         return false;
     }
-    if (check != NULL && check(value, &err) != ECERT_OK) {
+    if (check != NULL && check(value, &err) != ECERT_OK &&
+        !note_absent(reader, setting, value, &err)) {
         ecert_config_mistake(reader, setting, "'%s': %s", name_of(setting), err.text);
         return false;
     }

@@ -61,6 +61,17 @@ struct ecert_config_mistake {
     unsigned line;
     size_t order; /* in which it was found */
     char *text;
+    char *absent_path; /* the file that is not there, which ends `ecert config` alone; NULL: it is a
+                          mistake for all commands */
+    bool missing;      /* of an absent file, as in struct ecert_absent_file */
+    size_t certificate; /* of an absent file */
+};
+
+/* Whose files may be absent: those of the group that is being read. */
+enum ecert_config_scope {
+    ECERT_CONFIG_OF_ALL, /* nobody's: every command needs it */
+    ECERT_CONFIG_OF_CERTIFICATE,
+    ECERT_CONFIG_OF_BACKUP,
 };
 
 /* A plugin that could not be described: why, said at each target that names it. */
@@ -78,7 +89,9 @@ struct ecert_config_reader {
     size_t n_mistakes;
     struct ecert_config_bad_plugin *bad_plugins;
     size_t n_bad_plugins;
-    bool nomem; /* latched: reading goes on, loading fails */
+    enum ecert_config_scope scope;
+    bool authorities_are_hidden; /* that this user may not look at them was said */
+    bool nomem;                  /* latched: reading goes on, loading fails */
 };
 
 void ecert_config_reader_clear(struct ecert_config_reader *reader);
@@ -106,7 +119,10 @@ void ecert_config_read_group(struct ecert_config_reader *reader, const config_se
 void ecert_config_check_unknown(struct ecert_config_reader *reader, const config_setting_t *group,
                                 const struct ecert_config_table *table, const char *const *more);
 
-/* One string, or an array of strings; false, and a mistake, if it is none. */
+/*
+ * One string, or an array of strings; false, and a mistake, if it is none.  A file that is absent
+ * (the check failed with an errno, in a scope that lets it) is a mistake, and taken.
+ */
 bool ecert_config_read_text(struct ecert_config_reader *reader, const config_setting_t *setting,
                             ecert_config_check *check, char **ret);
 bool ecert_config_read_list(struct ecert_config_reader *reader, const config_setting_t *setting,
@@ -132,6 +148,7 @@ void ecert_config_check_command(struct ecert_config_reader *reader, const config
 enum ecert_status ecert_config_is_path(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_place(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_file(const char *value, struct ecert_error *err);
+enum ecert_status ecert_config_is_key_file(const char *value, struct ecert_error *err);
 enum ecert_status ecert_config_is_trusted_file(const char *value, struct ecert_error *err);
 /* Chinese or A-labels; the reader makes A-labels of it with ecert_config_name_to_ascii(). */
 enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_error *err);

@@ -177,6 +177,7 @@ static enum ecert_status try_with_passwords(struct ecert_context *context,
 {
     const struct ecert_config *config = context->config;
     enum ecert_status status = ecert_intake(context, file, result, err);
+    struct ecert_error unread = {0};
 
     for (size_t i = 0; status == ECERT_E_CRYPTO && i < config->n_certificates; i++) {
         const char *path = config->certificates[i].source.password_file;
@@ -186,15 +187,20 @@ static enum ecert_status try_with_passwords(struct ecert_context *context,
         if (path == NULL)
             continue;
         if (ecert_password_read(path, &password, &again) != ECERT_OK) {
-            *err = again;
-            err->status = ECERT_E_CONFIG; /* the file may be fine: it stays */
-            return err->status;
+            if (unread.status == ECERT_OK)
+                unread = again;
+            continue; /* it may be another certificate's: the file may open without it */
         }
         struct ecert_intake_file opened = *file;
         opened.passphrase = ecert_secret_view(&password);
         status = ecert_intake(context, &opened, result, &again);
         if (status != ECERT_E_CRYPTO)
             *err = again;
+    }
+    if (status == ECERT_E_CRYPTO && unread.status != ECERT_OK) {
+        *err = unread;
+        err->status = ECERT_E_CONFIG; /* the file may be fine: it stays */
+        return err->status;
     }
     return status;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/flow/bundle.h"
 #include "core/flow/certificate.h"
 #include "core/flow/decode.h"
@@ -226,6 +227,8 @@ static enum ecert_status search(struct ecert_context *context,
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret password = {0};
 
     ECERT_TRY(ecert_ldap_filter(source->filter, entry->name, &filter, err));
+    if (source->ca_file != NULL) /* it may have been absent when the configuration was read */
+        ECERT_TRY(ecert_fs_check_trusted(source->ca_file, err));
     if (source->bind_password_file != NULL)
         ECERT_TRY(ecert_password_read(source->bind_password_file, &password, err));
     const struct ecert_search question = {

@@ -101,6 +101,8 @@ static enum ecert_status take(struct ecert_context *context,
         .modified = memo->modified,
     };
 
+    if (fetch.ca_file != NULL) /* it may have been absent when the configuration was read */
+        ECERT_TRY(ecert_fs_check_trusted(fetch.ca_file, err));
     ECERT_TRY(ecert_network_fetch(&context->network, &fetch, &fetched, err));
     if (fetched.unchanged) {
         arrival->kind = ECERT_ARRIVAL_UNCHANGED;

@@ -235,7 +235,7 @@ enum ecert_status ecert_adopt_find_site(const struct ecert_config *config,
     ECERT_TRY(ask(config, deployment, &names, 0, &discovery, err));
     ECERT_TRY(ecert_strings_add_all(&adoption->notes, ecert_strings_array(&discovery.notes), err));
     ECERT_TRY(choose(&choice, &names, &deployment->plan, err));
-    ECERT_TRY(ecert_deployment_choose_probes(deployment, err));
+    ECERT_TRY(ecert_deployment_choose_probes(deployment, &deployment->plan, err));
     return copy_files(choice.found, adoption, ret_chain_file, err);
 }
 
@@ -276,7 +276,7 @@ enum ecert_status ecert_served_places(const struct ecert_config *config,
     if (!deployment->target->probe)
         return ECERT_OK;
     if (deployment->target->n_probes > 0)
-        return add_configured(deployment, ret, err);
+        return ecert_deployment_choose_probes(deployment, ret, err);
     ECERT_TRY(collect_names(deployment, &names, err));
     ECERT_TRY(discover(config, deployment, &names, sites, err));
     for (size_t i = 0; i < names.len; i++)

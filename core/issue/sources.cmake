@@ -14,6 +14,7 @@ set(ECERT_ISSUE_SOURCES
   core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c
+  core/issue/foresee.c
   core/issue/new_key.c
   core/issue/new_key_pem.c
   core/issue/new_keys.c

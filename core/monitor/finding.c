@@ -74,6 +74,18 @@ enum ecert_urgency ecert_condition_urgency(enum ecert_condition condition)
     return ECERT_URGENCY_UNKNOWN;
 }
 
+enum ecert_urgency ecert_watched_urgency(enum ecert_watched watched, enum ecert_condition condition)
+{
+    const bool lost =
+        condition == ECERT_CONDITION_MISSING || condition == ECERT_CONDITION_UNDECODABLE;
+
+    if (lost && (watched == ECERT_WATCHED_CERTIFICATE || watched == ECERT_WATCHED_REQUEST))
+        return ECERT_URGENCY_CRITICAL;
+    if (watched == ECERT_WATCHED_BACKUP && (lost || condition == ECERT_CONDITION_UNREADABLE))
+        return ECERT_URGENCY_DUE;
+    return ecert_condition_urgency(condition);
+}
+
 void ecert_finding_clear(struct ecert_finding *finding)
 {
     free(finding->name);

@@ -48,7 +48,8 @@ const char *ecert_urgency_word(
 /* CRITICAL > DUE > UNKNOWN > FINE: positive if a is worse than b. */
 int ecert_urgency_compare(enum ecert_urgency a, enum ecert_urgency b);
 
-/* X(value, word, urgency); EXPIRES is judged by its threshold, see thresholds.h. */
+/* X(value, word, urgency); EXPIRES is judged by its threshold, see thresholds.h;
+ * of some kinds others hold: ecert_watched_urgency(). */
 #define ECERT_CONDITION_LIST(X)                                                               \
     X(ECERT_CONDITION_FINE, "fine", ECERT_URGENCY_FINE)                                       \
     X(ECERT_CONDITION_EXPIRES, "expires", ECERT_URGENCY_DUE)                                  \
@@ -80,6 +81,14 @@ enum ecert_condition {
 };
 const char *ecert_condition_word(enum ecert_condition condition);
 enum ecert_urgency ecert_condition_urgency(enum ecert_condition condition);
+
+/*
+ * Of a thing of this kind: as its condition says, but what was taken and is gone or damaged, or the
+ * key of a request, is lost as long as nobody acts (critical), and a copy of a key that is not good
+ * is one to be made again (due), where of a watched file it could only not be told.
+ */
+enum ecert_urgency ecert_watched_urgency(enum ecert_watched watched,
+                                         enum ecert_condition condition);
 
 struct ecert_finding {
     enum ecert_watched watched;

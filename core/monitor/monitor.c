@@ -60,7 +60,7 @@ static enum ecert_status check_names(const struct monitor *monitor, struct ecert
 enum ecert_status monitor_tell(const struct monitor *monitor, struct ecert_finding *finding,
                                struct ecert_error *err)
 {
-    finding->urgency = ecert_condition_urgency(finding->condition);
+    finding->urgency = ecert_watched_urgency(finding->watched, finding->condition);
     finding->threshold = ECERT_NO_THRESHOLD;
     ecert_finding_judge_dates(finding, &monitor->config->reminders, monitor->now);
     const enum ecert_status status = monitor->call(monitor->call_context, finding, err);
@@ -239,6 +239,7 @@ enum ecert_status ecert_monitor_run(struct ecert_context *context,
 
     ECERT_TRY(check_names(&monitor, err));
     ECERT_TRY(monitor_choose(&monitor, err));
+    ECERT_TRY(monitor_absent(&monitor, err));
     ECERT_TRY(monitor_select_targets(&monitor, err));
     ECERT_TRY(monitor_authorities(&monitor, err));
     ECERT_TRY(monitor_certificates(&monitor, err));

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/monitor/monitor_parts.h"
+#include "core/monitor/thresholds.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
 #define LEAF_MAX ((size_t)64 << 10) /* DER; one certificate of a server is below 4 KiB */
@@ -288,6 +289,40 @@ static enum ecert_status tell_broken(const struct monitor *monitor,
     return monitor_tell(monitor, &finding, err);
 }
 
+/* The newest request that is pending; NULL: none.  Where that cannot be told, it is said by
+ * monitor_requests(). */
+static const struct ecert_request *find_pending(const struct monitor *monitor,
+                                                const struct ecert_certificate_config *entry)
+{
+    struct ecert_requests *requests = NULL;
+    struct ecert_error told_later = {0};
+
+    if (ecert_context_requests(monitor->context, entry, &requests, &told_later) != ECERT_OK)
+        return NULL;
+    for (size_t i = requests->n; i-- > 0;)
+        if (ecert_request_is_pending(&requests->items[i]))
+            return &requests->items[i];
+    return NULL;
+}
+
+/* Of one that ends: the next may be asked for already. */
+static enum ecert_status say_pending(const struct monitor *monitor,
+                                     const struct ecert_certificate_config *entry,
+                                     struct ecert_finding *finding, struct ecert_error *err)
+{
+    struct ecert_finding judged = *finding; /* borrowed texts, of which nothing is kept */
+    const struct ecert_request *request = find_pending(monitor, entry);
+    char date[ECERT_TIME_TEXT_LEN];
+
+    ecert_finding_judge_dates(&judged, &monitor->config->reminders, monitor->now);
+    if (request == NULL || finding->detail != NULL ||
+        (judged.condition != ECERT_CONDITION_EXPIRES &&
+         judged.condition != ECERT_CONDITION_EXPIRED))
+        return ECERT_OK;
+    ecert_clock_date(request->created, date);
+    return monitor_detail(finding, err, "request %s is pending since %s", request->id, date);
+}
+
 static enum ecert_status tell_certificate(struct monitor *monitor,
                                           const struct ecert_certificate_config *entry,
                                           const struct monitor_certificate *certificate,
@@ -309,22 +344,8 @@ static enum ecert_status tell_certificate(struct monitor *monitor,
     if (revoked == ECERT_REVOKED_YES)
         finding.condition = ECERT_CONDITION_REVOKED;
     ECERT_TRY(monitor_check_dates(&finding, err));
+    ECERT_TRY(say_pending(monitor, entry, &finding, err));
     return monitor_tell(monitor, &finding, err);
-}
-
-/* Is a request pending?  Where that cannot be told, it is said by monitor_requests(). */
-static bool is_asked_for(const struct monitor *monitor,
-                         const struct ecert_certificate_config *entry)
-{
-    struct ecert_requests *requests = NULL;
-    struct ecert_error told_later = {0};
-
-    if (ecert_context_requests(monitor->context, entry, &requests, &told_later) != ECERT_OK)
-        return false;
-    for (size_t i = 0; i < requests->n; i++)
-        if (ecert_request_is_pending(&requests->items[i]))
-            return true;
-    return false;
 }
 
 /* What is on disk of the newest generation; what is not as it should be is told. */
@@ -339,7 +360,7 @@ static enum ecert_status look_at(struct monitor *monitor,
 
     if (number == 0 && ecert_store_newest(state_dir, entry->name, &number, &why) != ECERT_OK)
         return tell_broken(monitor, entry, 0, &why, err);
-    if (number == 0 && is_asked_for(monitor, entry))
+    if (number == 0 && find_pending(monitor, entry) != NULL)
         return ECERT_OK; /* the request is told */
     if (number == 0) {
         ECERT_TRY(begin(entry, 0, &finding, err));

@@ -1,11 +1,13 @@
 /*
  * The inside of monitor.h.  One file per question:
  *   monitor.c               what is looked at, in which order; the words of a finding
+ *   monitor_absent.c        which files of the configuration are not there?
  *   monitor_authorities.c   which roots and CRLs are there?
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
  *   monitor_requests.c      what is asked for, and are the copies of its keys good?
  *   monitor_refused.c       what came back and was refused?
+ *   monitor_places.c        are the places of the copies there?
  *   monitor_key.c           has the newest generation its private key?
  *   monitor_targets.c       what has each target, and what does its live server serve?
  *   monitor_watches.c       what is in the watched files?
@@ -130,6 +132,12 @@ ECERT_MUST_CHECK enum ecert_status monitor_detail(struct ecert_finding *finding,
                                                   struct ecert_error *err, const char *fmt, ...)
     ECERT_PRINTF(3, 4);
 
+/* ---- monitor_absent.c ---- */
+
+/* Tell each file that the configuration names and that is not there (config.h). */
+ECERT_MUST_CHECK enum ecert_status monitor_absent(const struct monitor *monitor,
+                                                  struct ecert_error *err);
+
 /* ---- monitor_authorities.c ---- */
 
 /*
@@ -212,6 +220,15 @@ ECERT_MUST_CHECK enum ecert_status monitor_requests(const struct monitor *monito
 /* Tell what lies in inbox/rejected/ and was not settled since. */
 ECERT_MUST_CHECK enum ecert_status monitor_refused(const struct monitor *monitor,
                                                    struct ecert_error *err);
+/* ---- monitor_places.c ---- */
+
+/*
+ * Is the directory of this copy of a key gone (a share that is not mounted)?  Then it is told,
+ * unless it is in `told` already, and nothing is to be told of the copy itself.
+ */
+ECERT_MUST_CHECK enum ecert_status monitor_tell_place(const struct monitor *monitor,
+                                                      const char *copy, struct ecert_strings *told,
+                                                      bool *ret_gone, struct ecert_error *err);
 
 /* ---- monitor_key.c ---- */
 

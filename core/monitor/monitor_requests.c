@@ -22,6 +22,7 @@ struct copy {
 struct copies {
     struct ecert_strings places; /* the configured ones; those elsewhere are not looked at */
     size_t n;                    /* that there are, of keys that are needed */
+    struct ecert_strings gone; /* places that were told: nothing more is said of what is in them */
 };
 
 /* ---- requests ---- */
@@ -227,16 +228,19 @@ static enum ecert_status tell_requests(const struct monitor *monitor,
 /* The copies of one key; *index counts those of the run. */
 static enum ecert_status tell_copies_of(const struct monitor *monitor,
                                         const struct ecert_certificate_config *entry,
-                                        const struct ecert_request *request,
-                                        const struct copies *copies, size_t *index,
-                                        struct ecert_error *err)
+                                        const struct ecert_request *request, struct copies *copies,
+                                        size_t *index, struct ecert_error *err)
 {
+    bool is_gone = false;
+
     for (size_t i = 0; i < request->n_backups; i++) {
         if (!ecert_backup_is_placed(&request->backups[i], &copies->places))
             continue;
         const struct copy copy = {entry, request, &request->backups[i],
                                   is_opened_today(monitor, (*index)++, copies->n)};
-        ECERT_TRY(tell_copy(monitor, &copy, err));
+        ECERT_TRY(monitor_tell_place(monitor, copy.backup->path, &copies->gone, &is_gone, err));
+        if (!is_gone)
+            ECERT_TRY(tell_copy(monitor, &copy, err));
     }
     for (size_t i = 0; i < copies->places.len && shall_have_copies(request); i++)
         if (ecert_backup_in(request, copies->places.items[i]) == NULL)
@@ -246,8 +250,7 @@ static enum ecert_status tell_copies_of(const struct monitor *monitor,
 
 static enum ecert_status tell_copies(const struct monitor *monitor,
                                      const struct ecert_certificate_config *entry,
-                                     const struct copies *copies, size_t *index,
-                                     struct ecert_error *err)
+                                     struct copies *copies, size_t *index, struct ecert_error *err)
 {
     struct ecert_requests *requests = NULL;
     struct ecert_error told = {0};
@@ -307,5 +310,6 @@ enum ecert_status monitor_requests(const struct monitor *monitor, struct ecert_e
     const enum ecert_status status = tell_all(monitor, &copies, err);
 
     ecert_strings_clear(&copies.places);
+    ecert_strings_clear(&copies.gone);
     return status;
 }

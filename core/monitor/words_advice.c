@@ -36,14 +36,15 @@ static const struct ecert_advice advice[] = {
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRES, NULL,
      _("From that moment on browsers, apps and partners' systems refuse every server that uses "
        "it."),
-     _("Get the next certificate from the CA now, while this one is valid; within a Hongkong "
-       "Post subscription that is paid for it costs nothing more. Drop the issued file into the "
+     _("`ecert request {name}` makes the request. Get the next certificate from the CA now, while "
+       "this one is valid; within a Hongkong Post subscription that is paid for it costs nothing "
+       "more. Drop the issued file into the "
        "inbox or take it with `ecert import FILE`; `ecert run` checks it, deploys it and proves "
        "that it is served.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, NULL,
      _("Clients refuse every server that uses it. Hongkong Post does not renew an expired "
        "certificate: if the subscription has ended too, it is a new application."),
-     _("Contact your CA today. Take the issued file with `ecert import FILE`, then run `ecert "
+     _("`ecert request {name}` makes the request. Contact your CA today. Take the issued file with `ecert import FILE`, then run `ecert "
        "deploy {name}`. For Hongkong Post: ask for a new application whether the PIN envelope "
        "can be handed over instead of sent by registered mail.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_YET_VALID, NULL,
@@ -59,11 +60,17 @@ static const struct ecert_advice advice[] = {
        "{name}`, and look with `ecert check` for servers that still serve the old one.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_ISSUED, NULL,
      _("Until the certificate is issued and taken nothing can be deployed for this name."),
-     _("Follow up the application at your CA. Drop the issued file into the inbox or take it "
-       "with `ecert import FILE`. For Hongkong Post: the Authorised Representative gets an "
-       "e-mail with the subject \"Submission of Certificate Signing Request (CSR)\", and the "
-       "PIN envelope by registered mail or by hand.")},
+     _("`ecert request {name}` makes the request. If it was applied for elsewhere, follow that up "
+       "at your CA. Drop the issued file into the inbox or take it with `ecert import FILE`. For "
+       "Hongkong Post: the Authorised Representative gets an e-mail with the subject \"Submission "
+       "of Certificate Signing Request (CSR)\", and the PIN envelope by registered mail or by "
+       "hand.")},
 
+    {ECERT_WATCHED_CERTIFICATE, ANY, "named in the configuration",
+     _("What needs this file fails: without the file of `key`, of its passphrase or of `source` "
+       "the next certificate cannot be taken. What is deployed stays in use."),
+     _("Put the file back, or correct its path; `ecert config` names file and line. If `ecert "
+       "request` shall make the key, leave `file` out of `key`.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE, "can be used by others",
      _("Whoever reads the private key can pretend to be the server, as long as the certificate "
        "is valid."),
@@ -345,7 +352,7 @@ static const struct ecert_advice advice[] = {
        "Post: the application is wanted at least one month before, because the PIN envelope "
        "comes by registered mail; after the end nothing is renewed, and it is a new "
        "application."),
-     _("Apply at your CA for the renewal now. When it is granted, set `subscription_ends` in "
+     _("`ecert request {name}` makes the request. Apply at your CA for the renewal now. When it is granted, set `subscription_ends` in "
        "the configuration to the new date. For Hongkong Post: on-line renewal needs an "
        "unchanged Authorised Representative with an active e-Cert (Organisational); check "
        "both first.")},
@@ -397,6 +404,11 @@ static const struct ecert_advice advice[] = {
      _("Without the key of the request nobody can use the certificate that comes back for it."),
      _("`ecert restore FILE` puts it back from a backup. If there is none, make another one with "
        "`ecert request --another {name}`, and have the CA issue for that.")},
+    {ECERT_WATCHED_BACKUP, ANY, "named in the configuration",
+     _("As long as this file cannot be read, no copy of a key is made, and `ecert request` makes "
+       "no key without one."),
+     _("Put the file back, or correct its path; `ecert config` names file and line, and `ecert "
+       "backup` tries it.")},
     {ECERT_WATCHED_BACKUP, ANY, NULL,
      _("If the key is lost on this host, this copy does not bring it back."),
      _("See whether the place is mounted and its files belong to who runs ecert. `ecert backup "

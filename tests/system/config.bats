@@ -71,7 +71,7 @@ absent.key|absent.key
 "yes"|cross_certificate.*true or false
 allow|'name'.*did you mean 'names'
 2027-02-30|2027-02-30
-ldap|"inbox" or "url".*ldap
+ldap|a source of type "ldap" lacks the key 'url'
 ngnix|'ngnix'.*'nginx'
 comand|comand.*did you mean 'command'
 third|plugin
@@ -100,7 +100,7 @@ ROWS
     for command in $(commands); do
         operand=""
         case $command in
-        import | verify) operand=$W/$NAME.cer ;;
+        import | verify | restore) operand=$W/$NAME.cer ;;
         rollback | ack) operand=$NAME ;;
         report) operand=$W/report.html ;;
         esac
@@ -348,7 +348,8 @@ CONF
     mkdir -m 700 "$PUBLIC/state"
     chown 65534:65534 "$PUBLIC/state"
     printf 'state_dir = "%s/state";\nauthorities_dir = "%s/authorities";\n%s\n' "$PUBLIC" "$PUBLIC" \
-        'certificates = ( { name = "www.example.test"; authority = "testpost"; } );' >"$PUBLIC/ecert.conf"
+        'certificates = ( { name = "www.example.test"; authority = "testpost"; },
+                          { name = "two.example.test"; authority = "testpost"; } );' >"$PUBLIC/ecert.conf"
     chmod 644 "$PUBLIC/ecert.conf"
     chmod 700 "$PUBLIC/authorities"
     # shellcheck disable=SC2086 # words
@@ -356,6 +357,7 @@ CONF
     echo "$stderr"
     [ "$status" -eq 3 ]
     [[ $stderr == *"may not enter '$PUBLIC/authorities'; run ecert as root, or "* ]]
+    [ "$(grep -c "may not enter" <<<"$stderr")" = 1 ]
     [[ $stderr != *"there is no authority"* ]]
     # the profile alone: everything else is still looked at
     chmod 755 "$PUBLIC/authorities"
@@ -365,6 +367,10 @@ CONF
     echo "$output$stderr"
     [ "$status" -eq 1 ]
     [[ $output == *"$PUBLIC/authorities/testpost.conf"*"Permission denied"*"as root"*"group"* ]]
+    # shellcheck disable=SC2086 # words
+    run --separate-stderr $as "$ECERT_BUILD/ecert" --config "$PUBLIC/ecert.conf" config
+    [ "$status" -eq 2 ]
+    [ "$(grep -c "testpost.conf.*Permission denied" <<<"$stderr")" = 1 ]
 }
 
 @test "a command that others can write is not run" {

@@ -1,7 +1,7 @@
 # Requests, from the wish to the served certificate: `ecert request`, its sheet, what the test CA
 # makes of the CSR, and what comes back.
 #
-# covers: core/issue/request.h core/issue/sheet.h core/issue/awaited.h core/cli/requesting.h
+# covers: core/issue/request.h core/issue/foresee.h core/issue/sheet.h core/issue/awaited.h core/cli/requesting.h
 
 load deploying
 
@@ -407,4 +407,38 @@ PY
         is "violations ($language)" "[]" "$(seen "s['violations']")"
     done
     is "fields for a PIN" 0 "$(grep -ci '<input[^>]*pin' "$W/sheet.html" || true)"
+}
+
+# ---- what `ecert config` tells of it ----
+
+@test "config remarks what every request will refuse, each rule once, and leaves with 0" {
+    local two="{ name = \"$NAME\"; @ }, { name = \"two.myserver.com\"; @ }"
+    with 'country = "GB"; state = "Hong Kong"; name = " ";' \
+        "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" "$two"
+    rmdir "$W/backups"
+    run_ecert config --json
+    [ "$status" -eq 0 ]
+    json '"\n".join(o["warnings"])' <<<"$output" >"$W/warnings"
+    cat "$W/warnings"
+    is "country" 1 "$(grep -c "will refuse: 'organization.country' is \"GB\"" "$W/warnings")"
+    is "name" 1 "$(grep -c "will refuse: 'organization.name' is missing" "$W/warnings")"
+    grep -q "certificate '$NAME' and 1 more: .*organization.country" "$W/warnings"
+    is "place" 1 "$(grep -c "will refuse: place of backups '$W/backups' is not there" "$W/warnings")"
+}
+
+@test "config remarks names that a CSR cannot have, and an empty passphrase" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; names = [ \"*.$NAME\", \"localhost\" ]; @ }"
+    : >"$W/passphrase"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    says "'localhost'"
+    says "'*.$NAME'"
+    says "passphrase of backups: '$W/passphrase' must hold the password in its first line"
+}
+
+@test "config has no remark where a request would be made" {
+    run_ecert config --json
+    [ "$status" -eq 0 ]
+    is "warnings" "[]" "$(json 'o.get("warnings", [])' <<<"$output")"
 }

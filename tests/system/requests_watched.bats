@@ -100,7 +100,7 @@ pages() {
     chmod 600 "$REQUEST/privkey.pem"
     mv "$REQUEST/privkey.pem" "$W/away"
     checked
-    [ "$status" -eq 3 ]
+    [ "$status" -eq 2 ]
     is "gone" "missing request ${REQUEST##*/}" "$(findings request)"
     run_ecert check --offline
     says "its key is not there any more"
@@ -116,7 +116,7 @@ pages() {
     mv "$BACKUP" "$W/away"
     checked
     is "gone" "missing $BACKUP" "$(findings backup)"
-    [ "$status" -eq 3 ]
+    [ "$status" -eq 1 ]
     { head -c 200 "$W/away" && printf x && tail -c +202 "$W/away"; } >"$BACKUP"
     checked
     is "changed" "undecodable $BACKUP" "$(findings backup)"
@@ -158,4 +158,40 @@ pages() {
     grep -q "asked for on $(date -u +%F)" "$W/page.html"
     run_ecert report --offline --language zh_HK "$W/page.html"
     grep -q "申請 ${REQUEST##*/}" "$W/page.html"
+}
+
+@test "of a certificate that ends: what is asked for already; without a request, how to ask" {
+    asked
+    write_targets() {
+        sed -i "s|{ name = \"$NAME\"; authority = \"testpost\"; }|{ name = \"$NAME\"; authority = \"testpost\"; key = { file = \"$W/keys/$NAME.key\"; }; targets = ( { plugin = \"iis-export\"; directory = \"$W\"; } ); }|" "$W/ecert.conf"
+    }
+    write_targets
+    run_ecert plan
+    says "request ${REQUEST##*/} is pending since $(date -u +%F)"
+    drop "$W/$NAME.cer"
+    run_ecert fetch
+    [ "$status" -eq 0 ]
+    end=$(openssl x509 -in "$W/$NAME.cer" -noout -enddate | cut -d= -f2)
+    run later "$end -5 days" check --offline --json
+    is "detail" "request ${REQUEST##*/} is pending since $(date -u +%F)" \
+        "$(json '"".join(f["detail"] or "" for f in o["findings"] if f["watched"] == "certificate")' <<<"$output")"
+    checked
+    is "long before" "None" \
+        "$(json '"".join(str(f["detail"]) for f in o["findings"] if f["watched"] == "certificate")' <<<"$output")"
+    rm -r "$REQUEST"
+    run later "$end -5 days" check --offline
+    says_not "is pending since"
+    says "ecert request $NAME"
+}
+
+@test "a place of backups that is not there is told once, not for every copy" {
+    sed -i "s|^certificates = .*|certificates = ( { name = \"$NAME\"; authority = \"testpost\"; }, { name = \"two.myserver.com\"; authority = \"testpost\"; } );|" "$W/ecert.conf"
+    run_ecert request --no-caa "$NAME" two.myserver.com
+    [ "$status" -eq 0 ]
+    mv "$W/backups" "$W/away"
+    checked
+    [ "$status" -eq 1 ]
+    is "the place" "missing $W/backups" "$(findings backup)"
+    run_ecert check --offline
+    says "the place of backups is not there"
 }

@@ -78,11 +78,9 @@ static const struct wrong {
     {"an authority with a slip", "certificates = ( { name = \"www.x.test\"; authority = \"sistem\"; } );\n", "2: there is no authority 'sistem' (did you mean 'system'?)"},
     {"an authority with a slash", "certificates = ( { name = \"www.x.test\"; authority = \"../ca\"; } );\n", "2: 'authority': '../ca' is not an id"},
     {"a key that is a string", CERTIFICATE("key = \"~/key.pem\";"), "2: 'key' must be a group { ... }, not a string"},
-    {"a key that is not there", CERTIFICATE("\nkey = { file = \"~/none.pem\"; };"), "3: 'file': '~/none.pem': No such file"},
     {"a key that is a directory", CERTIFICATE("key = { file = \"~/authorities\"; };"), "2: 'file': '~/authorities' is not a regular file"},
     {"an unknown key of a key", CERTIFICATE("key = { fille = \"~/key.pem\"; };"), "2: unknown key 'fille' (did you mean 'file'?)"},
     {"a passphrase file of everybody", CERTIFICATE("key = { file = \"~/key.pem\"; passphrase_file = \"~/open\"; };"), "2: 'passphrase_file': '~/open'"},
-    {"a passphrase file that is not there", CERTIFICATE("key = { file = \"~/key.pem\"; passphrase_file = \"~/none\"; };"), "2: 'passphrase_file': "},
     {"two passphrases", CERTIFICATE("key = { file = \"~/key.pem\"; passphrase_file = \"~/word\";\npassphrase_command = [ \"/bin/true\" ]; };"), "3: 'passphrase_file' and 'passphrase_command' exclude each other"},
     {"a relative command", CERTIFICATE("key = { file = \"~/key.pem\"; passphrase_command = [ \"cat\", \"x\" ]; };"), "2: 'passphrase_command': 'cat' is not an absolute path"},
     {"an empty command", CERTIFICATE("key = { file = \"~/key.pem\"; passphrase_command = [ ]; };"), "2: 'passphrase_command' is empty"},
@@ -116,7 +114,6 @@ static const struct wrong {
     {"a base of an inbox", CERTIFICATE("source = { base = \"o=x\"; };"), "2: 'base' applies to type = \"ldap\" only"},
     {"a filter of a url", CERTIFICATE("source = { type = \"url\"; url = \"http://x/\"; filter = \"(cn=%s)\"; };"), "2: 'filter' applies to type = \"ldap\" only"},
     {"a password file of everybody", CERTIFICATE("source = { password_file = \"~/open\"; };"), "2: 'password_file': '~/open'"},
-    {"a chain file that is not there", CERTIFICATE("chain_file = \"~/none\";"), "2: 'chain_file': '~/none': No such file"},
     {"a truth in quotes", CERTIFICATE("cross_certificate = \"no\";"), "2: 'cross_certificate' must be true or false, not a string"},
     {"a check that is not there", CERTIFICATE("allow = [ \"zzzzzzzzzz\" ];"), "2: 'allow': there is no check 'zzzzzzzzzz'"},
     {"a day that is not there", CERTIFICATE("subscription_ends = \"2027-02-29\";"), "2: 'subscription_ends': '2027-02-29' is not a date"},
@@ -299,6 +296,75 @@ static void an_empty_file_has_the_defaults(void **state)
 
 /* ---- files ---- */
 
+/* Nothing else is wrong: what needs them will fail, not everything. */
+static void absent_files_are_handed_out(void **state)
+{
+    static const struct {
+        const char *path, *mistake;
+        size_t certificate;
+    } want[] = {
+        {"~/word2", "~/ecert.conf:2: 'passphrase_file': '~/word2' cannot be found", SIZE_MAX},
+        {"~/a.cer", "~/ecert.conf:2: 'recipients': '~/a.cer' cannot be found", SIZE_MAX},
+        {"~/none/key",
+         "~/ecert.conf:4: 'file': '~/none/key': No such file or directory; leave 'file' out if "
+         "`ecert request` shall make the key",
+         1},
+        {"~/word3", "~/ecert.conf:4: 'passphrase_file': '~/word3' cannot be found", 1},
+        {"~/p12", "~/ecert.conf:5: 'password_file': '~/p12' cannot be found", 1},
+        {"~/chain", "~/ecert.conf:5: 'chain_file': '~/chain': No such file", 1},
+    };
+    ECERT_AUTO(ecert_config_clear) struct ecert_config config = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    if (load("backup = { recipients = [ \"~/a.cer\" ]; passphrase_file = \"~/word2\"; places = "
+             "[ \"~/d\" ]; };\ncertificates = ( { name = \"a.x.test\"; authority = \"ca\"; },\n"
+             "{ name = \"b.x.test\"; authority = \"ca\"; key = { file = \"~/none/key\"; "
+             "passphrase_file = \"~/word3\"; };\n source = { password_file = \"~/p12\"; }; "
+             "chain_file = \"~/chain\"; } );\n",
+             &config, &mistakes, &err) != ECERT_OK)
+        fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
+    assert_int_equal(mistakes.len, 0);
+    assert_int_equal(config.n_absent, ARRAY_SIZE(want));
+    for (size_t i = 0; i < config.n_absent; i++) {
+        const struct ecert_absent_file *absent = &config.absent[i];
+        ECERT_AUTO(ecert_strings_clear) struct ecert_strings one = {0};
+        size_t k = 0;
+
+        while (k < ARRAY_SIZE(want) && strcmp(absent->path + strlen(folder), want[k].path + 1) != 0)
+            k++;
+        if (k == ARRAY_SIZE(want))
+            fail_msg("%s: %s", absent->path, absent->mistake);
+        assert_int_equal(absent->certificate, want[k].certificate);
+        assert_true(absent->missing);
+        assert_int_equal(ecert_strings_add(&one, absent->mistake, &err), ECERT_OK);
+        config_expect_mistakes(folder, &one, want[k].mistake + strlen("~/ecert.conf:"));
+    }
+    assert_string_equal(config.certificates[1].key.file + strlen(folder), "/none/key");
+    assert_int_equal(config.certificates[1].key.place, ECERT_KEY_FILE);
+    assert_int_equal(config.backup.recipients.len, 1);
+}
+
+/* With another mistake they are mistakes; what is there and not trusted is one for every command.
+ */
+static void absent_files_are_mistakes_beside_others(void **state)
+{
+    ECERT_AUTO(ecert_config_clear) struct ecert_config config = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    assert_int_equal(
+        load("certificates = ( { name = \"a.x.test\"; authority = \"ca\"; chain_file = "
+             "\"~/none\"; key = { passphrase_file = \"~/open\"; }; } );\n",
+             &config, &mistakes, &err),
+        ECERT_E_CONFIG);
+    config_expect_mistakes(
+        folder, &mistakes,
+        "2: 'chain_file': '~/none': No such file|2: 'passphrase_file': '~/open'");
+}
+
 static void a_file_that_is_not_trusted_is_refused(void **state)
 {
     ECERT_AUTO(ecert_config_clear) struct ecert_config config = {0};
@@ -380,7 +446,7 @@ static void read_example(char **ret)
 }
 
 /*
- * The example with this folder's key, authority and plugin is a configuration; with every key that
+ * The example with this folder's authority and plugin is a configuration; with every key that
  * is commented out it is one as far as syntax, names and types go.
  */
 static void the_example_is_a_configuration(void **state)
@@ -400,8 +466,6 @@ static void the_example_is_a_configuration(void **state)
         char *hash = strchr(line, '#');
         const bool directory = strstr(line, "_dir = ") != NULL; /* ours stand on line 1 */
 
-        if (strstr(line, "file = \"/etc/ssl/private/") != NULL)
-            line = strcpy(line, "file = \"~/key.pem\";");
         if (strstr(line, "authority = ") != NULL)
             line = strcpy(line, "authority = \"ca\";");
         if (strstr(line, "plugin = \"nginx\";") != NULL)
@@ -415,6 +479,8 @@ static void the_example_is_a_configuration(void **state)
     }
     if (load((const char *)here.ptr, &config, &mistakes, &err) != ECERT_OK)
         fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
+    assert_int_equal(config.n_absent, 0);
+    assert_int_equal(config.certificates[0].key.place, ECERT_KEY_OURS);
     assert_int_equal(config.certificates[0].n_targets, 1);
     ecert_config_clear(&config);
     assert_int_equal(load((const char *)all.ptr, &config, &mistakes, &err), ECERT_E_CONFIG);
@@ -447,6 +513,8 @@ int main(void)
         cmocka_unit_test(an_empty_file_has_the_defaults),
         cmocka_unit_test(a_file_that_is_not_trusted_is_refused),
         cmocka_unit_test(an_included_file_must_be_trusted),
+        cmocka_unit_test(absent_files_are_handed_out),
+        cmocka_unit_test(absent_files_are_mistakes_beside_others),
         cmocka_unit_test(one_file_per_certificate),
         cmocka_unit_test(the_example_is_a_configuration),
     };

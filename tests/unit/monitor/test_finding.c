@@ -25,6 +25,16 @@ static void every_value_has_its_word(void **state)
     assert_int_equal(ecert_condition_urgency(ECERT_CONDITION_EXPIRED), ECERT_URGENCY_CRITICAL);
     assert_int_equal(ecert_condition_urgency(ECERT_CONDITION_NO_ANSWER), ECERT_URGENCY_UNKNOWN);
     assert_int_equal(ecert_condition_urgency(ECERT_CONDITION_WAITING), ECERT_URGENCY_DUE);
+    assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_REQUEST, ECERT_CONDITION_MISSING),
+                     ECERT_URGENCY_CRITICAL);
+    assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNDECODABLE),
+                     ECERT_URGENCY_CRITICAL);
+    assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNREADABLE),
+                     ECERT_URGENCY_UNKNOWN);
+    assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_BACKUP, ECERT_CONDITION_MISSING),
+                     ECERT_URGENCY_DUE);
+    assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_FILE, ECERT_CONDITION_MISSING),
+                     ECERT_URGENCY_UNKNOWN);
 }
 
 static void urgencies_have_an_order_of_their_own(void **state)

@@ -211,7 +211,7 @@ static void the_calendar_has_what_ends(void **state)
     check_text(event, "day", "2026-12-03");
     check_text(event, "summary", "www.example.hk: expires (certificate)");
     check_text(event, "alarm", "-P7D");
-    check_has(text_of(event, "description"), "\nGet the next certificate");
+    check_has(text_of(event, "description"), "Get the next certificate");
 
     later.now += 7 * DAY;
     later.key = "another";
