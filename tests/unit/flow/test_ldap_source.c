@@ -22,7 +22,15 @@
 #define DAY ((int64_t)86400)
 
 /* One value of the directory. */
-enum what { NONE, OURS, FOREIGN, UNREADABLE, GARBAGE, PEM };
+enum what {
+    NONE,
+    OURS,
+    FOREIGN,
+    UNREADABLE,
+    GARBAGE,
+    PEM,
+    FORGED /* ours, and refused by the intake */
+};
 
 struct value {
     enum what what;
@@ -86,6 +94,36 @@ static const struct row {
      ECERT_ARRIVAL_EARLY,
      0,
      NULL},
+    {"a forged one does not hide the one beside it",
+     {{FORGED, -1, 90}, {OURS, -3, 9}, {FORGED, -2, 9}},
+     -1,
+     ECERT_ARRIVAL_TAKEN,
+     1,
+     "2 refused, serial "},
+    {"a forged one beside what is known",
+     {{FORGED, -1, 90}, {OURS, -2, 9}, {FORGED, -3, 9}},
+     1,
+     ECERT_ARRIVAL_UNCHANGED,
+     -1,
+     "1 older than the newest one taken"},
+    {"a forged one of tomorrow beside a real one of tomorrow",
+     {{OURS, -2, 9}, {FORGED, 2, 9}, {OURS, 1, 9}},
+     0,
+     ECERT_ARRIVAL_EARLY,
+     2,
+     "1 refused, serial "},
+    {"only forged ones",
+     {{FORGED, -1, 90}, {FORGED, -2, 9}, {FORGED, -3, 9}},
+     2,
+     ECERT_ARRIVAL_UNCHANGED,
+     -1,
+     "2 refused, serial "},
+    {"only forged ones, and nothing that is known",
+     {{FORGED, -3, 90}, {FORGED, -2, 9}, {FORGED, 1, 9}},
+     -1,
+     ECERT_ARRIVAL_FAILED,
+     -1,
+     "x.test: cn=1: not by the CA; 2 more of the directory were refused"},
     {"a key that cannot be read",
      {{UNREADABLE, -1, 9}},
      -1,
@@ -171,13 +209,17 @@ enum ecert_status __wrap_ecert_intake(struct ecert_context *context,
                                       const struct ecert_intake_file *file,
                                       struct ecert_intake_result *ret, struct ecert_error *err)
 {
+    int is = -1;
+
     (void)context;
-    (void)err;
     assert_string_equal(file->only, "x.test");
     for (int i = 0; i < VALUES; i++)
         if (ecert_view_equal(file->bytes, ecert_bytes_view(&ders[i])))
-            taken = i;
-    assert_true(taken >= 0);
+            is = i;
+    assert_true(is >= 0);
+    if (row->values[is].what == FORGED)
+        return ecert_error_set(err, ECERT_E_REFUSED, "not by the CA");
+    taken = is;
     ret->added = true;
     ret->early = row->values[taken].from > 0;
     return ECERT_OK;
