@@ -10,6 +10,7 @@
 #include "core/flow/inbox.h"
 #include "core/flow/key.h"
 #include "core/flow/match.h"
+#include "core/flow/silent.h"
 #include "core/flow/store.h"
 
 #define TIMEOUT_MS     30000u
@@ -236,7 +237,10 @@ static enum ecert_status search(struct ecert_context *context,
         .max_len = ECERT_DECODE_MAX_INPUT,
         .timeout_ms = TIMEOUT_MS,
     };
-    return ecert_network_search(&context->network, &question, found, notes, err);
+    ECERT_TRY(ecert_silent_check(&context->silent, question.url, err));
+    if (ecert_network_search(&context->network, &question, found, notes, err) != ECERT_OK)
+        return ecert_silent_note(&context->silent, question.url, err);
+    return ECERT_OK;
 }
 
 static enum ecert_status take_in(struct sifting *sifting, size_t i, struct ecert_arrival *arrival,

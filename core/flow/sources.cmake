@@ -70,6 +70,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
+  core/flow/silent.c
   core/flow/source.c
   core/flow/staging.c
   core/flow/store.c
