@@ -591,6 +591,14 @@ HOOK
     no_leftovers
 }
 
+@test "kill -9 before the reload: adopt puts back, and looks at what was there" {
+    killed_at reload before
+    run_ecert adopt
+    says "the unfinished transaction of" "put back"
+    cmp "$W/before" "$W/nginx/conf.d/$NAME.conf"
+    no_leftovers
+}
+
 @test "kill -9 after the reload: the next run puts back, reloads, and deploys anew" {
     killed_at reload after
     nginx_serves "$W/$NAME.cer"
