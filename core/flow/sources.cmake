@@ -32,6 +32,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/decode.c
   core/flow/decode_forms.c
   core/flow/decode_mail.c
+  core/flow/decode_parameter.c
   core/flow/decode_pem.c
   core/flow/decode_pkcs12.c
   core/flow/decode_text.c
