@@ -40,6 +40,7 @@ struct sifting {
     const struct ecert_found *found;
     int64_t now;
     const struct ecert_bundle *newest; /* generation; leaf NULL: there is none */
+    bool sets_limit;                   /* to the age of what may be taken: it is not unfit */
     struct passed broken, expired, foreign, older, refused;
     struct ecert_strings notes;
     struct choice *choices; /* room for all */
@@ -137,7 +138,8 @@ static void consider(struct sifting *sifting, size_t i, X509 *leaf)
 
     choice.is_early = choice.from > sifting->now;
     ecert_certificate_serial(leaf, choice.serial);
-    if (newest != NULL && !choice.is_known && choice.from < ecert_certificate_not_before(newest))
+    if (sifting->sets_limit && !choice.is_known &&
+        choice.from < ecert_certificate_not_before(newest))
         pass_over(&sifting->older, choice.serial);
     else
         sifting->choices[sifting->n_choices++] = choice;
@@ -204,15 +206,18 @@ static enum ecert_status sift(struct sifting *sifting, struct ecert_error *err)
 
 /* The newest generation; empty if there is none, or none that can be read: the intake will say. */
 static void load_newest(struct ecert_context *context, const struct ecert_certificate_config *entry,
-                        struct ecert_bundle *ret, unsigned *ret_number)
+                        struct ecert_bundle *ret, unsigned *ret_number, bool *ret_sets_limit)
 {
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
     struct ecert_error ignored = {0};
     const char *state_dir = context->config->state_dir;
 
     if (ecert_store_newest(state_dir, entry->name, ret_number, &ignored) != ECERT_OK ||
         *ret_number == 0 ||
+        ecert_store_facts(state_dir, entry->name, *ret_number, &facts, &ignored) != ECERT_OK ||
         ecert_store_load(state_dir, entry->name, *ret_number, ret, &ignored) != ECERT_OK)
         *ret_number = 0;
+    *ret_sets_limit = *ret_number > 0 && facts.unfit == NULL;
 }
 
 static enum ecert_status search(struct ecert_context *context,
@@ -300,6 +305,8 @@ static enum ecert_status try_all(struct sifting *sifting, struct ecert_arrival *
         const struct choice *choice = &sifting->choices[k];
         struct ecert_error why = {0};
 
+        if (choice->is_known && !sifting->sets_limit)
+            continue;
         known = known || choice->is_known;
         if (known && !choice->is_early) /* the rest is older, but for what is not valid yet */
             continue;
@@ -364,7 +371,7 @@ static enum ecert_status take(struct ecert_context *context,
                               .newest = &newest};
     unsigned number = 0;
 
-    load_newest(context, entry, &newest, &number);
+    load_newest(context, entry, &newest, &number, &sifting.sets_limit);
     ECERT_TRY(search(context, entry, &found, &sifting.notes, err));
     ECERT_TRY(sift(&sifting, err));
     ECERT_TRY(decide(&sifting, number, arrival, err));

@@ -16,6 +16,7 @@ static void adoption_clear(struct ecert_adoption *adoption)
     free(adoption->key_file);
     free(adoption->certificate_file);
     ecert_strings_clear(&adoption->notes);
+    free(adoption->unfit);
     *adoption = (struct ecert_adoption){0};
 }
 
@@ -31,11 +32,11 @@ void ecert_adoptions_clear(struct ecert_adoptions *adoptions)
 
 /*
  * The store's newest generation is what every target shall have: an older certificate must not
- * become it.
+ * become it, nor one that a deployment would refuse.
  */
-static enum ecert_status check_age(const struct ecert_config *config,
-                                   const struct ecert_adoption *adoption, const X509 *leaf,
-                                   struct ecert_error *err)
+static enum ecert_status check_newest(const struct ecert_config *config,
+                                      const struct ecert_adoption *adoption, const X509 *leaf,
+                                      struct ecert_error *err)
 {
     ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
     const char *name = adoption->certificate->name;
@@ -47,7 +48,15 @@ static enum ecert_status check_age(const struct ecert_config *config,
         return ECERT_OK;
     ECERT_TRY(ecert_store_facts(config->state_dir, name, newest, &facts, err));
     ecert_certificate_sha256(leaf, sha256);
-    if (strcmp(sha256, facts.sha256) == 0 || ecert_certificate_not_before(leaf) > facts.not_before)
+    if (strcmp(sha256, facts.sha256) == 0)
+        return ECERT_OK;
+    if (adoption->unfit != NULL)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "the %s uses '%s', which would be refused as an issued file, and "
+                               "generation %u is there already, which `ecert run` deploys there; "
+                               "nothing is adopted: %s",
+                               adoption->site, adoption->certificate_file, newest, adoption->unfit);
+    if (facts.unfit != NULL || ecert_certificate_not_before(leaf) > facts.not_before)
         return ECERT_OK;
     return ecert_error_set(err, ECERT_E_REFUSED,
                            "the %s uses an older certificate, '%s', than generation %u, which "
@@ -64,6 +73,8 @@ static enum ecert_status store(const struct ecert_config *config, struct ecert_a
     ECERT_TRY(
         ecert_text_copy(ecert_view_of(adoption->certificate->authority), &facts.authority, err));
     ECERT_TRY(ecert_strings_add_all(&facts.notes, ecert_strings_array(&adoption->notes), err));
+    if (adoption->unfit != NULL)
+        ECERT_TRY(ecert_text_copy(ecert_view_of(adoption->unfit), &facts.unfit, err));
     facts.imported = ecert_clock_now();
     ECERT_TRY(ecert_store_add(config->state_dir, adoption->certificate->name, &deployment->bundle,
                               &facts, &adoption->added, err));
@@ -117,7 +128,7 @@ static enum ecert_status adopt(struct ecert_context *context, struct ecert_deplo
         return say_present(deployment, adoption, err);
     ECERT_TRY(ecert_adopt_find_site(config, deployment, adoption, &chain_file, err));
     ECERT_TRY(ecert_adopt_read(context, adoption, chain_file, &deployment->bundle, err));
-    ECERT_TRY(check_age(config, adoption, deployment->bundle.leaf, err));
+    ECERT_TRY(check_newest(config, adoption, deployment->bundle.leaf, err));
     ECERT_TRY(store(config, adoption, deployment, err));
     /* the state last: until it is there, the target counts as having nothing */
     ECERT_TRY(make_link(config, deployment, err));

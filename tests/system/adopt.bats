@@ -255,11 +255,16 @@ nothing_adopted() {
     run_ecert adopt
     [ "$status" -eq 0 ]
     says "no chain could be built" "an issued file would be refused" "adopted as generation 1"
+    json "o['unfit']" <"$(generation 1)/generation.json" | grep -q "chain-anchor: "
+    run_ecert check --offline
+    [ "$status" -ne 0 ]
+    says "adopted; an issued file would be refused: " "chain-anchor"
     run_ecert run
     is "link" ../generations/0001 "$(live)"
     wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/present.pem")"
     test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$W/keys/$NAME.key" --out "$W/renewal" \
-        --not-before "$(date -u +%Y%m%d%H%M%SZ)"
+        --not-before "$(date -u -d '-3 days' +%Y%m%d%H%M%SZ)"
+    # it was issued before the placeholder was made, and is taken all the same
     drop "$W/renewal.cer"
     run_ecert run
     [ "$status" -eq 0 ]
@@ -353,6 +358,22 @@ nothing_adopted() {
     run_ecert adopt
     [ "$status" -eq 1 ]
     says "uses an older certificate, '$W/older.pem', than generation 1" "apache: has generation 1"
+    is "generations" 1 "$(generations)"
+    [ ! -L "$(live_dir nginx)" ]
+}
+
+@test "one target has a good pair, the other one's would be refused: it is not adopted" {
+    nginx_up
+    apache_up
+    write_config "$(nginx_target), $(apache_target)"
+    run_ecert adopt --target apache
+    [ "$status" -eq 0 ]
+    old_pair "$W/placeholder" "$NAME"
+    sed -i "s|$W/present|$W/placeholder|" "$W/nginx/conf.d/$NAME.conf"
+    run_ecert adopt
+    [ "$status" -eq 1 ]
+    says "uses '$W/placeholder.pem', which would be refused as an issued file, and generation 1 is there already" \
+        "chain-anchor"
     is "generations" 1 "$(generations)"
     [ ! -L "$(live_dir nginx)" ]
 }

@@ -594,7 +594,8 @@ HOOK
 @test "kill -9 before the reload: adopt puts back, and looks at what was there" {
     killed_at reload before
     run_ecert adopt
-    says "the unfinished transaction of" "put back"
+    [ "$status" -eq 1 ]
+    says "the unfinished transaction of" "put back" "uses '$W/$OLD.pem', which would be refused"
     cmp "$W/before" "$W/nginx/conf.d/$NAME.conf"
     no_leftovers
 }

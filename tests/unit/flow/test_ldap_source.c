@@ -29,7 +29,8 @@ enum what {
     UNREADABLE,
     GARBAGE,
     PEM,
-    FORGED /* ours, and refused by the intake */
+    FORGED,  /* ours, and refused by the intake */
+    ADOPTED, /* likewise, and as a generation it is unfit */
 };
 
 struct value {
@@ -112,6 +113,18 @@ static const struct row {
      ECERT_ARRIVAL_EARLY,
      2,
      "1 refused, serial "},
+    {"older than an adopted one that is not the authority's",
+     {{OURS, -3, 90}, {ADOPTED, -1, 90}},
+     1,
+     ECERT_ARRIVAL_TAKEN,
+     0,
+     NULL},
+    {"nothing but an adopted one that is not the authority's",
+     {{ADOPTED, -1, 90}},
+     0,
+     ECERT_ARRIVAL_UNCHANGED,
+     -1,
+     NULL},
     {"only forged ones",
      {{FORGED, -1, 90}, {FORGED, -2, 9}, {FORGED, -3, 9}},
      2,
@@ -162,6 +175,9 @@ enum ecert_status __wrap_ecert_store_newest(const char *state_dir, const char *n
                                             struct ecert_error *err);
 enum ecert_status __wrap_ecert_store_load(const char *state_dir, const char *name, unsigned number,
                                           struct ecert_bundle *ret, struct ecert_error *err);
+enum ecert_status __wrap_ecert_store_facts(const char *state_dir, const char *name, unsigned number,
+                                           struct ecert_generation_facts *ret,
+                                           struct ecert_error *err);
 
 /* Each value twice: a directory may hold a certificate in two entries. */
 enum ecert_status __wrap_ecert_network_search(struct ecert_network *network,
@@ -217,7 +233,7 @@ enum ecert_status __wrap_ecert_intake(struct ecert_context *context,
         if (ecert_view_equal(file->bytes, ecert_bytes_view(&ders[i])))
             is = i;
     assert_true(is >= 0);
-    if (row->values[is].what == FORGED)
+    if (row->values[is].what >= FORGED)
         return ecert_error_set(err, ECERT_E_REFUSED, "not by the CA");
     taken = is;
     ret->added = true;
@@ -242,6 +258,18 @@ enum ecert_status __wrap_ecert_store_load(const char *state_dir, const char *nam
     (void)name;
     assert_int_equal(number, 7);
     return ecert_certificate_parse(ecert_bytes_view(&ders[row->newest]), &ret->leaf, err);
+}
+
+enum ecert_status __wrap_ecert_store_facts(const char *state_dir, const char *name, unsigned number,
+                                           struct ecert_generation_facts *ret,
+                                           struct ecert_error *err)
+{
+    (void)state_dir;
+    (void)name;
+    assert_int_equal(number, 7);
+    return row->values[row->newest].what == ADOPTED
+               ? ecert_text_copy(ecert_view_of("leaf-is-server"), &ret->unfit, err)
+               : ECERT_OK;
 }
 
 /* ---- the rows ---- */
