@@ -10,6 +10,8 @@
 #include "core/flow/certificate.h"
 #include "core/issue/adopt_parts.h"
 
+#define LOOK_MS 3000 /* one handshake */
+
 static void adoption_clear(struct ecert_adoption *adoption)
 {
     free(adoption->site);
@@ -137,6 +139,60 @@ static enum ecert_status adopt(struct ecert_context *context, struct ecert_deplo
     return ECERT_OK;
 }
 
+/* ---- the server ---- */
+
+/* The first certificate that one of the probes is served, asking for this kind; NULL: none. */
+static X509 *first_served(struct ecert_context *context, const struct ecert_plan *plan,
+                          const char *key_type, struct ecert_seen *seen)
+{
+    struct ecert_error ignored = {0}; /* a server that is not seen is not judged */
+
+    if (plan->n_probes == 0 || ecert_network_probe(&context->network, plan->probes, plan->n_probes,
+                                                   key_type, LOOK_MS, seen, &ignored) != ECERT_OK)
+        return NULL;
+    for (size_t i = 0; i < plan->n_probes; i++)
+        if (seen[i].answered)
+            return sk_X509_value(seen[i].certificates, 0);
+    return NULL;
+}
+
+static void clear_seen(struct ecert_seen *seen, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ecert_seen_clear(&seen[i]);
+}
+
+/* Its files may be newer than what it has loaded: it is asked, and not touched. */
+static enum ecert_status look(struct ecert_context *context,
+                              const struct ecert_deployment *deployment,
+                              struct ecert_adoption *adoption, struct ecert_error *err)
+{
+    X509 *const leaf = deployment->bundle.leaf;
+    const struct ecert_plan *plan = &deployment->plan;
+    const bool is_ec = EVP_PKEY_get_base_id(X509_get0_pubkey(leaf)) == EVP_PKEY_EC;
+    struct ecert_seen *seen = calloc(plan->n_probes + 1, sizeof *seen);
+    enum ecert_status status = ECERT_OK;
+    char serial[ECERT_SERIAL_HEX_LEN];
+
+    if (seen == NULL)
+        return ecert_error_nomem(err);
+    X509 *served = first_served(context, plan, is_ec ? "ec" : "rsa", seen);
+    if (served == NULL) { /* it may have loaded one of the other kind alone */
+        clear_seen(seen, plan->n_probes);
+        served = first_served(context, plan, NULL, seen);
+    }
+    if (served != NULL && !ecert_certificate_equal(served, leaf)) {
+        ecert_certificate_serial(served, serial);
+        status = ecert_strings_printf(&adoption->notes, err,
+                                      "the server still serves serial %s: it was not reloaded "
+                                      "since; `ecert deploy` reloads it",
+                                      serial);
+    }
+    clear_seen(seen, plan->n_probes);
+    free(seen);
+    return status;
+}
+
 /* ---- all of them ---- */
 
 /* What `ecert run` will do now that there is a generation. */
@@ -180,8 +236,10 @@ enum ecert_status ecert_adopt(struct ecert_context *context, const char *const *
         (void)!adopt(context, deployment, adoption, &adoption->error);
     }
     for (size_t i = 0; i < adoptions.n; i++)
-        if (adoptions.items[i].generation > 0)
+        if (adoptions.items[i].generation > 0) {
+            ECERT_TRY(look(context, &deployments.items[i], &adoptions.items[i], err));
             ECERT_TRY(note_others(context->config, &adoptions.items[i], err));
+        }
     *ret = adoptions;
     adoptions = (struct ecert_adoptions){0};
     return ECERT_OK;

@@ -35,6 +35,7 @@ void ecert_adoptions_clear(struct ecert_adoptions *adoptions);
  * every target shall have, or would not pass the checks where there is another generation already:
  * that is an error of its adoption, like everything else that goes wrong with one target.  An
  * unfit generation sets no limit of age.
+ * Afterwards the server is asked what it serves; that it is another certificate is noted.
  * ECERT_E_CONFIG: an unknown name.  The caller holds the lock.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_adopt(struct ecert_context *context,

@@ -54,7 +54,7 @@ nothing_adopted() {
     [ "$status" -eq 0 ]
     says "adopted as generation 1: nginx: server block at $W/nginx/conf.d/$NAME.conf:1; nothing on the server was changed" \
         "key '$W/present.key', certificate '$W/present.pem'"
-    says_not "would be refused"
+    says_not "would be refused" "still serves"
     untouched "$W/nginx" "$W/nginx/nginx.pid"
     printf 'GET / HTTP/1.0\r\n\r\n' >&7
     for _ in $(seq 50); do
@@ -376,4 +376,23 @@ nothing_adopted() {
         "chain-anchor"
     is "generations" 1 "$(generations)"
     [ ! -L "$(live_dir nginx)" ]
+}
+
+@test "a server that was not reloaded since its files were changed: said" {
+    old_pair "$W/before" "$NAME"
+    cp "$W/present.pem" "$W/new.pem"
+    cp "$W/present.key" "$W/new.key"
+    cp "$W/before.pem" "$W/present.pem"
+    cp "$W/before.key" "$W/present.key"
+    nginx_up
+    cp "$W/new.pem" "$W/present.pem"
+    cp "$W/new.key" "$W/present.key"
+    write_config "$(nginx_target)"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    says "adopted as generation 1" \
+        "the server still serves serial $(serials "$W/before.pem"): it was not reloaded since; \`ecert deploy\` reloads it"
+    run_ecert deploy
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/new.pem")"
 }
