@@ -396,3 +396,14 @@ nothing_adopted() {
     [ "$status" -eq 0 ]
     wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/new.pem")"
 }
+
+@test "a site of somebody else with a name that is none does not bar the others" {
+    printf '    server { listen 127.0.0.1:%s; server_name odd\xff.test; return 204; }\n' "$(free_port)" >"$W/odd"
+    nginx_site "$W/nginx" "$(free_port)" other.test "$W/present"
+    cp "$W/odd" "$W/nginx/conf.d/odd.conf"
+    nginx_up
+    write_config "$(nginx_target)"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    says "adopted as generation 1" "1 name of a site is no host name" "left out"
+}
