@@ -73,15 +73,29 @@ enum ecert_status ecert_text_copy(struct ecert_view from, char **ret, struct ece
     return ECERT_OK;
 }
 
-enum ecert_status ecert_text_format(char **ret, struct ecert_error *err, const char *fmt, ...)
+bool ecert_text_is_ascii(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+char *ecert_text_vformat(const char *fmt, va_list args)
 {
     char *text = NULL;
+
+    return vasprintf(&text, fmt, args) < 0 ? NULL : text;
+}
+
+enum ecert_status ecert_text_format(char **ret, struct ecert_error *err, const char *fmt, ...)
+{
     va_list args;
 
     va_start(args, fmt);
-    const int n = vasprintf(&text, fmt, args);
+    char *text = ecert_text_vformat(fmt, args);
     va_end(args);
-    if (n < 0)
+    if (text == NULL)
         return ecert_error_nomem(err);
     *ret = text;
     return ECERT_OK;
@@ -208,12 +222,10 @@ enum ecert_status ecert_strings_printf(struct ecert_strings *strings, struct ece
     va_list args;
 
     va_start(args, fmt);
-    const int n = vasprintf(&text, fmt, args);
+    text = ecert_text_vformat(fmt, args);
     va_end(args);
-    if (n < 0) {
-        text = NULL;
+    if (text == NULL)
         return ecert_error_nomem(err);
-    }
     return ecert_strings_add(strings, text, err);
 }
 

@@ -6,6 +6,7 @@
 #ifndef ECERT_BASE_BYTES_H
 #define ECERT_BASE_BYTES_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "core/base/error.h"
@@ -59,6 +60,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_text_copy(struct ecert_view from, char 
 /* A formatted text that the caller frees.  ECERT_E_NOMEM. */
 ECERT_MUST_CHECK enum ecert_status ecert_text_format(char **ret, struct ecert_error *err,
                                                      const char *fmt, ...) ECERT_PRINTF(3, 4);
+
+/* The same with the arguments of a caller; NULL: no memory. */
+char *ecert_text_vformat(const char *fmt, va_list args) ECERT_PRINTF(1, 0);
+
+bool ecert_text_is_ascii(const char *text);
 
 void ecert_bytes_clear(struct ecert_bytes *bytes);
 void ecert_secret_clear(struct ecert_secret *secret); /* wipes */

@@ -167,6 +167,23 @@ ECERT_MUST_CHECK enum ecert_status ecert_fs_make_directories(const char *path, m
 ECERT_MUST_CHECK enum ecert_status ecert_fs_sync_directory(const char *path,
                                                            struct ecert_error *err);
 
+/* A file of a new folder. */
+struct ecert_fs_file {
+    const char *name;
+    struct ecert_view content;
+};
+
+/*
+ * Make a folder of the invoking user (0700, its files 0600) in `dir_fd`.  It is made under a
+ * temporary name and synced; `name` appears when all is there.  `what` says in errors what the
+ * folder is ("request").  On failure nothing is left, but after a failure of the very last sync it
+ * is in place, and the text says so.  ECERT_E_IO; ECERT_E_REFUSED: the name is taken.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_fs_add_folder(int dir_fd, const char *name,
+                                                       const char *what,
+                                                       const struct ecert_fs_file *files, size_t n,
+                                                       struct ecert_error *err);
+
 /* Remove a file or a whole folder of ours; absent is fine; no link is followed. */
 ECERT_MUST_CHECK enum ecert_status ecert_fs_remove_tree(int dir_fd, const char *name,
                                                         struct ecert_error *err);

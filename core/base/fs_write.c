@@ -234,3 +234,51 @@ enum ecert_status ecert_fs_remove_tree(int dir_fd, const char *name, struct ecer
         return ecert_error_errno(err, ECERT_E_IO, "remove '%s'", name);
     return ECERT_OK;
 }
+
+static enum ecert_status stage_all(int fd, const char *what, const struct ecert_fs_file *files,
+                                   size_t n, struct ecert_error *err)
+{
+    const struct ecert_fs_owner owner = ecert_fs_own(0600);
+
+    for (size_t i = 0; i < n; i++)
+        ECERT_TRY(ecert_fs_stage(fd, files[i].name, files[i].content, &owner, -1, err));
+    if (fsync(fd) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "fsync the new %s", what);
+    return ECERT_OK;
+}
+
+/* files → fsync of the folder → rename → fsync of the parent: the name appears when all is there */
+enum ecert_status ecert_fs_add_folder(int dir_fd, const char *name, const char *what,
+                                      const struct ecert_fs_file *files, size_t n,
+                                      struct ecert_error *err)
+{
+    char tmp[ECERT_FS_TEMPORARY_MAX];
+    struct ecert_error undo = {0};
+
+    ECERT_TRY(ecert_fs_temporary_name(name, tmp, err));
+    if (mkdirat(dir_fd, tmp, 0700) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "make the directory '%s'", tmp);
+    ECERT_AUTO(ecert_auto_close)
+    int fd = openat(dir_fd, tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        (void)ecert_error_errno(err, ECERT_E_IO, "open '%s'", tmp);
+        goto undo;
+    }
+    if (stage_all(fd, what, files, n, err) != ECERT_OK)
+        goto undo;
+    if (renameat2(dir_fd, tmp, dir_fd, name, RENAME_NOREPLACE) != 0) {
+        (void)ecert_error_errno(err, errno == EEXIST ? ECERT_E_REFUSED : ECERT_E_IO,
+                                "rename '%s' to '%s'", tmp, name);
+        goto undo;
+    }
+    if (fsync(dir_fd) != 0)
+        return ecert_error_errno(err, ECERT_E_IO,
+                                 "%s %s is in place, but its directory could not be synced", what,
+                                 name);
+    return ECERT_OK;
+
+undo:
+    if (ecert_fs_remove_tree(dir_fd, tmp, &undo) != ECERT_OK)
+        return ecert_error_wrap(err, "%s %s (and '%s' could not be removed)", what, name, tmp);
+    return ecert_error_wrap(err, "%s %s", what, name);
+}

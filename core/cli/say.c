@@ -33,10 +33,9 @@ static void vput(FILE *stream, const char *prefix, const char *fmt, va_list args
 
 static void vput(FILE *stream, const char *prefix, const char *fmt, va_list args)
 {
-    ECERT_AUTO(ecert_auto_free) char *text = NULL;
+    ECERT_AUTO(ecert_auto_free) char *text = ecert_text_vformat(fmt, args);
 
-    if (vasprintf(&text, fmt, args) < 0) {
-        text = NULL;
+    if (text == NULL) {
         (void)fputs("ecert: out of memory\n", stderr);
         return;
     }
@@ -91,28 +90,34 @@ void ecert_say_text(const struct ecert_app *app, struct ecert_view text)
         put(stdout, "", text, true);
 }
 
+/* To a list of the one object, which is made with its first element. */
+static void add_to_list(struct ecert_app *app, const char *key, json_t *value)
+{
+    json_t *list = json_object_get(app->json, key);
+
+    if (list == NULL) {
+        list = json_array();
+        (void)json_object_set_new(app->json, key, list);
+    }
+    (void)json_array_append_new(list, value);
+}
+
 void ecert_complain(struct ecert_app *app, const char *fmt, ...)
 {
     ECERT_AUTO(ecert_auto_free) char *text = NULL;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
+    text = ecert_text_vformat(fmt, args);
     va_end(args);
     (void)fflush(stdout); /* what was said before stands before it */
     put(stderr, "ecert: ", ecert_view_of(text == NULL ? "out of memory" : text), false);
     if (app->json == NULL || text == NULL)
         return;
-    json_t *errors = json_object_get(app->json, "errors");
-    if (errors == NULL) {
-        errors = json_array();
-        (void)json_object_set_new(app->json, "errors", errors);
-    }
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
     ecert_buffer_add_escaped(&escaped, ecert_view_of(text), true);
     if (escaped.ptr != NULL)
-        (void)json_array_append_new(errors, json_string((const char *)escaped.ptr));
+        add_to_list(app, "errors", json_string((const char *)escaped.ptr));
 }
 
 void ecert_remark(struct ecert_app *app, const char *fmt, ...)
@@ -121,20 +126,13 @@ void ecert_remark(struct ecert_app *app, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
+    text = ecert_text_vformat(fmt, args);
     va_end(args);
     if (text == NULL)
         return;
     ecert_say(app, "%s", text);
-    if (app->json == NULL)
-        return;
-    json_t *list = json_object_get(app->json, "warnings");
-    if (list == NULL) {
-        list = json_array();
-        ecert_tell(app, "warnings", list);
-    }
-    (void)json_array_append_new(list, ecert_text_json(text));
+    if (app->json != NULL)
+        add_to_list(app, "warnings", ecert_text_json(text));
 }
 
 void ecert_tell(struct ecert_app *app, const char *key, json_t *value)

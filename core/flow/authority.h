@@ -23,8 +23,8 @@ struct ecert_authority_intermediate {
 
 /*
  * One step of a person on the way from a CSR to the certificate, as the CA wants it; shown in the
- * order of the profile.  "%NAME%", "%ORGANIZATION%", "%INBOX%", "%CSR%" (the file), "%NAMES%" stand
- * for the request's own.
+ * order of the profile.  "%NAME%", "%ORGANIZATION%", "%VALIDATION%", "%INBOX%", "%CSR%" (the file),
+ * "%NAMES%" stand for the request's own.
  */
 struct ecert_authority_step {
     struct ecert_strings kinds; /* of requests (requests.h) it belongs to; empty: all */

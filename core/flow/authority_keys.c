@@ -46,7 +46,7 @@ static const struct ecert_authority_key step_keys[] = {
     {"who_zh", ECERT_PROFILE_TEXT, false, offsetof(struct ecert_authority_step, who_zh), NULL,
      "the same in Traditional Chinese"},
     {"text", ECERT_PROFILE_STEP_TEXT, true, offsetof(struct ecert_authority_step, text), NULL,
-     "what to do; %NAME%, %NAMES%, %ORGANIZATION%, %CSR% and %INBOX% stand for the request's own"},
+     "what to do; %NAME%, %NAMES%, %ORGANIZATION%, %VALIDATION%, %CSR% and %INBOX% stand for the request's own"},
     {"text_zh", ECERT_PROFILE_STEP_TEXT, false, offsetof(struct ecert_authority_step, text_zh),
      NULL, "the same in Traditional Chinese"},
 };
@@ -253,7 +253,8 @@ static bool is_kind(const char *text)
 /* A placeholder that nobody fills in would be printed to a person as it stands. */
 static bool is_step_text(const char *text)
 {
-    static const char *const words[] = {"NAME", "NAMES", "ORGANIZATION", "CSR", "INBOX"};
+    static const char *const words[] = {"NAME",       "NAMES", "ORGANIZATION",
+                                        "VALIDATION", "CSR",   "INBOX"};
 
     if (!is_text(text))
         return false;
@@ -364,7 +365,7 @@ static const char *expected(enum ecert_authority_key_type type)
         return "a country of ISO 3166, two capital letters such as \"HK\"";
     case ECERT_PROFILE_STEP_TEXT:
         return "a text without control bytes whose placeholders are %NAME%, %NAMES%, "
-               "%ORGANIZATION%, %CSR% and %INBOX%";
+               "%ORGANIZATION%, %VALIDATION%, %CSR% and %INBOX%";
     case ECERT_PROFILE_KEY_TYPES:
         return "\"rsa-2048\", \"rsa-3072\", \"rsa-4096\", \"ec-p256\" or \"ec-p384\"";
     case ECERT_PROFILE_KINDS:

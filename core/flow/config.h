@@ -108,6 +108,7 @@ struct ecert_watch_settings {
     struct ecert_strings contacts;   /* e-mail addresses; empty: reminders.email.to */
     struct ecert_strings escalation; /* told too from reminders.escalate_from on; empty: as there */
     struct ecert_days thresholds;
+    struct ecert_days subscription_thresholds; /* of a certificate: for its subscription */
     char *note; /* why it is watched: said in every reminder; NULL: none */
 };
 

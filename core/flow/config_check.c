@@ -98,14 +98,6 @@ static bool is_label(const char *label, size_t n)
            label[n - 1] != '-';
 }
 
-static bool is_ascii(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text >= 0x80)
-            return false;
-    return true;
-}
-
 /* Also of hosts that no public CA would name: a label alone is one. */
 static enum ecert_status is_ascii_host_name(const char *value, struct ecert_error *err)
 {
@@ -134,7 +126,7 @@ enum ecert_status ecert_config_is_host_name(const char *value, struct ecert_erro
 {
     ECERT_AUTO(ecert_auto_free) char *ascii = NULL;
 
-    if (is_ascii(value))
+    if (ecert_text_is_ascii(value))
         return is_ascii_host_name(value, err);
     return ecert_host_name_to_ascii(value, &ascii, err);
 }

@@ -1,7 +1,6 @@
 #include "core/flow/config_read.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,8 +52,7 @@ void ecert_config_mistake_at(struct ecert_config_reader *reader, const char *fil
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
+    text = ecert_text_vformat(fmt, args);
     va_end(args);
     add_mistake(reader, file, line, text);
 }
@@ -66,8 +64,7 @@ void ecert_config_mistake(struct ecert_config_reader *reader, const config_setti
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
+    text = ecert_text_vformat(fmt, args);
     va_end(args);
     add_mistake(reader, ecert_config_file_of(reader, at), config_setting_source_line(at), text);
 }
@@ -466,14 +463,11 @@ void ecert_config_name_to_ascii(struct ecert_config_reader *reader, char **name)
 {
     ECERT_AUTO(ecert_auto_free) char *ascii = NULL;
     struct ecert_error err = {0};
-    bool is_ascii = true;
 
-    for (char *p = *name; p != NULL && *p != '\0'; p++) {
-        is_ascii = is_ascii && (unsigned char)*p < 0x80;
+    for (char *p = *name; p != NULL && *p != '\0'; p++)
         if (*p >= 'A' && *p <= 'Z')
             *p = (char)(*p - 'A' + 'a');
-    }
-    if (is_ascii)
+    if (*name == NULL || ecert_text_is_ascii(*name))
         return;
     if (ecert_host_name_to_ascii(*name, &ascii, &err) != ECERT_OK) {
         reader->nomem = true; /* nothing else: it was accepted */

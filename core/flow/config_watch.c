@@ -11,6 +11,7 @@ void ecert_config_watch_settings_clear(struct ecert_watch_settings *settings)
     ecert_strings_clear(&settings->contacts);
     ecert_strings_clear(&settings->escalation);
     free(settings->thresholds.items);
+    free(settings->subscription_thresholds.items);
     free(settings->note);
     *settings = (struct ecert_watch_settings){0};
 }

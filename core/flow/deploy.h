@@ -128,6 +128,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_end(struct ecert_deploym
                                                             struct ecert_error *err);
 
 /*
+ * deploy_prepare.c: the operator's addresses (`probes`) take the place of those which the plugin
+ * found and the plan has; without any of the operator's, the plan keeps its own.  An address
+ * without a server name is asked for the certificate's.  Errors of ecert_plan_add_probe().
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deployment_choose_probes(
+    struct ecert_deployment *deployment, struct ecert_error *err);
+
+/*
  * deploy.c: was the last try for this generation with these settings?  Then a failure is waited
  * out; anything else is tried at once.
  */

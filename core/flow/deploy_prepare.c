@@ -241,8 +241,8 @@ static enum ecert_status ask_plugin(struct ecert_context *context,
     return status;
 }
 
-/* The operator's addresses take the place of those which the plugin found. */
-static enum ecert_status choose_probes(struct ecert_deployment *deployment, struct ecert_error *err)
+enum ecert_status ecert_deployment_choose_probes(struct ecert_deployment *deployment,
+                                                 struct ecert_error *err)
 {
     const struct ecert_target_config *target = deployment->target;
     struct ecert_plan *plan = &deployment->plan;
@@ -329,7 +329,7 @@ enum ecert_status ecert_deploy_prepare_end(struct ecert_deployment *deployment,
     ECERT_AUTO(preparation_free) struct ecert_preparation *owned = preparation;
 
     ECERT_TRY(ecert_plugin_plan_finish(&owned->spec, &owned->worker, &deployment->plan, err));
-    ECERT_TRY(choose_probes(deployment, err));
+    ECERT_TRY(ecert_deployment_choose_probes(deployment, err));
     fill_change(deployment);
     return ECERT_OK;
 }

@@ -159,21 +159,13 @@ static enum ecert_status check_a_labels(const char *name, const char *ascii,
     return ECERT_OK;
 }
 
-static bool is_ascii(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text >= 0x80)
-            return false;
-    return true;
-}
-
 /* To lower-case ASCII without a final dot; only the rules of Unicode are looked at. */
 static enum ecert_status convert(const char *name, const char *host, char **ret,
                                  struct ecert_error *err)
 {
     ECERT_AUTO(auto_idn) char *converted = NULL;
 
-    if (is_ascii(host)) {
+    if (ecert_text_is_ascii(host)) {
         ECERT_TRY(ecert_text_copy(ecert_view_of(host), ret, err));
     } else {
         const int code = idn2_to_ascii_8z(host, &converted, FLAGS);

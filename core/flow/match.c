@@ -165,12 +165,15 @@ static enum ecert_status look_through(struct ecert_context *context,
 
 /* ---- nobody's ---- */
 
-/* Requests that wait for a certificate of these names: it was issued for another key than theirs.
+/*
+ * Requests that wait for a certificate of these names: it was issued for another key than theirs.
+ * Where none waits, the one that it belongs to may have been lost with its folder.
  */
 static void say_waiting(struct ecert_context *context, const struct ecert_candidate *candidate,
                         const char *only, struct ecert_buffer *text)
 {
     const struct ecert_config *config = context->config;
+    bool is_ours = false;
     size_t n = 0;
 
     for (size_t i = 0; i < config->n_certificates; i++) {
@@ -178,8 +181,10 @@ static void say_waiting(struct ecert_context *context, const struct ecert_candid
         struct ecert_requests *requests = NULL;
         struct ecert_error ignored = {0};
 
-        if (is_left_out(only, entry) || !ecert_certificate_covers(candidate->leaf, entry->name) ||
-            ecert_context_requests(context, entry, &requests, &ignored) != ECERT_OK)
+        if (is_left_out(only, entry) || !ecert_certificate_covers(candidate->leaf, entry->name))
+            continue;
+        is_ours = true;
+        if (ecert_context_requests(context, entry, &requests, &ignored) != ECERT_OK)
             continue;
         for (size_t k = 0; k < requests->n; k++) {
             const struct ecert_request *request = &requests->items[k];
@@ -196,6 +201,9 @@ static void say_waiting(struct ecert_context *context, const struct ecert_candid
     if (n > 0)
         ecert_buffer_add_text(text, "; if its key is in a backup, put it back with 'ecert "
                                     "restore', else give the CA the CSR of the request");
+    else if (is_ours && config->backup.wanted)
+        ecert_buffer_add_text(text, "; if its request was lost, put it back from the backup with "
+                                    "'ecert restore' and drop the file again");
 }
 
 static enum ecert_status matches_none(struct ecert_context *context,

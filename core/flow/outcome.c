@@ -1,5 +1,4 @@
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/flow/transaction_internal.h"
@@ -70,8 +69,7 @@ void ecert_member_note(struct ecert_member *member, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
+    text = ecert_text_vformat(fmt, args);
     va_end(args);
     /* a group that is tried again says the same again: once is enough */
     if (text != NULL && !ecert_strings_contain(&member->outcome->notes, text))

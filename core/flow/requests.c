@@ -298,74 +298,15 @@ static enum ecert_status choose_id(int parent, struct ecert_request *request,
                            MOST_IDS - 1, request->name);
 }
 
-/* The three files of a folder. */
-struct contents {
-    struct ecert_view key, csr, json;
-};
-
-static enum ecert_status fill(int fd, const struct contents *contents, struct ecert_error *err)
-{
-    const struct ecert_fs_owner owner = ecert_fs_own(0600);
-
-    ECERT_TRY(ecert_fs_stage(fd, KEY_NAME, contents->key, &owner, -1, err));
-    ECERT_TRY(ecert_fs_stage(fd, CSR_NAME, contents->csr, &owner, -1, err));
-    ECERT_TRY(ecert_fs_stage(fd, JSON_NAME, contents->json, &owner, -1, err));
-    if (fsync(fd) != 0)
-        return ecert_error_errno(err, ECERT_E_IO, "fsync the new request");
-    return ECERT_OK;
-}
-
-/* files → fsync of the folder → rename → fsync of the parent: the name appears when all is there */
-static enum ecert_status build(int parent, const char *id, const struct contents *contents,
-                               struct ecert_error *err)
-{
-    char tmp[ECERT_FS_TEMPORARY_MAX];
-    struct ecert_error undo = {0};
-
-    ECERT_TRY(ecert_fs_temporary_name(id, tmp, err));
-    if (mkdirat(parent, tmp, 0700) != 0)
-        return ecert_error_errno(err, ECERT_E_IO, "make the directory '%s'", tmp);
-    ECERT_AUTO(ecert_auto_close)
-    int fd = openat(parent, tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        (void)ecert_error_errno(err, ECERT_E_IO, "open '%s'", tmp);
-        goto undo;
-    }
-    if (fill(fd, contents, err) != ECERT_OK)
-        goto undo;
-    if (renameat2(parent, tmp, parent, id, RENAME_NOREPLACE) != 0) {
-        (void)ecert_error_errno(err, errno == EEXIST ? ECERT_E_REFUSED : ECERT_E_IO,
-                                "rename '%s' to '%s'", tmp, id);
-        goto undo;
-    }
-    if (fsync(parent) != 0)
-        return ecert_error_errno(
-            err, ECERT_E_IO, "request %s is in place, but its directory could not be synced", id);
-    return ECERT_OK;
-
-undo:
-    if (ecert_fs_remove_tree(parent, tmp, &undo) != ECERT_OK)
-        return ecert_error_wrap(err, "request %s (and '%s' could not be removed)", id, tmp);
-    return ecert_error_wrap(err, "request %s", id);
-}
-
 /* STATE/certificates/FOLDER/requests, made and synced up to the state directory. */
 static enum ecert_status open_folder(const char *state_dir, const char *name, int *ret,
                                      struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
-    ECERT_AUTO(ecert_auto_free) char *folder = NULL;
-    ECERT_AUTO(ecert_auto_free) char *certificates = NULL;
 
     ECERT_TRY(ecert_store_path(state_dir, name, "requests", &path, err));
-    if (!ecert_fs_exists(path)) {
-        ECERT_TRY(ecert_store_path(state_dir, name, NULL, &folder, err));
-        ECERT_TRY(ecert_text_format(&certificates, err, "%s/certificates", state_dir));
-        ECERT_TRY(ecert_fs_make_directories(path, 0700, err));
-        ECERT_TRY(ecert_fs_sync_directory(folder, err));
-        ECERT_TRY(ecert_fs_sync_directory(certificates, err));
-    }
+    ECERT_TRY(ecert_store_make_folder(state_dir, name, path, err));
     ECERT_TRY(ecert_fs_resolve(path, &resolved, err));
     return ecert_fs_open_trusted_directory(resolved, ret, err);
 }
@@ -387,8 +328,11 @@ enum ecert_status ecert_requests_add(const char *state_dir, struct ecert_request
     if (!given)
         ECERT_TRY(choose_id(parent, request, err));
     if (ecert_request_to_json(request, &json, err) == ECERT_OK) {
-        const struct contents contents = {key_pem, csr_pem, ecert_bytes_view(&json)};
-        if (build(parent, request->id, &contents, err) == ECERT_OK)
+        const struct ecert_fs_file files[] = {
+            {KEY_NAME, key_pem}, {CSR_NAME, csr_pem}, {JSON_NAME, ecert_bytes_view(&json)}};
+
+        if (ecert_fs_add_folder(parent, request->id, "request", files, ARRAY_SIZE(files), err) ==
+            ECERT_OK)
             return ECERT_OK;
     }
     if (!given) {

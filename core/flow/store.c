@@ -57,6 +57,21 @@ enum ecert_status ecert_store_path(const char *state_dir, const char *name, cons
                              sub == NULL ? "" : "/", sub == NULL ? "" : sub);
 }
 
+enum ecert_status ecert_store_make_folder(const char *state_dir, const char *name, const char *path,
+                                          struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *folder = NULL;
+    ECERT_AUTO(ecert_auto_free) char *certificates = NULL;
+
+    if (ecert_fs_exists(path))
+        return ECERT_OK;
+    ECERT_TRY(ecert_store_path(state_dir, name, NULL, &folder, err));
+    ECERT_TRY(ecert_text_format(&certificates, err, "%s/certificates", state_dir));
+    ECERT_TRY(ecert_fs_make_directories(path, 0700, err));
+    ECERT_TRY(ecert_fs_sync_directory(folder, err));
+    return ecert_fs_sync_directory(certificates, err);
+}
+
 /* ---- the directory itself ---- */
 
 static enum ecert_status check_private(const struct stat *st, const char *path, bool may_be_written,

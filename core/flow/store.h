@@ -46,6 +46,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_store_path(const char *state_dir, const
                                                     const char *sub, char **ret,
                                                     struct ecert_error *err);
 
+/*
+ * Make such a place and what is missing above it: 0700, and synced up to the state directory.
+ * Nothing is done if it is there.  ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_store_make_folder(const char *state_dir, const char *name,
+                                                           const char *path,
+                                                           struct ecert_error *err);
+
 /* ---- generations ---- */
 
 /* What a generation remembers beside its files (generation.json). */

@@ -1,14 +1,10 @@
 /* The generations of store.h: immutable folders of key, leaf and chain. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/flow/certificate.h"
@@ -169,56 +165,23 @@ static enum ecert_status facts_text(const struct ecert_generation_facts *facts,
         ret, err);
 }
 
-static enum ecert_status fill(int fd, const struct contents *contents, struct ecert_error *err)
+static enum ecert_status build(int parent, const char *name, const struct contents *contents,
+                               struct ecert_error *err)
 {
-    const struct {
-        const char *name;
-        struct ecert_view content;
-    } files[] = {{"privkey.pem", contents->key},
-                 {"cert.pem", ecert_bytes_view(&contents->cert)},
-                 {"chain.pem", ecert_bytes_view(&contents->chain)},
-                 {"fullchain.pem", ecert_bytes_view(&contents->fullchain)},
-                 {"generation.json", ecert_bytes_view(&contents->facts)}};
-    const struct ecert_fs_owner owner = ecert_fs_own(0600);
+    const struct ecert_fs_file all[] = {
+        {"privkey.pem", contents->key},
+        {"cert.pem", ecert_bytes_view(&contents->cert)},
+        {"chain.pem", ecert_bytes_view(&contents->chain)},
+        {"fullchain.pem", ecert_bytes_view(&contents->fullchain)},
+        {"generation.json", ecert_bytes_view(&contents->facts)},
+    };
+    struct ecert_fs_file files[ARRAY_SIZE(all)];
+    size_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-        if (files[i].content.ptr != NULL)
-            ECERT_TRY(ecert_fs_stage(fd, files[i].name, files[i].content, &owner, -1, err));
-    if (fsync(fd) != 0)
-        return ecert_error_errno(err, ECERT_E_IO, "fsync the new generation");
-    return ECERT_OK;
-}
-
-/* files → fsync of the folder → rename → fsync of the parent: the name appears when all is there */
-static enum ecert_status build(int parent, const char *tmp, const char *name,
-                               const struct contents *contents, struct ecert_error *err)
-{
-    struct ecert_error undo = {0};
-
-    if (mkdirat(parent, tmp, 0700) != 0)
-        return ecert_error_errno(err, ECERT_E_IO, "make the directory '%s'", tmp);
-    ECERT_AUTO(ecert_auto_close)
-    int fd = openat(parent, tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        (void)ecert_error_errno(err, ECERT_E_IO, "open '%s'", tmp);
-        goto undo;
-    }
-    if (fill(fd, contents, err) != ECERT_OK)
-        goto undo;
-    if (renameat2(parent, tmp, parent, name, RENAME_NOREPLACE) != 0) {
-        (void)ecert_error_errno(err, ECERT_E_IO, "rename '%s' to '%s'", tmp, name);
-        goto undo;
-    }
-    if (fsync(parent) != 0)
-        return ecert_error_errno(err, ECERT_E_IO,
-                                 "generation %s is in place, but its directory could not be synced",
-                                 name);
-    return ECERT_OK;
-
-undo:
-    if (ecert_fs_remove_tree(parent, tmp, &undo) != ECERT_OK)
-        return ecert_error_wrap(err, "generation %s (and '%s' could not be removed)", name, tmp);
-    return ecert_error_wrap(err, "generation %s", name);
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        if (all[i].content.ptr != NULL)
+            files[n++] = all[i];
+    return ecert_fs_add_folder(parent, name, "generation", files, n, err);
 }
 
 /* What a call that was interrupted left: it may hold a key. */
@@ -229,22 +192,6 @@ static enum ecert_status remove_left_overs(int parent, const struct ecert_string
         if (names->items[i][0] == '.' && strstr(names->items[i], ".ecert-") != NULL)
             ECERT_TRY(ecert_fs_remove_tree(parent, names->items[i], err));
     return ECERT_OK;
-}
-
-/* STATE/certificates/FOLDER/generations, made and synced up to the state directory. */
-static enum ecert_status make_folder(const char *state_dir, const char *name, const char *path,
-                                     struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_auto_free) char *folder = NULL;
-    ECERT_AUTO(ecert_auto_free) char *certificates = NULL;
-
-    if (ecert_fs_exists(path))
-        return ECERT_OK;
-    ECERT_TRY(ecert_store_path(state_dir, name, NULL, &folder, err));
-    ECERT_TRY(ecert_text_format(&certificates, err, "%s/certificates", state_dir));
-    ECERT_TRY(ecert_fs_make_directories(path, 0700, err));
-    ECERT_TRY(ecert_fs_sync_directory(folder, err));
-    return ecert_fs_sync_directory(certificates, err);
 }
 
 static void fill_facts(const X509 *leaf, unsigned number, struct ecert_generation_facts *facts)
@@ -268,7 +215,7 @@ enum ecert_status ecert_store_add(const char *state_dir, const char *name,
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     ECERT_AUTO(ecert_auto_close) int parent = -1;
-    char tmp[ECERT_FS_TEMPORARY_MAX], number[16];
+    char number[16];
 
     ECERT_TRY(make_contents(bundle, &contents, err));
     ECERT_TRY(list_generations(state_dir, name, &path, &names, err));
@@ -280,12 +227,11 @@ enum ecert_status ecert_store_add(const char *state_dir, const char *name,
     }
     fill_facts(bundle->leaf, newest + 1, facts);
     ECERT_TRY(facts_text(facts, &contents.facts, err));
-    ECERT_TRY(make_folder(state_dir, name, path, err));
+    ECERT_TRY(ecert_store_make_folder(state_dir, name, path, err));
     ECERT_TRY(ecert_fs_open_trusted_directory(path, &parent, err));
     ECERT_TRY(remove_left_overs(parent, &names, err));
     (void)snprintf(number, sizeof number, "%04u", newest + 1);
-    ECERT_TRY(ecert_fs_temporary_name(number, tmp, err));
-    ECERT_TRY(build(parent, tmp, number, &contents, err));
+    ECERT_TRY(build(parent, number, &contents, err));
     *ret_added = true;
     return ECERT_OK;
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/host/record.h"
 
 #define CONTENT_MAX   ((size_t)64 << 20) /* of one file; a worker says no more than this in all */
-#define TEXT_MAX      4096               /* of a path, an argument, a note */
 #define HOST_NAME_LEN 253 /* of a host name: RFC 1035, 2.3.4, without the final dot */
 
 /* ---- lifetimes ---- */
@@ -86,19 +86,10 @@ static bool has_control(const char *text)
     return false;
 }
 
-/* Refuse a text with its name and, escaped, its value. */
-static enum ecert_status wrong(struct ecert_error *err, const char *record, const char *value,
-                               const char *why)
+static enum ecert_status refuse(const char *record, const char *value, const char *why,
+                                struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer shown = {0};
-
-    ecert_buffer_add_escaped(
-        &shown, (struct ecert_view){(const uint8_t *)value, strnlen(value, 200)}, false);
-    ecert_buffer_add(&shown, (struct ecert_view){(const uint8_t *)"", 1});
-    if (shown.failed)
-        return ecert_error_nomem(err);
-    return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: '%s' %s", record,
-                           (const char *)shown.ptr, why);
+    return ecert_record_refuse(record, NULL, value, why, err);
 }
 
 static enum ecert_status check_path(const char *record, const char *path, struct ecert_error *err)
@@ -106,10 +97,11 @@ static enum ecert_status check_path(const char *record, const char *path, struct
     if (path == NULL)
         return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: no path", record);
     if (!ecert_path_is_plain(path))
-        return wrong(err, record, path,
-                     "is not an absolute path without '.', '..', empty parts and control bytes");
-    if (strlen(path) >= TEXT_MAX)
-        return wrong(err, record, path, "is too long for a path");
+        return refuse(record, path,
+                      "is not an absolute path without '.', '..', empty parts and control bytes",
+                      err);
+    if (strlen(path) >= ECERT_RECORD_TEXT_MAX)
+        return refuse(record, path, "is too long for a path", err);
     return ECERT_OK;
 }
 
@@ -124,8 +116,8 @@ static enum ecert_status check_argv(const char *record, const char *const *argv,
             return ecert_error_set(err, ECERT_E_PLUGIN,
                                    "%s record: a command of more than %d words", record,
                                    ECERT_PLAN_MAX);
-        if (has_control(argv[i]) || strlen(argv[i]) >= TEXT_MAX)
-            return wrong(err, record, argv[i], "is too long, or holds control bytes");
+        if (has_control(argv[i]) || strlen(argv[i]) >= ECERT_RECORD_TEXT_MAX)
+            return refuse(record, argv[i], "is too long, or holds control bytes", err);
     }
     return ECERT_OK;
 }
@@ -148,17 +140,17 @@ static enum ecert_status check_file(const struct ecert_plan *plan,
     ECERT_TRY(check_path("file", file->path, err));
     for (size_t i = 0; i < plan->n_files; i++)
         if (strcmp(plan->files[i].path, file->path) == 0)
-            return wrong(err, "file", file->path, "occurs twice");
+            return refuse("file", file->path, "occurs twice", err);
     if (file->content.len > CONTENT_MAX)
-        return wrong(err, "file", file->path, "shall hold more than 64 MiB");
+        return refuse("file", file->path, "shall hold more than 64 MiB", err);
     if (file->uid < -1 || file->uid >= UINT32_MAX || file->gid < -1 || file->gid >= UINT32_MAX)
-        return wrong(err, "file", file->path, "shall belong to a user or group that cannot be");
+        return refuse("file", file->path, "shall belong to a user or group that cannot be", err);
     if (file->mode < -1 || file->mode > 0777)
-        return wrong(err, "file", file->path, "shall have a mode other than 0 to 0777");
+        return refuse("file", file->path, "shall have a mode other than 0 to 0777", err);
     if (file->mode >= 0 && (file->mode & 0002) != 0)
-        return wrong(err, "file", file->path, "shall be writable by everybody");
+        return refuse("file", file->path, "shall be writable by everybody", err);
     if (file->secret && file->mode >= 0 && (file->mode & ~0640) != 0)
-        return wrong(err, "file", file->path, "is secret and its mode is wider than 0640");
+        return refuse("file", file->path, "is secret and its mode is wider than 0640", err);
     return ECERT_OK;
 }
 
@@ -250,9 +242,10 @@ enum ecert_status ecert_plan_set_activation(struct ecert_plan *plan,
     if (record->service == NULL)
         return ecert_error_set(err, ECERT_E_PLUGIN, "activate record: no service");
     if (plan->has_activation)
-        return wrong(err, "activate", record->service, "is the second one; a plan has at most one");
+        return refuse("activate", record->service, "is the second one; a plan has at most one",
+                      err);
     if (!is_unit_name(record->service))
-        return wrong(err, "activate", record->service, "is not a name of a service");
+        return refuse("activate", record->service, "is not a name of a service", err);
     ECERT_TRY(check_argv("activate", record->reload, err));
     if (record->start != NULL && record->start[0] != NULL)
         ECERT_TRY(check_argv("activate", record->start, err));
@@ -288,15 +281,15 @@ static enum ecert_status check_address(const char *address, struct ecert_error *
         return ecert_error_set(err, ECERT_E_PLUGIN, "probe record: no address");
     if (inet_pton(AF_INET, address, &v4) == 1) {
         if (v4.s_addr == htonl(INADDR_ANY))
-            return wrong(err, "probe", address, "is a wildcard address");
+            return refuse("probe", address, "is a wildcard address", err);
         return ECERT_OK;
     }
     if (inet_pton(AF_INET6, address, &v6) != 1)
-        return wrong(err, "probe", address, "is not a numeric address");
+        return refuse("probe", address, "is not a numeric address", err);
     const bool mapped_any =
         IN6_IS_ADDR_V4MAPPED(&v6) && memcmp(v6.s6_addr + 12, "\0\0\0\0", 4) == 0;
     if (IN6_IS_ADDR_UNSPECIFIED(&v6) || mapped_any)
-        return wrong(err, "probe", address, "is a wildcard address");
+        return refuse("probe", address, "is a wildcard address", err);
     return ECERT_OK;
 }
 
@@ -327,11 +320,11 @@ enum ecert_status ecert_plan_add_probe(struct ecert_plan *plan,
     ECERT_TRY(check_size("probe", record->size, sizeof *record, err));
     ECERT_TRY(check_address(record->address, err));
     if (record->port == 0)
-        return wrong(err, "probe", record->address, "has port 0");
+        return refuse("probe", record->address, "has port 0", err);
     if (record->server_name != NULL && !is_server_name(record->server_name))
-        return wrong(err, "probe", record->server_name, "is not a host name");
+        return refuse("probe", record->server_name, "is not a host name", err);
     if (record->starttls != NULL && !is_starttls(record->starttls))
-        return wrong(err, "probe", record->starttls, "is none of smtp, imap, pop3, ftp");
+        return refuse("probe", record->starttls, "is none of smtp, imap, pop3, ftp", err);
 
     ECERT_TRY(ecert_text_copy(ecert_view_of(record->address), &added.address, err));
     ECERT_TRY(copy_optional(record->server_name, &added.server_name, err));
@@ -347,19 +340,12 @@ enum ecert_status ecert_plan_add_probe(struct ecert_plan *plan,
 enum ecert_status ecert_plan_add_note(struct ecert_plan *plan, const char *text,
                                       struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
-
     if (text == NULL || text[0] == '\0')
         return ecert_error_set(err, ECERT_E_PLUGIN, "note record: no text");
     if (plan->notes.len >= ECERT_PLAN_MAX)
         return ecert_error_set(err, ECERT_E_PLUGIN, "more than %d note records", ECERT_PLAN_MAX);
-    if (strlen(text) >= TEXT_MAX)
-        return wrong(err, "note", text, "is too long for a sentence");
-    /* one rule for what a terminal could obey: the one that escaping has */
-    ecert_buffer_add_escaped(&escaped, ecert_view_of(text), false);
-    if (escaped.failed)
-        return ecert_error_nomem(err);
-    if (!ecert_view_equal(ecert_buffer_view(&escaped), ecert_view_of(text)))
-        return wrong(err, "note", text, "holds control bytes or is not UTF-8");
+    if (strlen(text) >= ECERT_RECORD_TEXT_MAX)
+        return refuse("note", text, "is too long for a sentence", err);
+    ECERT_TRY(ecert_record_check_text("note", NULL, text, err));
     return ecert_strings_add(&plan->notes, text, err);
 }

@@ -1,7 +1,5 @@
 #include "core/host/plan.h"
 
-#include <string.h>
-
 #include "core/host/wire.h"
 
 /* The records on the wire. */
@@ -104,9 +102,10 @@ void ecert_plan_encode(const struct ecert_plan *plan, struct ecert_buffer *buffe
 
 /* ---- and back ---- */
 
-static enum ecert_status decode_file(const struct ecert_message *message, struct ecert_plan *plan,
+static enum ecert_status decode_file(void *context, const struct ecert_message *message,
                                      struct ecert_error *err)
 {
+    struct ecert_plan *plan = context;
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     int64_t exists = 0, secret = 0, mode = 0;
     struct ecert_file_record record = {.size = sizeof record};
@@ -126,9 +125,10 @@ static enum ecert_status decode_file(const struct ecert_message *message, struct
     return ecert_plan_add_file_expecting(plan, &record, exists != 0, message->fields[3].ptr, err);
 }
 
-static enum ecert_status decode_test(const struct ecert_message *message, struct ecert_plan *plan,
+static enum ecert_status decode_test(void *context, const struct ecert_message *message,
                                      struct ecert_error *err)
 {
+    struct ecert_plan *plan = context;
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings argv = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings scratch = {0};
 
@@ -138,9 +138,10 @@ static enum ecert_status decode_test(const struct ecert_message *message, struct
                                err);
 }
 
-static enum ecert_status decode_activation(const struct ecert_message *message,
-                                           struct ecert_plan *plan, struct ecert_error *err)
+static enum ecert_status decode_activation(void *context, const struct ecert_message *message,
+                                           struct ecert_error *err)
 {
+    struct ecert_plan *plan = context;
     ECERT_AUTO(ecert_auto_free) char *service = NULL;
     ECERT_AUTO(ecert_auto_free) char *pid_file = NULL;
     ECERT_AUTO(ecert_auto_free) char *executable = NULL;
@@ -168,9 +169,10 @@ static enum ecert_status decode_activation(const struct ecert_message *message,
     return ecert_plan_set_activation(plan, &record, err);
 }
 
-static enum ecert_status decode_probe(const struct ecert_message *message, struct ecert_plan *plan,
+static enum ecert_status decode_probe(void *context, const struct ecert_message *message,
                                       struct ecert_error *err)
 {
+    struct ecert_plan *plan = context;
     ECERT_AUTO(ecert_auto_free) char *address = NULL;
     ECERT_AUTO(ecert_auto_free) char *server_name = NULL;
     ECERT_AUTO(ecert_auto_free) char *starttls = NULL;
@@ -190,18 +192,20 @@ static enum ecert_status decode_probe(const struct ecert_message *message, struc
     return ecert_plan_add_probe(plan, &record, err);
 }
 
-static enum ecert_status decode_note(const struct ecert_message *message, struct ecert_plan *plan,
+static enum ecert_status decode_note(void *context, const struct ecert_message *message,
                                      struct ecert_error *err)
 {
+    struct ecert_plan *plan = context;
     ECERT_AUTO(ecert_auto_free) char *text = NULL;
 
     ECERT_TRY(ecert_message_text(message, 0, &text, err));
     return ecert_plan_add_note(plan, text, err);
 }
 
-static enum ecert_status decode_end(const struct ecert_message *message, struct ecert_plan *plan,
+static enum ecert_status decode_end(void *context, const struct ecert_message *message,
                                     struct ecert_error *err)
 {
+    const struct ecert_plan *plan = context;
     int64_t said = 0;
 
     ECERT_TRY(ecert_message_number(message, 0, &said, err));
@@ -211,12 +215,7 @@ static enum ecert_status decode_end(const struct ecert_message *message, struct 
     return ECERT_OK;
 }
 
-static const struct kind {
-    const char *name;
-    size_t fields;
-    enum ecert_status (*decode)(const struct ecert_message *message, struct ecert_plan *plan,
-                                struct ecert_error *err);
-} kinds[] = {
+static const struct ecert_wire_kind kinds[] = {
     [RECORD_FILE] = {"file", 8, decode_file},
     [RECORD_TEST] = {"test", 2, decode_test},
     [RECORD_ACTIVATE] = {"activate", 6, decode_activation},
@@ -225,42 +224,12 @@ static const struct kind {
     [RECORD_END] = {"end", 1, decode_end},
 };
 
-static enum ecert_status decode_record(const struct ecert_message *message, struct ecert_plan *plan,
-                                       struct ecert_error *err)
-{
-    if (message->kind == 0 || message->kind >= ARRAY_SIZE(kinds))
-        return ecert_error_set(err, ECERT_E_PLUGIN, "a record of unknown kind %u",
-                               (unsigned)message->kind);
-    const struct kind *kind = &kinds[message->kind];
-    if (message->n != kind->fields)
-        return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: %zu fields instead of %zu",
-                               kind->name, message->n, kind->fields);
-    const enum ecert_status status = kind->decode(message, plan, err);
-    if (status == ECERT_OK || status == ECERT_E_NOMEM)
-        return status;
-    err->status = ECERT_E_PLUGIN; /* whatever is wrong with a field, the plugin said it */
-    if (strstr(err->text, " record:") == NULL)
-        (void)ecert_error_wrap(err, "%s record", kind->name);
-    return ECERT_E_PLUGIN;
-}
-
 enum ecert_status ecert_plan_decode(struct ecert_view stream, struct ecert_plan *ret,
                                     struct ecert_error *err)
 {
     ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
-    struct ecert_message message = {0};
 
-    while (message.kind != RECORD_END) {
-        const enum ecert_status status = ecert_message_decode(&stream, stream.len, &message, err);
-
-        if (status == ECERT_E_NOT_FOUND || status == ECERT_E_REFUSED)
-            return ecert_error_set(err, ECERT_E_PLUGIN,
-                                   "the records are damaged or end before their end record");
-        ECERT_TRY(status);
-        ECERT_TRY(decode_record(&message, &plan, err));
-    }
-    if (stream.len != 0)
-        return ecert_error_set(err, ECERT_E_PLUGIN, "%zu bytes follow the end record", stream.len);
+    ECERT_TRY(ecert_wire_decode(stream, kinds, ARRAY_SIZE(kinds), &plan, err));
     *ret = plan;
     plan = (struct ecert_plan){0};
     return ECERT_OK;

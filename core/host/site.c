@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX 4096 /* of a path, a name, a note */
+#include "core/host/record.h"
 
 /* ---- lifetimes ---- */
 
@@ -32,36 +32,19 @@ void ecert_discovery_clear(struct ecert_discovery *discovery)
 
 /* ---- what a text may be ---- */
 
-/* Refuse a text with what it should have been and, escaped, its value. */
-static enum ecert_status wrong(struct ecert_error *err, const char *what, const char *value,
-                               const char *why)
+static enum ecert_status refuse(const char *what, const char *value, const char *why,
+                                struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer shown = {0};
-
-    ecert_buffer_add_escaped(
-        &shown, (struct ecert_view){(const uint8_t *)value, strnlen(value, 200)}, false);
-    ecert_buffer_add(&shown, (struct ecert_view){(const uint8_t *)"", 1});
-    if (shown.failed)
-        return ecert_error_nomem(err);
-    return ecert_error_set(err, ECERT_E_PLUGIN, "site record: %s '%s' %s", what,
-                           (const char *)shown.ptr, why);
+    return ecert_record_refuse("site", what, value, why, err);
 }
 
-/* One rule for what a terminal could obey: the one that escaping has. */
 static enum ecert_status check_text(const char *what, const char *text, struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
-
     if (text == NULL || text[0] == '\0')
         return ecert_error_set(err, ECERT_E_PLUGIN, "site record: no %s", what);
-    if (strnlen(text, TEXT_MAX) >= TEXT_MAX)
-        return wrong(err, what, text, "is too long");
-    ecert_buffer_add_escaped(&escaped, ecert_view_of(text), false);
-    if (escaped.failed)
-        return ecert_error_nomem(err);
-    if (!ecert_view_equal(ecert_buffer_view(&escaped), ecert_view_of(text)))
-        return wrong(err, what, text, "holds control bytes or is not UTF-8");
-    return ECERT_OK;
+    if (strnlen(text, ECERT_RECORD_TEXT_MAX) >= ECERT_RECORD_TEXT_MAX)
+        return refuse(what, text, "is too long", err);
+    return ecert_record_check_text("site", what, text, err);
 }
 
 /* Files that are only read may be named as the server names them, with ".." too. */
@@ -72,7 +55,7 @@ static enum ecert_status copy_path(const char *what, const char *path, char **re
         return ECERT_OK;
     ECERT_TRY(check_text(what, path, err));
     if (path[0] != '/')
-        return wrong(err, what, path, "is not an absolute path");
+        return refuse(what, path, "is not an absolute path", err);
     return ecert_text_copy(ecert_view_of(path), ret, err);
 }
 

@@ -1,7 +1,5 @@
 /* The records of site.h on the wire. */
 
-#include <string.h>
-
 #include "core/host/site.h"
 #include "core/host/wire.h"
 
@@ -84,40 +82,21 @@ static enum ecert_status decode_address(const struct ecert_message *message,
     return ECERT_OK;
 }
 
-/* A site with the addresses that follow it, which are added with it. */
+/* What arrived, and the site whose addresses still follow: it is added with them. */
 struct arriving {
-    bool there;
+    struct ecert_discovery discovery;
+    bool there; /* a site is */
     struct ecert_site site;
 };
 
 static void arriving_clear(struct arriving *arriving)
 {
+    ecert_discovery_clear(&arriving->discovery);
     ecert_site_clear(&arriving->site);
 }
 
-static enum ecert_status decode_site(const struct ecert_message *message, struct arriving *arriving,
-                                     struct ecert_error *err)
-{
-    struct ecert_site *site = &arriving->site;
-    int64_t line = 0, enabled = 0;
-
-    ECERT_TRY(ecert_message_text(message, 0, &site->kind, err));
-    ECERT_TRY(ecert_wire_list(message, 1, &site->names, err));
-    ECERT_TRY(ecert_wire_optional(message, 2, &site->file, err));
-    ECERT_TRY(ecert_wire_number(message, 3, 0, UINT32_MAX, &line, err));
-    ECERT_TRY(ecert_wire_optional(message, 4, &site->certificate, err));
-    ECERT_TRY(ecert_wire_optional(message, 5, &site->key, err));
-    ECERT_TRY(ecert_wire_optional(message, 6, &site->chain, err));
-    ECERT_TRY(ecert_wire_number(message, 7, 0, 1, &enabled, err));
-    site->line = (uint32_t)line;
-    site->enabled = enabled != 0;
-    arriving->there = true;
-    return ECERT_OK;
-}
-
 /* The same rules as in the worker, which belonged to the plugin. */
-static enum ecert_status finish_site(struct ecert_discovery *discovery, struct arriving *arriving,
-                                     struct ecert_error *err)
+static enum ecert_status finish_site(struct arriving *arriving, struct ecert_error *err)
 {
     const struct ecert_site *site = &arriving->site;
     struct ecert_probe_record records[ECERT_SITE_ADDRESSES_MAX];
@@ -148,15 +127,38 @@ static enum ecert_status finish_site(struct ecert_discovery *discovery, struct a
         .chain = site->chain,
         .enabled = site->enabled,
     };
-    ECERT_TRY(ecert_discovery_add_site(discovery, &record, err));
+    ECERT_TRY(ecert_discovery_add_site(&arriving->discovery, &record, err));
     ecert_site_clear(&arriving->site);
     arriving->there = false;
     return ECERT_OK;
 }
 
-static enum ecert_status take_address(const struct ecert_message *message,
-                                      struct arriving *arriving, struct ecert_error *err)
+static enum ecert_status take_site(void *context, const struct ecert_message *message,
+                                   struct ecert_error *err)
 {
+    struct arriving *arriving = context;
+    struct ecert_site *site = &arriving->site;
+    int64_t line = 0, enabled = 0;
+
+    ECERT_TRY(finish_site(arriving, err));
+    ECERT_TRY(ecert_message_text(message, 0, &site->kind, err));
+    ECERT_TRY(ecert_wire_list(message, 1, &site->names, err));
+    ECERT_TRY(ecert_wire_optional(message, 2, &site->file, err));
+    ECERT_TRY(ecert_wire_number(message, 3, 0, UINT32_MAX, &line, err));
+    ECERT_TRY(ecert_wire_optional(message, 4, &site->certificate, err));
+    ECERT_TRY(ecert_wire_optional(message, 5, &site->key, err));
+    ECERT_TRY(ecert_wire_optional(message, 6, &site->chain, err));
+    ECERT_TRY(ecert_wire_number(message, 7, 0, 1, &enabled, err));
+    site->line = (uint32_t)line;
+    site->enabled = enabled != 0;
+    arriving->there = true;
+    return ECERT_OK;
+}
+
+static enum ecert_status take_address(void *context, const struct ecert_message *message,
+                                      struct ecert_error *err)
+{
+    struct arriving *arriving = context;
     ECERT_AUTO(ecert_probe_clear) struct ecert_probe address = {0};
     struct ecert_plan plan = {.probes = arriving->site.addresses,
                               .n_probes = arriving->site.n_addresses};
@@ -180,90 +182,45 @@ static enum ecert_status take_address(const struct ecert_message *message,
     return status;
 }
 
-static enum ecert_status take_note(const struct ecert_message *message,
-                                   struct ecert_discovery *discovery, struct ecert_error *err)
+static enum ecert_status take_note(void *context, const struct ecert_message *message,
+                                   struct ecert_error *err)
 {
+    struct arriving *arriving = context;
     ECERT_AUTO(ecert_auto_free) char *text = NULL;
 
+    ECERT_TRY(finish_site(arriving, err));
     ECERT_TRY(ecert_message_text(message, 0, &text, err));
-    return ecert_discovery_add_note(discovery, text, err);
+    return ecert_discovery_add_note(&arriving->discovery, text, err);
 }
 
-static enum ecert_status take_end(const struct ecert_message *message,
-                                  const struct ecert_discovery *discovery, struct ecert_error *err)
+static enum ecert_status take_end(void *context, const struct ecert_message *message,
+                                  struct ecert_error *err)
 {
+    struct arriving *arriving = context;
     int64_t said = 0;
 
+    ECERT_TRY(finish_site(arriving, err));
     ECERT_TRY(ecert_message_number(message, 0, &said, err));
-    if (said != count(discovery))
+    if (said != count(&arriving->discovery))
         return ecert_error_set(err, ECERT_E_PLUGIN, "it counts %lld records, %lld arrived",
-                               (long long)said, (long long)count(discovery));
+                               (long long)said, (long long)count(&arriving->discovery));
     return ECERT_OK;
 }
 
-static const struct kind {
-    const char *name;
-    size_t fields;
-} kinds[] = {
-    [RECORD_SITE] = {"site", 8},
-    [RECORD_ADDRESS] = {"address", 4},
-    [RECORD_NOTE] = {"note", 1},
-    [RECORD_END] = {"end", 1},
+static const struct ecert_wire_kind kinds[] = {
+    [RECORD_SITE] = {"site", 8, take_site},
+    [RECORD_ADDRESS] = {"address", 4, take_address},
+    [RECORD_NOTE] = {"note", 1, take_note},
+    [RECORD_END] = {"end", 1, take_end},
 };
-
-static enum ecert_status take(const struct ecert_message *message,
-                              struct ecert_discovery *discovery, struct arriving *arriving,
-                              struct ecert_error *err)
-{
-    if (message->kind == RECORD_ADDRESS)
-        return take_address(message, arriving, err);
-    ECERT_TRY(finish_site(discovery, arriving, err));
-    if (message->kind == RECORD_SITE)
-        return decode_site(message, arriving, err);
-    if (message->kind == RECORD_NOTE)
-        return take_note(message, discovery, err);
-    return take_end(message, discovery, err);
-}
-
-static enum ecert_status take_checked(const struct ecert_message *message,
-                                      struct ecert_discovery *discovery, struct arriving *arriving,
-                                      struct ecert_error *err)
-{
-    if (message->kind == 0 || message->kind >= ARRAY_SIZE(kinds))
-        return ecert_error_set(err, ECERT_E_PLUGIN, "a record of unknown kind %u",
-                               (unsigned)message->kind);
-    const struct kind *kind = &kinds[message->kind];
-    if (message->n != kind->fields)
-        return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: %zu fields instead of %zu",
-                               kind->name, message->n, kind->fields);
-    const enum ecert_status status = take(message, discovery, arriving, err);
-    if (status == ECERT_OK || status == ECERT_E_NOMEM)
-        return status;
-    err->status = ECERT_E_PLUGIN; /* whatever is wrong with a field, the plugin said it */
-    if (strstr(err->text, " record:") == NULL)
-        (void)ecert_error_wrap(err, "%s record", kind->name);
-    return ECERT_E_PLUGIN;
-}
 
 enum ecert_status ecert_discovery_decode(struct ecert_view stream, struct ecert_discovery *ret,
                                          struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_discovery_clear) struct ecert_discovery discovery = {0};
     ECERT_AUTO(arriving_clear) struct arriving arriving = {0};
-    struct ecert_message message = {0};
 
-    while (message.kind != RECORD_END) {
-        const enum ecert_status status = ecert_message_decode(&stream, stream.len, &message, err);
-
-        if (status == ECERT_E_NOT_FOUND || status == ECERT_E_REFUSED)
-            return ecert_error_set(err, ECERT_E_PLUGIN,
-                                   "the records are damaged or end before their end record");
-        ECERT_TRY(status);
-        ECERT_TRY(take_checked(&message, &discovery, &arriving, err));
-    }
-    if (stream.len != 0)
-        return ecert_error_set(err, ECERT_E_PLUGIN, "%zu bytes follow the end record", stream.len);
-    *ret = discovery;
-    discovery = (struct ecert_discovery){0};
+    ECERT_TRY(ecert_wire_decode(stream, kinds, ARRAY_SIZE(kinds), &arriving, err));
+    *ret = arriving.discovery;
+    arriving.discovery = (struct ecert_discovery){0};
     return ECERT_OK;
 }

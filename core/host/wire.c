@@ -53,3 +53,42 @@ enum ecert_status ecert_wire_list(const struct ecert_message *message, size_t i,
     }
     return ECERT_OK;
 }
+
+static enum ecert_status take(const struct ecert_message *message,
+                              const struct ecert_wire_kind *kinds, size_t n_kinds, void *context,
+                              struct ecert_error *err)
+{
+    if (message->kind == 0 || message->kind >= n_kinds)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "a record of unknown kind %u",
+                               (unsigned)message->kind);
+    const struct ecert_wire_kind *kind = &kinds[message->kind];
+    if (message->n != kind->fields)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "%s record: %zu fields instead of %zu",
+                               kind->name, message->n, kind->fields);
+    const enum ecert_status status = kind->take(context, message, err);
+    if (status == ECERT_OK || status == ECERT_E_NOMEM)
+        return status;
+    err->status = ECERT_E_PLUGIN; /* whatever is wrong with a field, the plugin said it */
+    if (strstr(err->text, " record:") == NULL)
+        (void)ecert_error_wrap(err, "%s record", kind->name);
+    return ECERT_E_PLUGIN;
+}
+
+enum ecert_status ecert_wire_decode(struct ecert_view stream, const struct ecert_wire_kind *kinds,
+                                    size_t n_kinds, void *context, struct ecert_error *err)
+{
+    struct ecert_message message = {0};
+
+    while (message.kind != n_kinds - 1) {
+        const enum ecert_status status = ecert_message_decode(&stream, stream.len, &message, err);
+
+        if (status == ECERT_E_NOT_FOUND || status == ECERT_E_REFUSED)
+            return ecert_error_set(err, ECERT_E_PLUGIN,
+                                   "the records are damaged or end before their end record");
+        ECERT_TRY(status);
+        ECERT_TRY(take(&message, kinds, n_kinds, context, err));
+    }
+    if (stream.len != 0)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "%zu bytes follow the end record", stream.len);
+    return ECERT_OK;
+}

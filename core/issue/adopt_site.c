@@ -188,27 +188,6 @@ static enum ecert_status choose(struct choice *choice, const struct ecert_string
     return choice->found != NULL ? ECERT_OK : no_site(choice, names->items[0], err);
 }
 
-/* The operator's addresses take the place of those which the plugin found, as in a deployment. */
-static enum ecert_status add_configured(const struct ecert_deployment *deployment,
-                                        struct ecert_plan *plan, struct ecert_error *err)
-{
-    const struct ecert_target_config *target = deployment->target;
-
-    for (size_t i = 0; i < target->n_probes; i++) {
-        const struct ecert_probe *probe = &target->probes[i];
-        const struct ecert_probe_record record = {
-            .size = sizeof record,
-            .address = probe->address,
-            .port = probe->port,
-            .server_name =
-                probe->server_name != NULL ? probe->server_name : deployment->certificate->name,
-            .starttls = probe->starttls,
-        };
-        ECERT_TRY(ecert_plan_add_probe(plan, &record, err));
-    }
-    return ECERT_OK;
-}
-
 static enum ecert_status copy_files(const struct ecert_site *site, struct ecert_adoption *adoption,
                                     char **ret_chain_file, struct ecert_error *err)
 {
@@ -248,6 +227,6 @@ enum ecert_status ecert_adopt_find_site(const struct ecert_config *config,
     ECERT_TRY(ask(config, deployment, &names, &discovery, err));
     ECERT_TRY(ecert_strings_add_all(&adoption->notes, ecert_strings_array(&discovery.notes), err));
     ECERT_TRY(choose(&choice, &names, &deployment->plan, err));
-    ECERT_TRY(add_configured(deployment, &deployment->plan, err));
+    ECERT_TRY(ecert_deployment_choose_probes(deployment, err));
     return copy_files(choice.found, adoption, ret_chain_file, err);
 }

@@ -100,6 +100,7 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_check(const struct ecert_config 
 /*
  * Put a request back from a backup: the whole folder where it is missing, the key where only that
  * is lost or damaged; a file that is there and differs is kept beside it, never overwritten.
+ * A request of the backup that was MADE is OPEN then: its CSR was shown once the backup was there.
  * *ret_restored: false if everything was there already.  ECERT_E_NOT_FOUND: no certificate of the
  * configuration has its name (the text says what to write there).  The caller holds the lock.
  */

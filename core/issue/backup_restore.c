@@ -136,6 +136,18 @@ static enum ecert_status repair(const struct restoring *restoring, bool *restore
     return ecert_fs_sync_directory(restoring->folder, err);
 }
 
+/*
+ * The copy was written before the CSR was shown, and nobody can tell any more whether it was: the
+ * CA may be at work.
+ */
+static void count_as_shown(struct ecert_request *request)
+{
+    if (request->state != ECERT_REQUEST_MADE)
+        return;
+    request->state = ECERT_REQUEST_OPEN;
+    request->shown = request->created;
+}
+
 static enum ecert_status no_certificate(const char *name, struct ecert_error *err)
 {
     return ecert_error_set(err, ECERT_E_NOT_FOUND,
@@ -160,6 +172,7 @@ enum ecert_status ecert_backup_restore(const struct ecert_config *config,
         return no_certificate(content->request.name, err);
     ECERT_TRY(ecert_key_for_disk(&restoring.certificate->key, ecert_secret_view(&content->key_pem),
                                  &restoring.key, err));
+    count_as_shown(&request);
     ECERT_TRY(ecert_request_to_json(&request, &restoring.json, err));
     (void)snprintf(sub, sizeof sub, "requests/%.40s", request.id);
     ECERT_TRY(ecert_store_path(config->state_dir, request.name, sub, &restoring.folder, err));

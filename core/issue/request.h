@@ -60,12 +60,13 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_make(struct ecert_context *cont
                                                       struct ecert_error *err);
 
 /*
- * Which kind it is, from the configuration and the newest generation: none yet: FIRST; the
- * subscription ends (subscription_ends) later than the next certificate would be needed: REISSUE,
- * also where both go on for more than 60 days (an emergency); it ends within 60 days of the
- * generation's end or is over: RENEWAL.  Where it is not configured, REISSUE while the generation
- * has more than 60 days (no certificate outlives its subscription), then RENEWAL.  `ret_why` is a
- * sentence with the dates.
+ * Which kind it is, from the configuration and the newest generation: none yet, or the subscription
+ * (where it is not configured: the certificate) is over, for the CA renews nothing that has
+ * expired: FIRST; the subscription ends (subscription_ends) later than the next certificate would
+ * be needed: REISSUE, also where both go on for more than 60 days (an emergency); it ends within 60
+ * days of the generation's end: RENEWAL.  Where it is not configured, REISSUE while the
+ * generation has more than 60 days (no certificate outlives its subscription), then RENEWAL.
+ * `ret_why` is a sentence with the dates.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_kind_of(
     struct ecert_context *context, const struct ecert_certificate_config *certificate, int64_t now,

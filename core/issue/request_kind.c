@@ -38,6 +38,15 @@ static enum ecert_status without_subscription(int64_t now, int64_t end, const ch
                                  "at least as long",
                                  day);
     }
+    if (end <= now) {
+        ret->kind = ECERT_REQUEST_FIRST;
+        return ecert_text_format(
+            &ret->why, err,
+            "the present certificate ended on %s and 'subscription_ends' is not "
+            "configured; if the subscription goes on, it is a re-issue, else a "
+            "new application",
+            day);
+    }
     ret->kind = ECERT_REQUEST_RENEWAL;
     return ecert_text_format(&ret->why, err,
                              "the present certificate ends on %s, and 'subscription_ends' is not "
@@ -51,11 +60,11 @@ static enum ecert_status with_subscription(int64_t now, int64_t end, const char 
 {
     const int64_t over = end_of_day(subscription);
 
-    if (over <= now) {
-        ret->kind = ECERT_REQUEST_RENEWAL;
+    if (over <= now) { /* the CA renews nothing that has expired */
+        ret->kind = ECERT_REQUEST_FIRST;
         return ecert_text_format(&ret->why, err,
-                                 "the subscription ended on %s, the present certificate's end is "
-                                 "%s",
+                                 "the subscription ended on %s, which makes it a new application; "
+                                 "the present certificate's end is %s",
                                  subscription, day);
     }
     if (over / DAY - end / DAY > NEAR / DAY) { /* whole days, as both are said */

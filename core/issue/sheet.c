@@ -60,6 +60,19 @@ static enum ecert_status add_names(struct ecert_buffer *out, const struct ecert_
     return ECERT_OK;
 }
 
+const char *ecert_sheet_validation(enum ecert_validation validation)
+{
+    switch (validation) {
+    case ECERT_VALIDATION_ANY:
+        break;
+    case ECERT_VALIDATION_OV:
+        return "OV";
+    case ECERT_VALIDATION_EV:
+        return "EV";
+    }
+    return ecert_words("as it was agreed on (OV or EV)");
+}
+
 static const char *organization_of(const struct ecert_request *request)
 {
     if (request->organization != NULL)
@@ -80,6 +93,8 @@ static enum ecert_status add_value(struct ecert_buffer *out, const struct fillin
         return add_names(out, &request->names, err);
     if (ecert_view_equal(word, ecert_view_of("ORGANIZATION")))
         ecert_buffer_add_text(out, organization_of(request));
+    else if (ecert_view_equal(word, ecert_view_of("VALIDATION")))
+        ecert_buffer_add_text(out, ecert_sheet_validation(request->validation));
     else if (ecert_view_equal(word, ecert_view_of("CSR")))
         ecert_buffer_add_text(out, filling->entry->csr_file);
     else if (ecert_view_equal(word, ecert_view_of("INBOX")))

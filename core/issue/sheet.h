@@ -44,4 +44,7 @@ ECERT_MUST_CHECK enum ecert_status ecert_sheet_page(const struct ecert_sheet_ent
 const char *ecert_sheet_kind(enum ecert_request_kind kind);
 const char *ecert_sheet_state(enum ecert_request_state state);
 
+/* "OV", "EV", or words for what was not said. */
+const char *ecert_sheet_validation(enum ecert_validation validation);
+
 #endif

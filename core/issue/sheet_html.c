@@ -190,6 +190,7 @@ static enum ecert_status add_facts(struct page *page, const struct ecert_sheet_e
     add_fact(out, ecert_words("Organisation"), request->organization);
     add_fact(out, ecert_words("Organisation in Chinese"), request->chinese_organization);
     add_fact(out, ecert_words("CA"), entry->authority->name);
+    add_fact(out, ecert_words("Validation"), ecert_sheet_validation(request->validation));
     add_fact(out, ecert_words("Kind"), ecert_sheet_kind(request->kind));
     /* a sentence with dates that the program made, in English */
     if (strcmp(ecert_words_tag(), "en") == 0)

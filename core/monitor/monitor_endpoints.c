@@ -158,14 +158,6 @@ static enum ecert_status check_line(char *fields[FIELDS_MAX], size_t n, struct e
     return ECERT_OK;
 }
 
-static bool is_ascii(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text >= 0x80)
-            return false;
-    return true;
-}
-
 static enum ecert_status read_line(struct monitor *monitor, const struct ecert_watch_config *watch,
                                    char *line, size_t number, bool *said, struct ecert_error *err)
 {
@@ -182,7 +174,7 @@ static enum ecert_status read_line(struct monitor *monitor, const struct ecert_w
                    : tell_mistake(monitor, watch, number, ECERT_CONDITION_UNDECODABLE, why.text,
                                   err);
     ECERT_AUTO(ecert_auto_free) char *server_name = NULL;
-    if (fields[1] != NULL && !is_ascii(fields[1])) {
+    if (fields[1] != NULL && !ecert_text_is_ascii(fields[1])) {
         ECERT_TRY(ecert_host_name_to_ascii(fields[1], &server_name, err));
         fields[1] = server_name;
     }

@@ -67,17 +67,21 @@ void ecert_thresholds_for(const struct ecert_reminders_config *reminders,
                           const struct ecert_watch_settings *settings, enum ecert_watched watched,
                           int64_t lifetime, struct ecert_thresholds *ret)
 {
-    const struct ecert_days *of_kind = watched == ECERT_WATCHED_SUBSCRIPTION
-                                           ? &reminders->subscription_thresholds
-                                           : &reminders->thresholds;
+    static const struct ecert_watch_settings none = {0};
+    const bool is_subscription = watched == ECERT_WATCHED_SUBSCRIPTION;
+    const struct ecert_days *of_kind =
+        is_subscription ? &reminders->subscription_thresholds : &reminders->thresholds;
+    const struct ecert_watch_settings *mine = settings == NULL ? &none : settings;
+    const struct ecert_days *own =
+        is_subscription ? &mine->subscription_thresholds : &mine->thresholds;
     struct ecert_thresholds list = {0};
 
     if (watched == ECERT_WATCHED_CRL) {
         *ret = list;
         return;
     }
-    if (settings != NULL && settings->thresholds.n > 0) {
-        add_all(&list, settings->thresholds.items, settings->thresholds.n);
+    if (own->n > 0) {
+        add_all(&list, own->items, own->n);
     } else {
         if (of_kind->n > 0)
             add_all(&list, of_kind->items, of_kind->n);

@@ -19,7 +19,8 @@ struct ecert_thresholds {
 };
 
 /*
- * Those that apply.  What is configured for the thing (settings->thresholds) wins, then what
+ * Those that apply.  What is configured for the thing wins (settings->thresholds; of a subscription
+ * settings->subscription_thresholds, so that a certificate's own days do not shorten it), then what
  * `reminders` says for its kind, then the defaults:
  *   a subscription                         60, 45, 30, 14, 7, 3, 1, 0
  *   valid for more than 90 days            30, 14, 7, 3, 1, 0

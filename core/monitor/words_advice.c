@@ -378,12 +378,12 @@ static const struct ecert_advice advice[] = {
     /* ---- the inbox, and the units ---- */
     /* ---- requests and the copies of their keys ---- */
     {ECERT_WATCHED_REQUEST, ECERT_CONDITION_PENDING, NULL,
-     _("Until the certificate is issued and taken nothing can be deployed for it, and the PIN "
-       "envelope of Hongkong Post comes by registered mail."),
-     _("`ecert request --list {name}` shows what is awaited and from whom. Ask the Authorised "
-       "Representative whether the e-mail \"Submission of Certificate Signing Request (CSR)\" "
-       "and the PIN envelope have come; drop the issued file into the inbox. If it is not wanted "
-       "any more: `ecert request --cancel {name}`.")},
+     _("Until the certificate is issued and taken nothing can be deployed for it."),
+     _("`ecert request --list {name}` shows what is awaited and from whom; drop the issued file "
+       "into the inbox. For Hongkong Post: ask the Authorised Representative whether the e-mail "
+       "\"Submission of Certificate Signing Request (CSR)\" and the PIN envelope, which comes by "
+       "registered mail, have arrived. If it is not wanted any more: `ecert request --cancel "
+       "{name}`.")},
     {ECERT_WATCHED_REQUEST, ECERT_CONDITION_NOT_BACKED_UP, NULL,
      _("If its key is lost, the certificate that the CA issues for it is of no use; so it is not "
        "shown before there is a copy of its key."),
@@ -470,12 +470,6 @@ static const struct ecert_advice advice[] = {
     {ANY, ECERT_CONDITION_NOT_ISSUED, NULL,
      _("Until the certificate is issued and taken nothing can be deployed for this name."),
      _("Follow up the application at the CA, and take the issued file with `ecert import FILE`.")},
-    {ANY, ECERT_CONDITION_PENDING, NULL,
-     _("Until the certificate is issued and taken nothing can be deployed for it."),
-     _("`ecert request --list` shows what is awaited and from whom.")},
-    {ANY, ECERT_CONDITION_NOT_BACKED_UP, NULL,
-     _("A key that is lost cannot be made again."),
-     _("Run `ecert backup {name}`.")},
     {ANY, ECERT_CONDITION_NOT_DEPLOYED, NULL,
      _("The newest certificate is here, but not in use: the old one will expire in use."),
      _("`ecert plan {name}` shows what would change, and `ecert deploy {name}` does it.")},

@@ -17,6 +17,7 @@
 #       --out BASE            writes BASE.key (PKCS#8, 0600; not with --key), BASE.cer (PEM),
 #                             BASE.der; default DIR/issued/NAME ("*" becomes "_")
 #   test-ca.sh revoke DIR CERTIFICATE              put it on the CRL of its sub CA
+#   test-ca.sh crls DIR                            publish the CRLs anew: each is good for 30 days
 #
 # make writes, in DIR (0700):
 #   root.pem root.key             Test Post Root CA 3
@@ -357,6 +358,14 @@ revoke() {
     publish_crls "$dir"
 }
 
+crls() {
+    local dir=${1:-}
+    [ -n "$dir" ] || fail "crls needs a folder"
+    dir=$(cd "$dir" && pwd -P)
+    lock "$dir"
+    publish_crls "$dir"
+}
+
 main() {
     local verb=${1:-}
     [ $# -eq 0 ] || shift
@@ -369,7 +378,8 @@ main() {
         ;;
     issue) issue "$@" ;;
     revoke) revoke "$@" ;;
-    *) fail "usage: test-ca.sh make|profile|issue|revoke DIR ... (see the top of the script)" ;;
+    crls) crls "$@" ;;
+    *) fail "usage: test-ca.sh make|profile|issue|revoke|crls DIR ... (see the top of the script)" ;;
     esac
 }
 main "$@"

@@ -66,6 +66,8 @@ struct ecert_bytes test_crl_pem(const X509_CRL *crl);
 struct ecert_bytes test_crl_der(const X509_CRL *crl);
 struct ecert_bytes test_csr_pem(EVP_PKEY *key, const char *common_name);
 struct ecert_bytes test_public_key_pem(const EVP_PKEY *key);
+/* The SHA-256 of its SubjectPublicKeyInfo, by which the program knows a key. */
+void test_public_key_id(const EVP_PKEY *key, uint8_t ret[ECERT_SHA256_LEN]);
 
 /* PKCS#8 PEM; with a cipher ("AES-256-CBC", "DES-EDE3-CBC") and a passphrase encrypted. */
 struct ecert_bytes test_key_pem(const EVP_PKEY *key, const char *cipher, const char *passphrase);

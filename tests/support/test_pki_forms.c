@@ -108,6 +108,15 @@ struct ecert_bytes test_public_key_pem(const EVP_PKEY *key)
     return taken(bio, PEM_write_bio_PUBKEY(bio, key) == 1, "PEM");
 }
 
+void test_public_key_id(const EVP_PKEY *key, uint8_t ret[ECERT_SHA256_LEN])
+{
+    unsigned char *der = NULL;
+    const int len = i2d_PUBKEY(key, &der);
+
+    must(len > 0 && EVP_Digest(der, (size_t)len, ret, NULL, EVP_sha256(), NULL) == 1, "a key id");
+    OPENSSL_free(der);
+}
+
 static const EVP_CIPHER *cipher_of(const char *name)
 {
     const EVP_CIPHER *cipher = name == NULL ? NULL : EVP_get_cipherbyname(name);

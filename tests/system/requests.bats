@@ -220,6 +220,24 @@ r.update({k: json.load(open(to + "/../'$ID'/request.json"))[k] for k in ("key_id
     [ "$(generations)" = 0 ]
 }
 
+@test "nothing waits for a certificate of ours, and there are backups: its request may be lost" {
+    local way="if its request was lost, put it back from the backup with 'ecert restore'"
+    run_ecert import "$W/$NAME.cer"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"matches no configured key"* && $stderr != *restore* ]]
+    mkdir -m 700 "$W/place"
+    printf 'open sesame\n' >"$W/passphrase"
+    chmod 600 "$W/passphrase"
+    KEY=none write_config "" "" \
+        "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/place\" ]; };"
+    run_ecert import "$W/$NAME.cer"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"$way"* ]]
+    run_ecert import "$W/foreign.cer" # of a name that is not ours
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"matches no configured key"* && $stderr != *restore* ]]
+}
+
 @test "the key of the request is lost, or anybody's: the file waits until it is back" {
     make_request $ID open 'r["backups"] = [{"path": "/mnt/safe/a.p7m", "sha256": "A" * 64,
         "written": 1790841600, "opened": 0}]'

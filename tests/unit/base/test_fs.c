@@ -385,6 +385,38 @@ static void test_folders(void **state)
     free(deep);
 }
 
+static void test_add_folder(void **state)
+{
+    const struct ecert_fs_file files[] = {{"a", ecert_view_of("1")}, {"b", ecert_view_of("22")}};
+    const struct ecert_fs_file bad[] = {{"a", ecert_view_of("1")}, {"no/b", ecert_view_of("2")}};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes bytes = {0};
+    struct ecert_error err = {0};
+    char *folder = path_of(*state, "0001"), *file = path_of(*state, "0001/b");
+    const int fd = open_folder(*state);
+    struct stat st;
+
+    assert_int_equal(ecert_fs_add_folder(fd, "0001", "box", files, 2, &err), ECERT_OK);
+    assert_int_equal(stat(folder, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(ecert_fs_read(file, 99, &bytes, &err), ECERT_OK);
+    assert_true(ecert_view_equal(ecert_bytes_view(&bytes), ecert_view_of("22")));
+
+    /* of what fails nothing is left, and what was there stays */
+    assert_int_equal(ecert_fs_add_folder(fd, "0001", "box", files, 1, &err), ECERT_E_REFUSED);
+    assert_int_equal(strncmp(err.text, "box 0001: rename '.0001.ecert-", 30), 0);
+    assert_true(ecert_fs_exists(file));
+    assert_int_equal(ecert_fs_add_folder(fd, "0002", "box", bad, 2, &err), ECERT_E_IO);
+    assert_int_equal(strncmp(err.text, "box 0002: ", 10), 0);
+    assert_int_equal(ecert_fs_list(*state, &names, &err), ECERT_OK);
+    assert_int_equal(names.len, 1);
+    close(fd);
+    free(file);
+    free(folder);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 
 int main(void)
@@ -401,6 +433,7 @@ int main(void)
         TEST(test_no_room),
         TEST(test_links),
         TEST(test_folders),
+        TEST(test_add_folder),
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(plains); i++)

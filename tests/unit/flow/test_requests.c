@@ -16,6 +16,7 @@
 #include "core/flow/requests_json.h"
 #include "core/flow/store.h"
 #include "tests/support/test_pki.h"
+#include "tests/support/test_state.h"
 
 #define NAME "*.example.com"
 #define AT   "certificates/_wildcard.example.com/requests/"
@@ -28,16 +29,6 @@ static struct fixture {
     uint8_t key_id[ECERT_SHA256_LEN];
 } pki;
 
-static void key_id_of(const EVP_PKEY *key, uint8_t ret[ECERT_SHA256_LEN])
-{
-    unsigned char *der = NULL;
-    const int len = i2d_PUBKEY(key, &der);
-
-    assert_true(len > 0);
-    ecert_sha256((struct ecert_view){der, (size_t)len}, ret);
-    OPENSSL_free(der);
-}
-
 static int make_pki(void **state)
 {
     (void)state;
@@ -47,7 +38,7 @@ static int make_pki(void **state)
     pki.encrypted_pem = test_key_pem(pki.key, "AES-256-CBC", "correct horse");
     pki.other_pem = test_key_pem(pki.other, NULL, NULL);
     pki.csr_pem = test_csr_pem(pki.key, NAME);
-    key_id_of(pki.key, pki.key_id);
+    test_public_key_id(pki.key, pki.key_id);
     return 0;
 }
 
@@ -60,21 +51,6 @@ static int clear_pki(void **state)
     ecert_bytes_clear(&pki.csr_pem);
     EVP_PKEY_free(pki.key);
     EVP_PKEY_free(pki.other);
-    return 0;
-}
-
-static int make_state(void **state)
-{
-    struct ecert_error err = {0};
-    char *folder = test_folder_make();
-
-    *state = folder;
-    return ecert_store_prepare(folder, &err) == ECERT_OK ? 0 : -1;
-}
-
-static int remove_state(void **state)
-{
-    test_folder_remove(*state);
     return 0;
 }
 
@@ -308,7 +284,7 @@ static void test_damage(void **state)
     struct ecert_requests requests = {0};
     struct ecert_error err = {0};
 
-    assert_int_equal(make_state((void **)&folder), 0);
+    assert_int_equal(test_state_make((void **)&folder), 0);
     char *id = added(folder, &pki.key_pem);
     char *second = added(folder, &pki.key_pem);
     char sub[128];
@@ -464,7 +440,7 @@ static void test_of_key(void **state)
     assert_false(ecert_request_is_pending(&items[0]) || ecert_request_is_pending(&items[1]));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_state, remove_state)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, test_state_make, test_state_remove)
 
 int main(void)
 {

@@ -16,6 +16,7 @@
 #include "core/flow/certificate.h"
 #include "core/flow/store.h"
 #include "tests/support/test_pki.h"
+#include "tests/support/test_state.h"
 
 #define NAME "www.example.com"
 
@@ -52,22 +53,6 @@ static int clear_pki(void **state)
     X509_free(pki.sub);
     X509_free(pki.root);
     EVP_PKEY_free(pki.key);
-    return 0;
-}
-
-/* Every test has a state directory of its own: *state is its path. */
-static int make_state(void **state)
-{
-    struct ecert_error err = {0};
-    char *folder = test_folder_make();
-
-    *state = folder;
-    return ecert_store_prepare(folder, &err) == ECERT_OK ? 0 : -1;
-}
-
-static int remove_state(void **state)
-{
-    test_folder_remove(*state);
     return 0;
 }
 
@@ -467,7 +452,7 @@ static void test_record(void **state)
     free(folder);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_state, remove_state)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, test_state_make, test_state_remove)
 
 int main(void)
 {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/host/record.h"
 #include "core/host/site.h"
 #include "core/host/wire.h"
 
@@ -272,9 +273,22 @@ static void the_core_validates_again(void **state)
     assert_non_null(strstr(err.text, "key 'relative' is not an absolute path"));
 }
 
+static void test_record_text(void **state)
+{
+    struct ecert_error err = {0};
+
+    (void)state;
+    assert_int_equal(ecert_record_check_text("x", NULL, "\xe4\xb8\xad a", &err), ECERT_OK);
+    assert_int_equal(ecert_record_check_text("x", "name", "a\x1b", &err), ECERT_E_PLUGIN);
+    assert_string_equal(err.text, "x record: name 'a\\x1B' holds control bytes or is not UTF-8");
+    assert_int_equal(ecert_record_refuse("x", NULL, "v", "is odd", &err), ECERT_E_PLUGIN);
+    assert_string_equal(err.text, "x record: 'v' is odd");
+}
+
 int main(void)
 {
     static const struct CMUnitTest fixed[] = {
+        cmocka_unit_test(test_record_text),
         cmocka_unit_test(sites_survive_the_wire),
         cmocka_unit_test(a_cut_stream_is_refused),
         cmocka_unit_test(noise_is_refused_or_valid),

@@ -13,18 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/flow/store.h"
-
-static void key_id_of(const EVP_PKEY *key, uint8_t ret[ECERT_SHA256_LEN])
-{
-    unsigned char *der = NULL;
-    const int len = i2d_PUBKEY(key, &der);
-
-    assert_true(len > 0);
-    ecert_sha256((struct ecert_view){der, (size_t)len}, ret);
-    OPENSSL_free(der);
-}
 
 static void csr_sha256_of(const struct ecert_bytes *pem, char ret[ECERT_SHA256_HEX_LEN])
 {
@@ -54,7 +45,7 @@ static void make_request(struct backup_fixture *f, struct ecert_request *request
                                       .key_words = strdup("EC P-256"),
                                       .created = 1795250520};
     assert_int_equal(ecert_strings_add(&request->names, "www.example.test", &err), ECERT_OK);
-    key_id_of(key, request->key_id);
+    test_public_key_id(key, request->key_id);
     csr_sha256_of(csr_pem, request->csr_sha256);
     if (ecert_requests_add(f->config.state_dir, request, ecert_bytes_view(key_pem),
                            ecert_bytes_view(csr_pem), &err) != ECERT_OK)
@@ -129,6 +120,22 @@ void backup_fixture_clear(struct backup_fixture *f)
     free(f->rsa_file);
     free(f->ec_file);
     test_folder_remove(f->folder);
+}
+
+int backup_set_up(void **state)
+{
+    static struct backup_fixture f;
+
+    backup_fixture_make(&f);
+    *state = &f;
+    return 0;
+}
+
+int backup_tear_down(void **state)
+{
+    backup_fixture_clear(*state);
+    ecert_clock_pretend(0);
+    return 0;
 }
 
 void backup_to(struct backup_fixture *f, const char *recipient)

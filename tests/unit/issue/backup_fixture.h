@@ -19,6 +19,10 @@ struct backup_fixture {
 void backup_fixture_make(struct backup_fixture *f);
 void backup_fixture_clear(struct backup_fixture *f);
 
+/* For a test's setup and teardown: one of them as the test's state; the clock is put right, too. */
+int backup_set_up(void **state);
+int backup_tear_down(void **state);
+
 /* Another request of the same name. */
 void backup_fixture_request(struct backup_fixture *f, struct ecert_request *ret);
 

@@ -13,27 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/process.h"
 #include "core/issue/backup_parts.h"
 #include "tests/unit/issue/backup_fixture.h"
-
-static int make(void **state)
-{
-    static struct backup_fixture f;
-
-    backup_fixture_make(&f);
-    *state = &f;
-    return 0;
-}
-
-static int clear(void **state)
-{
-    backup_fixture_clear(*state);
-    ecert_clock_pretend(0);
-    return 0;
-}
 
 static struct ecert_view key_of(const struct ecert_bytes *pem)
 {
@@ -469,7 +452,7 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, clear)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, backup_set_up, backup_tear_down)
         TEST(test_both_ways),
         TEST(test_recipients_alone),
         TEST(test_a_locked_recipient_key),

@@ -16,22 +16,6 @@
 #include "core/issue/backup.h"
 #include "tests/unit/issue/backup_fixture.h"
 
-static int make(void **state)
-{
-    static struct backup_fixture f;
-
-    backup_fixture_make(&f);
-    *state = &f;
-    return 0;
-}
-
-static int clear(void **state)
-{
-    backup_fixture_clear(*state);
-    ecert_clock_pretend(0);
-    return 0;
-}
-
 static void test_recipients(void **state)
 {
     struct backup_fixture *f = *state;
@@ -145,9 +129,9 @@ static void test_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_recipients, make, clear),
-        cmocka_unit_test_setup_teardown(test_recipient_files, make, clear),
-        cmocka_unit_test_setup_teardown(test_places, make, clear),
+        cmocka_unit_test_setup_teardown(test_recipients, backup_set_up, backup_tear_down),
+        cmocka_unit_test_setup_teardown(test_recipient_files, backup_set_up, backup_tear_down),
+        cmocka_unit_test_setup_teardown(test_places, backup_set_up, backup_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

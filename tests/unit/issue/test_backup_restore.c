@@ -142,6 +142,23 @@ static void test_folder_is_lost(void **state)
     check_restore(w, false);
 }
 
+/* The backup is from before the CSR was shown; the CA may have it all the same. */
+static void test_counts_as_shown(void **state)
+{
+    struct world *w = *state;
+    struct ecert_requests requests = {0};
+    struct ecert_error err = {0};
+
+    assert_int_equal(w->content.request.state, ECERT_REQUEST_MADE);
+    assert_int_equal(ecert_fs_remove_tree(AT_FDCWD, w->folder, &err), ECERT_OK);
+    check_restore(w, true);
+    assert_int_equal(
+        ecert_requests_load(w->f.config.state_dir, "www.example.test", &requests, &err), ECERT_OK);
+    assert_int_equal(requests.items[0].state, ECERT_REQUEST_OPEN);
+    assert_int_equal(requests.items[0].shown, requests.items[0].created);
+    ecert_requests_clear(&requests);
+}
+
 static void test_one_file_is_lost(void **state)
 {
     static const char *const names[] = {"privkey.pem", "request.csr", "request.json"};
@@ -306,6 +323,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, clear)
         TEST(test_all_is_there),
         TEST(test_folder_is_lost),
+        TEST(test_counts_as_shown),
         TEST(test_one_file_is_lost),
         TEST(test_damaged_files_are_kept),
         TEST(test_newer_record_stays),

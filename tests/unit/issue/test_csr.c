@@ -16,6 +16,7 @@
 #include "core/issue/csr_subject.h"
 #include "core/issue/new_key.h"
 #include "tests/support/test_pki.h"
+#include "tests/support/test_rows.h"
 
 /* The CA's profile, as far as CSRs are concerned. */
 static struct ecert_authority hongkong = {
@@ -445,10 +446,7 @@ int main(void)
     };
     struct CMUnitTest tests[ARRAY_SIZE(rows) + ARRAY_SIZE(others)];
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].title,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+    (void)TEST_ADD_ROWS(tests, check_row, rows);
     memcpy(tests + ARRAY_SIZE(rows), others, sizeof others);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

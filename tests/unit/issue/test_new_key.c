@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/issue/new_key.h"
+#include "tests/support/test_rows.h"
 
 #define RSA(n)                                \
     {                                         \
@@ -251,10 +252,7 @@ int main(void)
     };
     struct CMUnitTest tests[ARRAY_SIZE(rows) + ARRAY_SIZE(others)];
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].title,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+    (void)TEST_ADD_ROWS(tests, check_row, rows);
     memcpy(tests + ARRAY_SIZE(rows), others, sizeof others);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,7 @@ static struct ecert_request a_request(void)
                                   .created = NOW,
                                   .names = {names, 2},
                                   .organization = organization,
+                                  .validation = ECERT_VALIDATION_EV,
                                   .key_words = key,
                                   .csr_sha256 = "ABCDEF"};
 }
@@ -160,6 +161,7 @@ static void page_of_one(void **state)
     has(html, "aria-label=\"The request, to be pasted whole\">" CSR "</pre>");
     has(html, "<dd>www.x.test<br>b.x.test</dd>");
     has(html, "<dd>M&amp;S &quot;Ltd&quot;</dd>");
+    has(html, "<dt>Validation</dt><dd>EV</dd>");
     has(html, "<dd>CA &amp; &lt;Co&gt;</dd>");
     has(html, "<dd>because &lt;so&gt;</dd>");
     has(html, "<dd>&lt;script&gt;alert(1)&lt;/script&gt;\\x1B[31m</dd>");

@@ -23,6 +23,7 @@ static void as_text(const struct ecert_thresholds *list, char ret[128])
 }
 
 static int own[] = {20, 10, 5};
+static int own_of_subscription[] = {80, 40};
 static int of_all[] = {100, 50};
 static int of_subscriptions[] = {75, 0};
 static int many[] = {400, 350, 300, 250, 200, 150, 120, 100, 90, 80, 70, 60, 50, 40, 30, 20, 10};
@@ -53,14 +54,15 @@ static void those_that_apply(void **state)
         {"anchor", ECERT_WATCHED_ANCHOR, 0, false, false, "90 60 30 14 7 3 1 0"},
         {"CRL", ECERT_WATCHED_CRL, 7 * DAY, true, true, ""},
         {"of its own", ECERT_WATCHED_FILE, 397 * DAY, true, true, "20 10 5 0"},
-        {"subscription, its own", ECERT_WATCHED_SUBSCRIPTION, 0, true, true, "20 10 5 0"},
+        {"subscription, its own", ECERT_WATCHED_SUBSCRIPTION, 0, true, true, "80 40 0"},
         {"of all certificates", ECERT_WATCHED_FILE, 47 * DAY, false, true, "100 50 0"},
         {"of all subscriptions", ECERT_WATCHED_SUBSCRIPTION, 0, false, true, "75 0"},
         {"of all chains", ECERT_WATCHED_CHAIN, 0, false, true, "100 90 60 50 0"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        const struct ecert_watch_settings settings = {.thresholds = {own, 3}};
+        const struct ecert_watch_settings settings = {
+            .thresholds = {own, 3}, .subscription_thresholds = {own_of_subscription, 2}};
         const struct ecert_reminders_config configured = {
             .thresholds = {of_all, 2}, .subscription_thresholds = {of_subscriptions, 2}};
         const struct ecert_reminders_config none = {0};

@@ -167,7 +167,8 @@ static void check_commands(const char *text)
 {
     static const char *const commands[] = {"check",  "remind", "ack",    "status",
                                            "plan",   "deploy", "run",    "import",
-                                           "verify", "report", "config", "rollback"};
+                                           "verify", "report", "config", "rollback",
+                                           "request", "backup", "restore", "adopt"};
 
     for (const char *p = text; (p = strstr(p, "`ecert ")) != NULL; p++) {
         const char *word = p + strlen("`ecert ");
@@ -236,6 +237,12 @@ static const struct pair_row {
     {ECERT_WATCHED_ORGANISATIONAL,
      "fine expires expired not-yet-valid missing unreadable undecodable",
      {"ecert deploy", "ecert import", "ecert plan", "do not use it"}},
+    {ECERT_WATCHED_REQUEST,
+     "fine pending not-backed-up missing unreadable undecodable",
+     {"watch", "Put it back", "take it out", "ecert deploy", "ecert verify"}},
+    {ECERT_WATCHED_BACKUP,
+     "fine missing unreadable undecodable",
+     {"watch", "Put it back", "take it out", "ecert deploy", "ecert import"}},
     {ECERT_WATCHED_INBOX, "waiting unreadable", {"watch", "NAME", "ecert deploy"}},
     {ECERT_WATCHED_UNIT, "failed", {"watch", "ecert check", "ecert deploy"}},
 };

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/test_rows.h"
 #include "tests/unit/plugins/test_apache_server.h"
 
 #include <stdlib.h>
@@ -106,9 +107,6 @@ int main(void)
 {
     struct CMUnitTest tests[COUNT(rows)] = {0};
 
-    for (size_t i = 0; i < COUNT(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+    (void)TEST_ADD_ROWS(tests, check_row, rows);
     return cmocka_run_group_tests(tests, make, clear);
 }

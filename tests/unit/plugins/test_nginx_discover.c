@@ -1,4 +1,5 @@
 /* Which pair each server block has at present, as `ecert adopt` wants to know. */
+#include "tests/support/test_rows.h"
 #include "tests/unit/plugins/test_nginx_site.h"
 
 #define HTTP(text)  "events {}\nhttp {\n" text "\n}\n"
@@ -133,9 +134,6 @@ int main(void)
 {
     struct CMUnitTest tests[COUNT(rows)] = {0};
 
-    for (size_t i = 0; i < COUNT(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+    (void)TEST_ADD_ROWS(tests, check_row, rows);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+#include "tests/support/test_rows.h"
 #include "tests/unit/plugins/test_nginx_site.h"
 
 /* What stands before and after the part of the configuration that a row is about. */
@@ -176,9 +177,6 @@ int main(void)
 {
     struct CMUnitTest tests[COUNT(rows)] = {0};
 
-    for (size_t i = 0; i < COUNT(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+    (void)TEST_ADD_ROWS(tests, check_row, rows);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
