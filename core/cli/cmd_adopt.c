@@ -3,6 +3,7 @@
 #include "core/issue/adopt.h"
 
 #include "core/cli/app.h"
+#include "core/cli/report.h"
 #include "core/flow/outcome_json.h"
 
 static json_t *notes_json(const struct ecert_strings *notes)
@@ -52,6 +53,20 @@ static void show(struct ecert_app *app, const struct ecert_adoption *adoption)
         ecert_complain(app, "%s: %s: %s", name, target, adoption->error.text);
 }
 
+/* What an interrupted run left of a site is not what its server uses. */
+static enum ecert_status recover(struct ecert_app *app, int *ret_code, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_pipeline_report_clear) struct ecert_pipeline_report report = {0};
+
+    const enum ecert_status status = ecert_pipeline_recover(&app->context, &report, err);
+    *ret_code = ecert_report_recovered(app, &report) == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
+    if (status == ECERT_OK && report.stuck.len > 0)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "what an interrupted run changed cannot be undone yet: nothing is "
+                               "adopted");
+    return status;
+}
+
 int ecert_cmd_adopt(struct ecert_app *app)
 {
     const char *const *names = app->options.args[0] == NULL ? NULL : app->options.args;
@@ -60,7 +75,8 @@ int ecert_cmd_adopt(struct ecert_app *app)
     json_t *list = json_array();
     int code = ECERT_EXIT_OK;
 
-    if (ecert_adopt(&app->context, names, app->options.target, &adoptions, &err) != ECERT_OK) {
+    if (recover(app, &code, &err) != ECERT_OK ||
+        ecert_adopt(&app->context, names, app->options.target, &adoptions, &err) != ECERT_OK) {
         json_decref(list);
         ecert_complain(app, "%s", err.text);
         return ecert_exit_of(err.status);

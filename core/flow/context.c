@@ -47,6 +47,7 @@ void ecert_context_clear(struct ecert_context *context)
     for (size_t i = 0; context->requests != NULL && i < context->config->n_certificates; i++)
         ecert_requests_clear(&context->requests[i].requests);
     free(context->requests);
+    ecert_strings_clear(&context->silent);
     ecert_network_clear(&context->network);
     *context = (struct ecert_context){0};
 }

@@ -1,11 +1,12 @@
 /*
  * The inside of decode.h: what runs in the child process.  One file per question:
- *   decode.c          the parent: start the child, parse its answer again
- *   decode_text.c     is it text (UTF-16, byte order mark), and what else does it look like
- *   decode_pem.c      the blocks of a PEM text
- *   decode_forms.c    DER: certificate, PKCS#7, key, CRL
- *   decode_pkcs12.c   PKCS#12
- *   decode_mail.c     the parts of a mail message
+ *   decode.c            the parent: start the child, parse its answer again
+ *   decode_text.c       is it text (UTF-16, byte order mark), and what else does it look like
+ *   decode_pem.c        the blocks of a PEM text
+ *   decode_forms.c      DER: certificate, PKCS#7, key, CRL
+ *   decode_pkcs12.c     PKCS#12
+ *   decode_mail.c       the parts of a mail message
+ *   decode_parameter.c  a parameter of a Content-Type
  *
  * Everything found is added to `answer` as messages at once.  Sentences start with "the file" or
  * with the block, because the caller puts the file's name in front.
@@ -98,9 +99,24 @@ enum ecert_status ecert_decode_pem(struct ecert_decoding *decoding, struct ecert
 /* Does the text begin with the fields of a mail, and with nothing else? */
 bool ecert_decode_is_mail(struct ecert_view text);
 
-/* A damaged attachment spoils the mail; a text that only talks of certificates does not. */
+/*
+ * A part that cannot be read (a damaged attachment, a text that only talks of certificates) is as
+ * if it were not there; what is wrong with it is told if no certificate is found.
+ */
 enum ecert_status ecert_decode_mail(struct ecert_decoding *decoding, struct ecert_view text,
                                     struct ecert_error *err);
+
+/* ---- decode_parameter.c ---- */
+
+#define ECERT_DECODE_PARAMETER_SIZE 200 /* a boundary has 70 bytes at most (RFC 2046, 5.1.1) */
+
+/*
+ * "=_x" for "boundary" of `multipart/mixed; boundary="=_x"` (RFC 2045, 5.1; line ends are blanks
+ * already), also where it is in pieces or encoded (RFC 2231, 3 and 4: its bytes, whatever their
+ * character set).  "" if there is none; cut off where it is longer.
+ */
+void ecert_decode_parameter(const char *type, const char *name,
+                            char ret[ECERT_DECODE_PARAMETER_SIZE]);
 
 /* ---- decode_text.c ---- */
 

@@ -7,9 +7,8 @@
 
 #include "core/flow/decode_forms.h"
 
-#define MOST_PARTS   200
-#define MOST_DEPTH   8
-#define BOUNDARY_MAX 70 /* RFC 2046, 5.1.1 */
+#define MOST_PARTS 200
+#define MOST_DEPTH 8
 
 /* ---- lines and fields ---- */
 
@@ -176,32 +175,6 @@ bool ecert_decode_is_mail(struct ecert_view text)
            part.is_mail;
 }
 
-/* "boundary" of `multipart/mixed; boundary="=_x"`; "" if it has none. */
-static void parameter_of(const char *type, const char *name, char *ret, size_t size)
-{
-    const size_t len = strlen(name);
-    size_t n = 0;
-
-    ret[0] = '\0';
-    for (const char *at = strchr(type, ';'); at != NULL; at = strchr(at, ';')) {
-        at += 1 + strspn(at + 1, " ");
-        if (strncasecmp(at, name, len) != 0 || at[len + strspn(at + len, " ")] != '=')
-            continue;
-        at += len + strspn(at + len, " ") + 1;
-        at += strspn(at, " ");
-        const bool quoted = *at == '"';
-        for (at += quoted ? 1 : 0; *at != '\0' && n + 1 < size; at++) {
-            if (quoted ? *at == '"' : strchr("; ", *at) != NULL)
-                break;
-            if (quoted && *at == '\\' && at[1] != '\0')
-                at++;
-            ret[n++] = *at;
-        }
-        ret[n] = '\0';
-        return;
-    }
-}
-
 /* ---- transfer encodings ---- */
 
 /* MIME says: what is not of the alphabet is passed over (RFC 2045, 6.8). */
@@ -288,7 +261,9 @@ static enum ecert_status decode_body(const struct part *part, struct ecert_buffe
 struct mail {
     struct ecert_decoding *decoding;
     unsigned n_parts;
+    bool too_much;                 /* of parts, or of their depth: nothing makes up for it */
     struct ecert_error text_error; /* of a text, which may only talk of certificates */
+    struct ecert_error part_error; /* of any other part of several */
     struct ecert_error odd;        /* an attachment of another kind: a ZIP archive */
 };
 
@@ -317,26 +292,38 @@ static void take_back(struct ecert_decoding *decoding, size_t answer, int certif
     decoding->n_keys = keys;
 }
 
+typedef enum ecert_status look_fn(struct mail *mail, struct ecert_view text, unsigned depth,
+                                  struct ecert_error *err);
+
 /*
- * A text often talks of "-----BEGIN CERTIFICATE-----", or shows half of it: what is wrong in one
+ * Look at something of which a mail has several: what is wrong in one is remembered in *first, and
  * counts only if nothing better is found.
  */
-static enum ecert_status look_at_text(struct mail *mail, struct ecert_view text,
-                                      struct ecert_error *err)
+static enum ecert_status attempt(struct mail *mail, look_fn *look, struct ecert_view text,
+                                 unsigned depth, struct ecert_error *first, struct ecert_error *err)
 {
     struct ecert_decoding *decoding = mail->decoding;
     const size_t answer = decoding->answer.len, keys = decoding->n_keys;
     const int certificates = sk_X509_num(decoding->certificates);
     struct ecert_error why = {0};
 
-    if (ecert_decode_pem(decoding, text, &why) == ECERT_OK)
+    if (look(mail, text, depth, &why) == ECERT_OK)
         return ECERT_OK;
-    if (why.status == ECERT_E_NOMEM)
-        return ecert_error_nomem(err);
+    if (why.status == ECERT_E_NOMEM || mail->too_much) {
+        *err = why;
+        return err->status;
+    }
     take_back(decoding, answer, certificates, keys);
-    if (mail->text_error.status == ECERT_OK)
-        mail->text_error = why;
+    if (first->status == ECERT_OK)
+        *first = why;
     return ECERT_OK;
+}
+
+static enum ecert_status look_at_pem(struct mail *mail, struct ecert_view text, unsigned depth,
+                                     struct ecert_error *err)
+{
+    (void)depth;
+    return ecert_decode_pem(mail->decoding, text, err);
 }
 
 static enum ecert_status look_at_attachment(struct mail *mail, const struct part *part,
@@ -351,8 +338,9 @@ static enum ecert_status look_at_attachment(struct mail *mail, const struct part
     if (!binary && ecert_decode_is_mail(text))
         return look_at_mail(mail, text, depth + 1, err);
     if (!binary && ecert_decode_has_pem(text))
+        /* a text often talks of "-----BEGIN CERTIFICATE-----", or shows half of it */
         return part->type == NULL || is_type(part, "text/")
-                   ? look_at_text(mail, text, err)
+                   ? attempt(mail, look_at_pem, text, depth, &mail->text_error, err)
                    : ecert_decode_pem(mail->decoding, text, err);
     if (file.len > 1 && file.ptr[0] == 0x30 && (binary || (file.ptr[1] & 0x80) != 0))
         return ecert_decode_der(mail->decoding, file, err);
@@ -424,10 +412,10 @@ static enum ecert_status look_at_multipart(struct mail *mail, const struct part 
                                            unsigned depth, struct ecert_error *err)
 {
     struct ecert_view rest = whole->body, line, part = {0};
-    char boundary[BOUNDARY_MAX + 2];
+    char boundary[ECERT_DECODE_PARAMETER_SIZE];
     bool end = false;
 
-    parameter_of(whole->type, "boundary", boundary, sizeof boundary);
+    ecert_decode_parameter(whole->type, "boundary", boundary);
     if (boundary[0] == '\0')
         return ecert_error_set(err, ECERT_E_CRYPTO,
                                "the mail message is damaged: its parts have no boundary");
@@ -439,11 +427,14 @@ static enum ecert_status look_at_multipart(struct mail *mail, const struct part 
         }
         /* the line end before a delimiter belongs to it (RFC 2046, 5.1.1) */
         if (part.ptr != NULL)
-            ECERT_TRY(look_at_part(mail, without_last_end(part), depth + 1, err));
+            ECERT_TRY(attempt(mail, look_at_part, without_last_end(part), depth + 1,
+                              &mail->part_error, err));
         part = (struct ecert_view){rest.ptr, 0};
     }
     /* without an end it was cut off: the last part shows whether that hurts */
-    return end || part.ptr == NULL ? ECERT_OK : look_at_part(mail, part, depth + 1, err);
+    return end || part.ptr == NULL
+               ? ECERT_OK
+               : attempt(mail, look_at_part, part, depth + 1, &mail->part_error, err);
 }
 
 /* A mail, or a part of one: fields, an empty line, a body. */
@@ -453,7 +444,8 @@ static enum ecert_status look_at_part(struct mail *mail, struct ecert_view text,
     ECERT_AUTO(part_clear) struct part part = {0};
     bool good = false;
 
-    if (++mail->n_parts > MOST_PARTS || depth > MOST_DEPTH)
+    mail->too_much = ++mail->n_parts > MOST_PARTS || depth > MOST_DEPTH;
+    if (mail->too_much)
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "the mail message has more than %d parts, or they are nested deeper "
                                "than %d; save the attached certificate and give that",
@@ -477,6 +469,10 @@ enum ecert_status ecert_decode_mail(struct ecert_decoding *decoding, struct ecer
     if (sk_X509_num(decoding->certificates) > 0) {
         decoding->form = "mail";
         return ECERT_OK;
+    }
+    if (mail.part_error.status != ECERT_OK) {
+        *err = mail.part_error;
+        return ecert_error_wrap(err, "in the mail message");
     }
     if (mail.text_error.status != ECERT_OK || mail.odd.status != ECERT_OK) {
         *err = mail.odd.status != ECERT_OK ? mail.odd : mail.text_error;

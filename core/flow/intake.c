@@ -43,17 +43,22 @@ static enum ecert_status read_chain_file(const char *path, struct ecert_decoded 
 
 /*
  * The newest generation, for the check against going back; it need not be the deployed one, which a
- * rollback or a failure may have left behind.  Empty if there is none.
+ * rollback or a failure may have left behind.  Empty if there is none, or an adopted one that is
+ * not the authority's: whatever comes from there may follow it.
  */
 static void load_newest(struct ecert_context *context, const struct ecert_certificate_config *entry,
                         struct ecert_bundle *ret)
 {
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
     struct ecert_error ignored = {0};
     unsigned newest = 0;
 
     if (ecert_store_newest(context->config->state_dir, entry->name, &newest, &ignored) ==
             ECERT_OK &&
-        newest > 0)
+        newest > 0 &&
+        ecert_store_facts(context->config->state_dir, entry->name, newest, &facts, &ignored) ==
+            ECERT_OK &&
+        facts.unfit == NULL)
         (void)(ecert_store_load(context->config->state_dir, entry->name, newest, ret, &ignored) ==
                ECERT_OK);
 }

@@ -11,17 +11,27 @@
 #include "core/flow/inbox.h"
 #include "core/flow/key.h"
 #include "core/flow/match.h"
+#include "core/flow/silent.h"
 #include "core/flow/store.h"
 
 #define TIMEOUT_MS     30000u
-#define MAX_VALUES     500 /* each is decoded in a child of its own */
-#define SHOWN          3   /* of those that were passed over */
+#define TRYING_MS      120000 /* of those that may be taken */
+#define SHOWN          3      /* of those that were passed over */
 #define DEFAULT_FILTER "(cn=%s)"
 
 /* Certificates that were passed over for one reason. */
 struct passed {
     size_t n;
     struct ecert_buffer first; /* their serials or entries */
+};
+
+/* A value that may be taken. */
+struct choice {
+    size_t i; /* of the value */
+    int64_t from;
+    bool is_early; /* not valid yet */
+    bool is_known; /* it is the newest generation */
+    char serial[ECERT_SERIAL_HEX_LEN];
 };
 
 /* What the values of a directory came to. */
@@ -31,12 +41,13 @@ struct sifting {
     const struct ecert_found *found;
     int64_t now;
     const struct ecert_bundle *newest; /* generation; leaf NULL: there is none */
-    struct passed broken, expired, foreign, older;
+    bool sets_limit;                   /* to the age of what may be taken: it is not unfit */
+    struct passed broken, expired, foreign, older, refused;
     struct ecert_strings notes;
-    ssize_t best, early; /* index of the newest that is valid, that is not yet; -1: none */
-    int64_t best_from, early_from;
-    bool best_known;            /* it is the newest generation */
-    struct ecert_error problem; /* a key could not be read that may be the one */
+    struct choice *choices; /* room for all */
+    size_t n_choices;
+    struct ecert_error
+        problem; /* the newest one's that was refused, or of a key that cannot be read */
 };
 
 static void sifting_clear(struct sifting *sifting)
@@ -45,6 +56,8 @@ static void sifting_clear(struct sifting *sifting)
     ecert_buffer_clear(&sifting->expired.first);
     ecert_buffer_clear(&sifting->foreign.first);
     ecert_buffer_clear(&sifting->older.first);
+    ecert_buffer_clear(&sifting->refused.first);
+    free(sifting->choices);
     ecert_strings_clear(&sifting->notes);
 }
 
@@ -115,31 +128,22 @@ static enum ecert_status is_ours(struct sifting *sifting, const struct ecert_can
     return ECERT_OK;
 }
 
-static void compare(struct sifting *sifting, size_t i, X509 *leaf)
+static void consider(struct sifting *sifting, size_t i, X509 *leaf)
 {
-    const int64_t from = ecert_certificate_not_before(leaf);
     X509 *const newest = sifting->newest->leaf;
-    const bool known = newest != NULL && ecert_certificate_equal(leaf, newest);
+    struct choice choice = {
+        .i = i,
+        .from = ecert_certificate_not_before(leaf),
+        .is_known = newest != NULL && ecert_certificate_equal(leaf, newest),
+    };
 
-    if (from > sifting->now) {
-        if (sifting->early < 0 || from > sifting->early_from) {
-            sifting->early = (ssize_t)i;
-            sifting->early_from = from;
-        }
-        return;
-    }
-    if (newest != NULL && !known && from < ecert_certificate_not_before(newest)) {
-        char serial[ECERT_SERIAL_HEX_LEN];
-
-        ecert_certificate_serial(leaf, serial);
-        pass_over(&sifting->older, serial);
-        return;
-    }
-    if (sifting->best < 0 || from > sifting->best_from) {
-        sifting->best = (ssize_t)i;
-        sifting->best_from = from;
-        sifting->best_known = known;
-    }
+    choice.is_early = choice.from > sifting->now;
+    ecert_certificate_serial(leaf, choice.serial);
+    if (sifting->sets_limit && !choice.is_known &&
+        choice.from < ecert_certificate_not_before(newest))
+        pass_over(&sifting->older, choice.serial);
+    else
+        sifting->choices[sifting->n_choices++] = choice;
 }
 
 static enum ecert_status sift_one(struct sifting *sifting, size_t i, struct ecert_error *err)
@@ -165,7 +169,7 @@ static enum ecert_status sift_one(struct sifting *sifting, size_t i, struct ecer
     ECERT_TRY(ecert_certificate_key_id(candidate.leaf, candidate.key_id, err));
     ECERT_TRY(is_ours(sifting, &candidate, &ours, err));
     if (ours)
-        compare(sifting, i, candidate.leaf);
+        consider(sifting, i, candidate.leaf);
     else
         pass_over(&sifting->foreign, serial);
     return ECERT_OK;
@@ -189,12 +193,9 @@ static enum ecert_status sift(struct sifting *sifting, struct ecert_error *err)
 {
     const struct ecert_found *found = sifting->found;
 
-    if (found->n > MAX_VALUES)
-        return ecert_error_set(err, ECERT_E_REFUSED,
-                               "'%s' has %zu certificates for '%s' (limit %d); narrow 'base' or "
-                               "'filter'",
-                               sifting->entry->source.url, found->n, sifting->entry->name,
-                               MAX_VALUES);
+    sifting->choices = calloc(found->n + 1, sizeof *sifting->choices);
+    if (sifting->choices == NULL)
+        return ecert_error_nomem(err);
     for (size_t i = 0; i < found->n; i++)
         if (!is_repeated(found, i))
             ECERT_TRY(sift_one(sifting, i, err));
@@ -206,15 +207,18 @@ static enum ecert_status sift(struct sifting *sifting, struct ecert_error *err)
 
 /* The newest generation; empty if there is none, or none that can be read: the intake will say. */
 static void load_newest(struct ecert_context *context, const struct ecert_certificate_config *entry,
-                        struct ecert_bundle *ret, unsigned *ret_number)
+                        struct ecert_bundle *ret, unsigned *ret_number, bool *ret_sets_limit)
 {
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
     struct ecert_error ignored = {0};
     const char *state_dir = context->config->state_dir;
 
     if (ecert_store_newest(state_dir, entry->name, ret_number, &ignored) != ECERT_OK ||
         *ret_number == 0 ||
+        ecert_store_facts(state_dir, entry->name, *ret_number, &facts, &ignored) != ECERT_OK ||
         ecert_store_load(state_dir, entry->name, *ret_number, ret, &ignored) != ECERT_OK)
         *ret_number = 0;
+    *ret_sets_limit = *ret_number > 0 && facts.unfit == NULL;
 }
 
 static enum ecert_status search(struct ecert_context *context,
@@ -241,7 +245,10 @@ static enum ecert_status search(struct ecert_context *context,
         .max_len = ECERT_DECODE_MAX_INPUT,
         .timeout_ms = TIMEOUT_MS,
     };
-    return ecert_network_search(&context->network, &question, found, notes, err);
+    ECERT_TRY(ecert_silent_check(&context->silent, question.url, err));
+    if (ecert_network_search(&context->network, &question, found, notes, err) != ECERT_OK)
+        return ecert_silent_note(&context->silent, question.url, err);
+    return ECERT_OK;
 }
 
 static enum ecert_status take_in(struct sifting *sifting, size_t i, struct ecert_arrival *arrival,
@@ -262,17 +269,87 @@ static enum ecert_status take_in(struct sifting *sifting, size_t i, struct ecert
     return ECERT_OK;
 }
 
+/* Valid ones first, the newest of them first. */
+static int by_preference(const void *left, const void *right)
+{
+    const struct choice *a = left, *b = right;
+
+    if (a->is_early != b->is_early)
+        return a->is_early ? 1 : -1;
+    if (a->from != b->from)
+        return a->from > b->from ? -1 : 1;
+    return a->i < b->i ? -1 : 1;
+}
+
+static void note_refused(struct sifting *sifting, const struct choice *choice,
+                         const struct ecert_error *why)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
+
+    if (sifting->refused.n == 0)
+        sifting->problem = *why;
+    ecert_buffer_printf(&words, "%s (%s)", choice->serial, why->text);
+    ecert_buffer_add(&words, (struct ecert_view){(const uint8_t *)"", 1});
+    pass_over(&sifting->refused, words.failed ? choice->serial : (const char *)words.ptr);
+}
+
+/*
+ * Try one after the other until the intake takes one, or until it is what we have: a forged or a
+ * revoked one with our public key hides nothing that stands beside it.  *ret: it is decided.
+ */
+static enum ecert_status try_all(struct sifting *sifting, struct ecert_arrival *arrival, bool *ret,
+                                 struct ecert_error *err)
+{
+    const int64_t until = ecert_clock_monotonic_ms() + TRYING_MS;
+    bool known = false;
+
+    *ret = true;
+    for (size_t k = 0; k < sifting->n_choices; k++) {
+        const struct choice *choice = &sifting->choices[k];
+        struct ecert_error why = {0};
+
+        if (choice->is_known && !sifting->sets_limit)
+            continue;
+        known = known || choice->is_known;
+        if (known && !choice->is_early) /* the rest is older, but for what is not valid yet */
+            continue;
+        if (ecert_clock_monotonic_ms() > until)
+            (void)ecert_error_set(&why, ECERT_E_TIMEOUT,
+                                  "not tried, those before it took too long");
+        else if (take_in(sifting, choice->i, arrival, &why) == ECERT_OK)
+            return ECERT_OK;
+        if (why.status == ECERT_E_NOMEM)
+            return ecert_error_nomem(err);
+        note_refused(sifting, choice, &why);
+    }
+    *ret = false;
+    return ECERT_OK;
+}
+
+static enum ecert_status fail(const struct sifting *sifting, struct ecert_error *err)
+{
+    *err = sifting->problem;
+    if (sifting->refused.n > 1)
+        return ecert_error_set(err, sifting->problem.status,
+                               "%s; %zu more of the directory were refused", sifting->problem.text,
+                               sifting->refused.n - 1);
+    return err->status;
+}
+
 static enum ecert_status decide(struct sifting *sifting, unsigned newest,
                                 struct ecert_arrival *arrival, struct ecert_error *err)
 {
-    if (sifting->best >= 0 && !sifting->best_known)
-        return take_in(sifting, (size_t)sifting->best, arrival, err);
-    if (sifting->early >= 0)
-        return take_in(sifting, (size_t)sifting->early, arrival, err);
-    if (sifting->best < 0 && sifting->problem.status != ECERT_OK) {
-        *err = sifting->problem;
-        return err->status;
-    }
+    bool done = false, known = false;
+
+    qsort(sifting->choices, sifting->n_choices, sizeof *sifting->choices, by_preference);
+    ECERT_TRY(try_all(sifting, arrival, &done, err));
+    ECERT_TRY(note(sifting, &sifting->refused, "refused, serial", err));
+    if (done)
+        return ECERT_OK;
+    for (size_t k = 0; k < sifting->n_choices; k++)
+        known = known || sifting->choices[k].is_known;
+    if (!known && sifting->problem.status != ECERT_OK)
+        return fail(sifting, err);
     arrival->kind = ECERT_ARRIVAL_UNCHANGED;
     arrival->result.certificate = sifting->entry;
     arrival->result.generation = newest;
@@ -294,12 +371,10 @@ static enum ecert_status take(struct ecert_context *context,
                               .entry = entry,
                               .found = &found,
                               .now = ecert_clock_now(),
-                              .newest = &newest,
-                              .best = -1,
-                              .early = -1};
+                              .newest = &newest};
     unsigned number = 0;
 
-    load_newest(context, entry, &newest, &number);
+    load_newest(context, entry, &newest, &number, &sifting.sets_limit);
     ECERT_TRY(search(context, entry, &found, &sifting.notes, err));
     ECERT_TRY(sift(&sifting, err));
     ECERT_TRY(decide(&sifting, number, arrival, err));

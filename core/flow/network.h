@@ -158,7 +158,7 @@ struct ecert_search {
     const char *bind_dn; /* NULL: anonymous; else only with ldaps, or to a loopback address */
     struct ecert_view password;
     const char *ca_file;
-    size_t max_len; /* bytes of the whole answer */
+    size_t max_len; /* bytes of the whole answer: the values, and with each its entry's name */
     unsigned timeout_ms;
 };
 
@@ -172,7 +172,8 @@ void ecert_found_clear(struct ecert_found *found);
 /*
  * Subtree search.  Referrals are not followed: which there were is in ret_notes.  None found is no
  * error.  ECERT_E_NETWORK: not reached, TLS, bind refused, the server's own words ("No such
- * object"); ECERT_E_REFUSED: too large, a password without TLS; ECERT_E_TIMEOUT.
+ * object"); ECERT_E_REFUSED: too large or too many (core/net/protocol.h), a password without TLS;
+ * ECERT_E_TIMEOUT.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_network_search(struct ecert_network *network,
                                                         const struct ecert_search *search,

@@ -46,9 +46,10 @@ static enum ecert_status read_found(struct ecert_talk *talk, size_t i, size_t *l
     struct ecert_message message = {0};
 
     ECERT_TRY(ecert_talk_receive(talk, ECERT_NET_FOUND, &message, err));
-    if (message.n != 2 || message.fields[1].len > *left)
+    if (message.n != 2 || message.fields[0].len > ECERT_NET_MAX_ENTRY_NAME ||
+        message.fields[1].len > *left || message.fields[0].len > *left - message.fields[1].len)
         return ecert_error_set(err, ECERT_E_NETWORK, "an answer that does not fit the question");
-    *left -= message.fields[1].len;
+    *left -= message.fields[0].len + message.fields[1].len;
     found->n = i + 1; /* from here on it is cleared with the others */
     ECERT_TRY(escape(message.fields[0], &found->entries[i], err));
     return ecert_bytes_copy(message.fields[1], &found->items[i], err);

@@ -8,7 +8,7 @@
  * One that does not decode may still be being copied: it is waited for until it has not changed for
  * two seconds.
  * A URL belongs to one certificate and is asked with a conditional request.  So does a directory,
- * in which it is searched.
+ * in which it is searched.  A server that did not answer in time is not asked again (silent.h).
  */
 #ifndef ECERT_FLOW_SOURCE_H
 #define ECERT_FLOW_SOURCE_H

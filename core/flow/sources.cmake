@@ -32,6 +32,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/decode.c
   core/flow/decode_forms.c
   core/flow/decode_mail.c
+  core/flow/decode_parameter.c
   core/flow/decode_pem.c
   core/flow/decode_pkcs12.c
   core/flow/decode_text.c
@@ -74,6 +75,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
+  core/flow/silent.c
   core/flow/source.c
   core/flow/staging.c
   core/flow/store.c

@@ -66,6 +66,8 @@ struct ecert_generation_facts {
     char serial[64];
     int64_t not_before, not_after;
     struct ecert_strings notes; /* e.g. "the revoked sub CA ... was replaced" */
+    char *unfit; /* it was adopted, and this is why an issued file would have been refused: it sets
+                    no limit to the age of what is taken after it.  NULL: it passed the checks */
 };
 void ecert_generation_facts_clear(struct ecert_generation_facts *facts);
 

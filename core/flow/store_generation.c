@@ -18,6 +18,7 @@ void ecert_generation_facts_clear(struct ecert_generation_facts *facts)
     free(facts->origin);
     free(facts->authority);
     ecert_strings_clear(&facts->notes);
+    free(facts->unfit);
     *facts = (struct ecert_generation_facts){0};
 }
 
@@ -154,12 +155,13 @@ static enum ecert_status facts_text(const struct ecert_generation_facts *facts,
                                     struct ecert_bytes *ret, struct ecert_error *err)
 {
     return ecert_store_json_text(
-        json_pack("{s:i, s:o, s:o, s:I, s:s, s:s, s:I, s:I, s:o}", "number", (int)facts->number,
-                  "origin", ecert_store_json_string(facts->origin), "authority",
+        json_pack("{s:i, s:o, s:o, s:I, s:s, s:s, s:I, s:I, s:o, s:o}", "number",
+                  (int)facts->number, "origin", ecert_store_json_string(facts->origin), "authority",
                   ecert_store_json_string(facts->authority), "imported",
                   (json_int_t)facts->imported, "sha256", facts->sha256, "serial", facts->serial,
                   "not_before", (json_int_t)facts->not_before, "not_after",
-                  (json_int_t)facts->not_after, "notes", json_texts(&facts->notes)),
+                  (json_int_t)facts->not_after, "notes", json_texts(&facts->notes), "unfit",
+                  ecert_store_json_string(facts->unfit)),
         ret, err);
 }
 
@@ -283,7 +285,7 @@ static enum ecert_status read_facts(const char *path, const json_t *json,
                                    path);
         ECERT_TRY(ecert_strings_add(&facts->notes, text, err));
     }
-    return ECERT_OK;
+    return ecert_store_get_text(path, json, "unfit", true, &facts->unfit, err);
 }
 
 enum ecert_status ecert_store_facts(const char *state_dir, const char *name, unsigned number,

@@ -9,6 +9,7 @@
 #include "core/flow/decode.h"
 #include "core/flow/inbox.h"
 #include "core/flow/key.h"
+#include "core/flow/silent.h"
 
 #define TIMEOUT_MS 30000u
 #define MEMO_MAX   ((size_t)64 << 10)
@@ -103,7 +104,9 @@ static enum ecert_status take(struct ecert_context *context,
 
     if (fetch.ca_file != NULL) /* it may have been absent when the configuration was read */
         ECERT_TRY(ecert_fs_check_trusted(fetch.ca_file, err));
-    ECERT_TRY(ecert_network_fetch(&context->network, &fetch, &fetched, err));
+    ECERT_TRY(ecert_silent_check(&context->silent, fetch.url, err));
+    if (ecert_network_fetch(&context->network, &fetch, &fetched, err) != ECERT_OK)
+        return ecert_silent_note(&context->silent, fetch.url, err);
     if (fetched.unchanged) {
         arrival->kind = ECERT_ARRIVAL_UNCHANGED;
         return ECERT_OK;

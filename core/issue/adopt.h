@@ -16,6 +16,7 @@ struct ecert_adoption {
     unsigned generation;        /* 0: nothing was adopted */
     bool added;                 /* false: it was a generation already */
     struct ecert_strings notes; /* checks that failed: what is wrong with what is there */
+    char *unfit; /* why an issued file with this certificate would be refused; NULL: it would not */
     struct ecert_error error;
 };
 
@@ -29,9 +30,12 @@ void ecert_adoptions_clear(struct ecert_adoptions *adoptions);
  * For each named certificate (NULL: all) and target (`target_id` NULL: each): ask the plugin which
  * site it is and what it references; read key and certificate; the pair must match and cover the
  * name; chain and checks as for an issued file, but what fails there is only noted (it is served
- * already).  One that has a generation deployed already is left alone, and said.  So is one whose
- * certificate is older than the newest generation, which every target shall have: that is an error
- * of its adoption, like everything else that goes wrong with one target.
+ * already), and kept as the generation's `unfit`.  One that has a generation deployed already is
+ * left alone, and said.  So is one whose certificate is older than the newest generation, which
+ * every target shall have, or would not pass the checks where there is another generation already:
+ * that is an error of its adoption, like everything else that goes wrong with one target.  An
+ * unfit generation sets no limit of age.
+ * Afterwards the server is asked what it serves; that it is another certificate is noted.
  * ECERT_E_CONFIG: an unknown name.  The caller holds the lock.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_adopt(struct ecert_context *context,

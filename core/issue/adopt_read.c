@@ -249,6 +249,9 @@ static enum ecert_status check(struct reading *reading, const struct ecert_autho
     ecert_checks_run(&input, results);
     if (ecert_checks_verdict(results, ecert_checks_count(), &adoption->notes, &why) == ECERT_OK)
         return ECERT_OK;
+    if (why.status == ECERT_E_NOMEM)
+        return ecert_error_nomem(err);
+    ECERT_TRY(ecert_text_copy(ecert_view_of(why.text), &adoption->unfit, err));
     return ecert_strings_printf(&adoption->notes, err, "an issued file would be refused: %s",
                                 why.text);
 }

@@ -343,6 +343,11 @@ static enum ecert_status tell_certificate(struct monitor *monitor,
         ECERT_TRY(monitor_revocation(monitor, &leaf, &revoked, err));
     if (revoked == ECERT_REVOKED_YES)
         finding.condition = ECERT_CONDITION_REVOKED;
+    if (facts->unfit != NULL && revoked != ECERT_REVOKED_YES) {
+        finding.condition = ECERT_CONDITION_WRONG_CHAIN;
+        ECERT_TRY(monitor_detail(&finding, err, "adopted; an issued file would be refused: %s",
+                                 facts->unfit));
+    }
     ECERT_TRY(monitor_check_dates(&finding, err));
     ECERT_TRY(say_pending(monitor, entry, &finding, err));
     return monitor_tell(monitor, &finding, err);

@@ -46,9 +46,10 @@ enum ecert_net_kind {
 #define ECERT_NET_MAX_VALIDATOR    512 /* bytes of an ETag or Last-Modified value */
 #define ECERT_NET_MAX_CERTIFICATES 32  /* of one handshake; Hongkong Post's chains have three */
 #define ECERT_NET_MAX_SEEN         ((size_t)1 << 20)
-#define ECERT_NET_MAX_RECORDS      60 /* CAA records of one name; real ones have a handful */
-#define ECERT_NET_MAX_NOTES        40 /* of one search */
-#define ECERT_NET_MAX_FOUND        10000
+#define ECERT_NET_MAX_RECORDS      60   /* CAA records of one name; real ones have a handful */
+#define ECERT_NET_MAX_NOTES        40   /* of one search */
+#define ECERT_NET_MAX_FOUND        500  /* values of one search: each is decoded in a child */
+#define ECERT_NET_MAX_ENTRY_NAME   4096 /* bytes of a distinguished name, sent with each value */
 
 /*
  * Connections open at the same time, as far as there are descriptors for them (RLIMIT_NOFILE, which

@@ -184,8 +184,9 @@ static enum ecert_status take_value(struct ecert_search_run *run, const char *na
                                     const struct berval *value, struct ecert_error *err)
 {
     struct ecert_message message = {.kind = ECERT_NET_FOUND};
+    const size_t name_len = strlen(name); /* it goes out with each value, and counts each time */
 
-    if (value->bv_len > run->max_len - run->len)
+    if (value->bv_len > run->max_len || name_len + value->bv_len > run->max_len - run->len)
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "'%s': the answer is larger than %zu bytes; narrow 'base' or "
                                "'filter'",
@@ -198,7 +199,7 @@ static enum ecert_status take_value(struct ecert_search_run *run, const char *na
     ecert_message_add_text(&message, name);
     ecert_message_add(&message, (struct ecert_view){(const uint8_t *)value->bv_val, value->bv_len});
     ecert_message_encode(&message, &run->found);
-    run->len += value->bv_len;
+    run->len += name_len + value->bv_len;
     run->n_found++;
     return run->found.failed ? ecert_error_nomem(err) : ECERT_OK;
 }
@@ -212,6 +213,11 @@ static enum ecert_status take_entry(struct ecert_search_run *run, LDAPMessage *e
 
     if (name == NULL)
         return ecert_error_set(err, ECERT_E_NETWORK, "'%s': an entry without a name", run->url);
+    if (strlen(name) > ECERT_NET_MAX_ENTRY_NAME)
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "'%s': the name of an entry has more than %d bytes; narrow 'base' "
+                               "or 'filter'",
+                               run->url, ECERT_NET_MAX_ENTRY_NAME);
     for (size_t i = 0; values != NULL && values[i] != NULL; i++)
         ECERT_TRY(take_value(run, name, values[i], err));
     return ECERT_OK;

@@ -3,6 +3,7 @@
 #include "plugins/apache/choose.h"
 #include "plugins/apache/pem.h"
 #include "plugins/apache/service.h"
+#include "plugins/shared/names.h"
 
 #include <string.h>
 
@@ -101,7 +102,7 @@ static enum ecert_status fill_addresses(const struct ecert_apache_scan *scan,
 }
 
 static enum ecert_status emit(struct ecert_apache_scan *scan, struct ecert_apache_block *block,
-                              struct ecert_error *err)
+                              struct ecert_left_out *left_out, struct ecert_error *err)
 {
     const struct ecert_apache_host *host = block->host;
     struct ecert_site_record site = {
@@ -110,6 +111,7 @@ static enum ecert_status emit(struct ecert_apache_scan *scan, struct ecert_apach
         .file = host->file[0] == '/' ? host->file : NULL,
         .line = (uint32_t)host->line,
     };
+    size_t n = 0;
 
     if (!block->found)
         return ECERT_OK;
@@ -118,7 +120,11 @@ static enum ecert_status emit(struct ecert_apache_scan *scan, struct ecert_apach
     const char **names = ecert_arena_alloc(scan->arena, (host->n_names + 1) * sizeof *names);
     if (names == NULL)
         return no_memory(scan, err);
-    memcpy(names, host->names, host->n_names * sizeof *names);
+    for (size_t i = 0; i < host->n_names; i++)
+        if (ecert_names_take(left_out, host->names[i], host->file, (unsigned long)host->line))
+            names[n++] = host->names[i];
+    if (n == 0 && host->n_names > 0)
+        return ECERT_OK;
     site.names = names;
     site.enabled = ecert_apache_why_plain(scan, block) == NULL;
     ECERT_APACHE_TRY(fill_files(scan, block, &site, err));
@@ -128,7 +134,9 @@ static enum ecert_status emit(struct ecert_apache_scan *scan, struct ecert_apach
 
 enum ecert_status ecert_apache_discover(struct ecert_apache_scan *scan, struct ecert_error *err)
 {
+    struct ecert_left_out left_out = {0};
+
     for (size_t i = 0; i < scan->n_blocks; i++)
-        ECERT_APACHE_TRY(emit(scan, &scan->blocks[i], err));
-    return ECERT_OK;
+        ECERT_APACHE_TRY(emit(scan, &scan->blocks[i], &left_out, err));
+    return ecert_names_note(&left_out, scan->host, scan->job, err);
 }

@@ -54,7 +54,7 @@ nothing_adopted() {
     [ "$status" -eq 0 ]
     says "adopted as generation 1: nginx: server block at $W/nginx/conf.d/$NAME.conf:1; nothing on the server was changed" \
         "key '$W/present.key', certificate '$W/present.pem'"
-    says_not "would be refused"
+    says_not "would be refused" "still serves"
     untouched "$W/nginx" "$W/nginx/nginx.pid"
     printf 'GET / HTTP/1.0\r\n\r\n' >&7
     for _ in $(seq 50); do
@@ -273,11 +273,16 @@ nothing_adopted() {
     run_ecert adopt
     [ "$status" -eq 0 ]
     says "no chain could be built" "an issued file would be refused" "adopted as generation 1"
+    json "o['unfit']" <"$(generation 1)/generation.json" | grep -q "chain-anchor: "
+    run_ecert check --offline
+    [ "$status" -ne 0 ]
+    says "adopted; an issued file would be refused: " "chain-anchor"
     run_ecert run
     is "link" ../generations/0001 "$(live)"
     wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/present.pem")"
     test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$W/keys/$NAME.key" --out "$W/renewal" \
-        --not-before "$(date -u +%Y%m%d%H%M%SZ)"
+        --not-before "$(date -u -d '-3 days' +%Y%m%d%H%M%SZ)"
+    # it was issued before the placeholder was made, and is taken all the same
     drop "$W/renewal.cer"
     run_ecert run
     [ "$status" -eq 0 ]
@@ -423,4 +428,50 @@ served_finding() { # FILTER
     stop_pid "$W/nginx/nginx.pid"
     run served_finding true
     is "finding" "" "$output"
+}
+
+@test "one target has a good pair, the other one's would be refused: it is not adopted" {
+    nginx_up
+    apache_up
+    write_config "$(nginx_target), $(apache_target)"
+    run_ecert adopt --target apache
+    [ "$status" -eq 0 ]
+    old_pair "$W/placeholder" "$NAME"
+    sed -i "s|$W/present|$W/placeholder|" "$W/nginx/conf.d/$NAME.conf"
+    run_ecert adopt
+    [ "$status" -eq 1 ]
+    says "uses '$W/placeholder.pem', which would be refused as an issued file, and generation 1 is there already" \
+        "chain-anchor"
+    is "generations" 1 "$(generations)"
+    [ ! -L "$(live_dir nginx)" ]
+}
+
+@test "a server that was not reloaded since its files were changed: said" {
+    old_pair "$W/before" "$NAME"
+    cp "$W/present.pem" "$W/new.pem"
+    cp "$W/present.key" "$W/new.key"
+    cp "$W/before.pem" "$W/present.pem"
+    cp "$W/before.key" "$W/present.key"
+    nginx_up
+    cp "$W/new.pem" "$W/present.pem"
+    cp "$W/new.key" "$W/present.key"
+    write_config "$(nginx_target)"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    says "adopted as generation 1" \
+        "the server still serves serial $(serials "$W/before.pem"): it was not reloaded since; \`ecert deploy\` reloads it"
+    run_ecert deploy
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/new.pem")"
+}
+
+@test "a site of somebody else with a name that is none does not bar the others" {
+    printf '    server { listen 127.0.0.1:%s; server_name odd\xff.test; return 204; }\n' "$(free_port)" >"$W/odd"
+    nginx_site "$W/nginx" "$(free_port)" other.test "$W/present"
+    cp "$W/odd" "$W/nginx/conf.d/odd.conf"
+    nginx_up
+    write_config "$(nginx_target)"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    says "adopted as generation 1" "1 name of a site is no host name" "left out"
 }

@@ -591,6 +591,15 @@ HOOK
     no_leftovers
 }
 
+@test "kill -9 before the reload: adopt puts back, and looks at what was there" {
+    killed_at reload before
+    run_ecert adopt
+    [ "$status" -eq 1 ]
+    says "the unfinished transaction of" "put back" "uses '$W/$OLD.pem', which would be refused"
+    cmp "$W/before" "$W/nginx/conf.d/$NAME.conf"
+    no_leftovers
+}
+
 @test "kill -9 after the reload: the next run puts back, reloads, and deploys anew" {
     killed_at reload after
     nginx_serves "$W/$NAME.cer"

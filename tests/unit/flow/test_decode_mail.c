@@ -304,13 +304,61 @@ static void test_damaged(void **state)
     add_der_part(&mail, "application/pkix-cert");
     mail.len -= 100;
     check_bad(&mail, "in the mail message: the file is truncated");
-    /* a good one does not make up for a damaged one */
     ecert_buffer_add_text(&mail, MIXED);
-    add_der_part(&mail, "application/pkix-cert");
     add_part(&mail, "Content-Type: application/x-pem-file\n",
              ecert_view_of("-----BEGIN CERTIFICATE-----\nAAAA\n"));
     ecert_buffer_add_text(&mail, END);
-    check_bad(&mail, "no END line");
+    check_bad(&mail, "in the mail message: PEM block 1 (CERTIFICATE, line 1) is truncated");
+}
+
+/* What cannot be read hides nothing that stands before or behind it. */
+static void test_odd_parts(void **state)
+{
+    struct ecert_buffer mail = {0}, half = {0};
+
+    (void)state;
+    ecert_buffer_add(&half, ecert_bytes_view(&pki.root_pem));
+    ecert_buffer_add_text(&half, "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    for (unsigned before = 0; before < 2; before++) {
+        ecert_buffer_add_text(&mail, MIXED);
+        if (before)
+            add_der_part(&mail, "application/pkix-cert");
+        add_part(&mail, "Content-Type: application/x-pem-file\n", ecert_buffer_view(&half));
+        add_part(&mail, "Content-Type: application/octet-stream\n",
+                 (struct ecert_view){(const uint8_t *)"\x30\x82\x01\x00zz", 6});
+        add_part(&mail, "Content-Type: multipart/mixed\n", ecert_view_of("no boundary"));
+        if (!before)
+            add_der_part(&mail, "application/pkix-cert");
+        ecert_buffer_add_text(&mail, before ? END : "\n" END);
+        check_good(&mail, 1); /* without what a damaged part brought before its damage */
+    }
+    ecert_buffer_clear(&half);
+}
+
+/* How a boundary may be written. */
+static void test_boundaries(void **state)
+{
+    static const char *const types[] = {
+        "multipart/mixed; boundary=x1",
+        "multipart/mixed;boundary = \"x1\" ; charset=utf-8",
+        "multipart/mixed; type=\"a; boundary=no\"; boundary=x1",
+        "multipart/mixed; type=\"a\\\"; boundary=no\"; boundary=\"x\\1\"",
+        "multipart/mixed; xboundary=no; boundary=x1; boundary=no",
+        "multipart/mixed; boundary*0=\"x\"; boundary*1=\"1\"",
+        "multipart/mixed;\n boundary*1=1;\n BOUNDARY*0=x",
+        "multipart/mixed; boundary*0*=us-ascii'en'%781",
+        "multipart/mixed; boundary*0*=''%78; boundary*1*=%31",
+        "multipart/mixed; boundary*=utf-8''x%31",
+    };
+    struct ecert_buffer mail = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        ecert_buffer_printf(&mail, HEAD "Content-Type: %s\n\n--x1\n\n", types[i]);
+        ecert_buffer_add(&mail, ecert_bytes_view(&pki.leaf_pem));
+        ecert_buffer_add_text(&mail, "--x1--\n");
+        check_good(&mail, 1);
+    }
 }
 
 static void test_too_much(void **state)
@@ -366,6 +414,8 @@ int main(void)
         cmocka_unit_test(test_opaque),
         cmocka_unit_test(test_nothing_in_it),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_odd_parts),
+        cmocka_unit_test(test_boundaries),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_prefixes),
     };

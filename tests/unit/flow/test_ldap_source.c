@@ -22,7 +22,16 @@
 #define DAY ((int64_t)86400)
 
 /* One value of the directory. */
-enum what { NONE, OURS, FOREIGN, UNREADABLE, GARBAGE, PEM };
+enum what {
+    NONE,
+    OURS,
+    FOREIGN,
+    UNREADABLE,
+    GARBAGE,
+    PEM,
+    FORGED,  /* ours, and refused by the intake */
+    ADOPTED, /* likewise, and as a generation it is unfit */
+};
 
 struct value {
     enum what what;
@@ -86,6 +95,48 @@ static const struct row {
      ECERT_ARRIVAL_EARLY,
      0,
      NULL},
+    {"a forged one does not hide the one beside it",
+     {{FORGED, -1, 90}, {OURS, -3, 9}, {FORGED, -2, 9}},
+     -1,
+     ECERT_ARRIVAL_TAKEN,
+     1,
+     "2 refused, serial "},
+    {"a forged one beside what is known",
+     {{FORGED, -1, 90}, {OURS, -2, 9}, {FORGED, -3, 9}},
+     1,
+     ECERT_ARRIVAL_UNCHANGED,
+     -1,
+     "1 older than the newest one taken"},
+    {"a forged one of tomorrow beside a real one of tomorrow",
+     {{OURS, -2, 9}, {FORGED, 2, 9}, {OURS, 1, 9}},
+     0,
+     ECERT_ARRIVAL_EARLY,
+     2,
+     "1 refused, serial "},
+    {"older than an adopted one that is not the authority's",
+     {{OURS, -3, 90}, {ADOPTED, -1, 90}},
+     1,
+     ECERT_ARRIVAL_TAKEN,
+     0,
+     NULL},
+    {"nothing but an adopted one that is not the authority's",
+     {{ADOPTED, -1, 90}},
+     0,
+     ECERT_ARRIVAL_UNCHANGED,
+     -1,
+     NULL},
+    {"only forged ones",
+     {{FORGED, -1, 90}, {FORGED, -2, 9}, {FORGED, -3, 9}},
+     2,
+     ECERT_ARRIVAL_UNCHANGED,
+     -1,
+     "2 refused, serial "},
+    {"only forged ones, and nothing that is known",
+     {{FORGED, -3, 90}, {FORGED, -2, 9}, {FORGED, 1, 9}},
+     -1,
+     ECERT_ARRIVAL_FAILED,
+     -1,
+     "x.test: cn=1: not by the CA; 2 more of the directory were refused"},
     {"a key that cannot be read",
      {{UNREADABLE, -1, 9}},
      -1,
@@ -124,6 +175,9 @@ enum ecert_status __wrap_ecert_store_newest(const char *state_dir, const char *n
                                             struct ecert_error *err);
 enum ecert_status __wrap_ecert_store_load(const char *state_dir, const char *name, unsigned number,
                                           struct ecert_bundle *ret, struct ecert_error *err);
+enum ecert_status __wrap_ecert_store_facts(const char *state_dir, const char *name, unsigned number,
+                                           struct ecert_generation_facts *ret,
+                                           struct ecert_error *err);
 
 /* Each value twice: a directory may hold a certificate in two entries. */
 enum ecert_status __wrap_ecert_network_search(struct ecert_network *network,
@@ -171,13 +225,17 @@ enum ecert_status __wrap_ecert_intake(struct ecert_context *context,
                                       const struct ecert_intake_file *file,
                                       struct ecert_intake_result *ret, struct ecert_error *err)
 {
+    int is = -1;
+
     (void)context;
-    (void)err;
     assert_string_equal(file->only, "x.test");
     for (int i = 0; i < VALUES; i++)
         if (ecert_view_equal(file->bytes, ecert_bytes_view(&ders[i])))
-            taken = i;
-    assert_true(taken >= 0);
+            is = i;
+    assert_true(is >= 0);
+    if (row->values[is].what >= FORGED)
+        return ecert_error_set(err, ECERT_E_REFUSED, "not by the CA");
+    taken = is;
     ret->added = true;
     ret->early = row->values[taken].from > 0;
     return ECERT_OK;
@@ -200,6 +258,18 @@ enum ecert_status __wrap_ecert_store_load(const char *state_dir, const char *nam
     (void)name;
     assert_int_equal(number, 7);
     return ecert_certificate_parse(ecert_bytes_view(&ders[row->newest]), &ret->leaf, err);
+}
+
+enum ecert_status __wrap_ecert_store_facts(const char *state_dir, const char *name, unsigned number,
+                                           struct ecert_generation_facts *ret,
+                                           struct ecert_error *err)
+{
+    (void)state_dir;
+    (void)name;
+    assert_int_equal(number, 7);
+    return row->values[row->newest].what == ADOPTED
+               ? ecert_text_copy(ecert_view_of("leaf-is-server"), &ret->unfit, err)
+               : ECERT_OK;
 }
 
 /* ---- the rows ---- */

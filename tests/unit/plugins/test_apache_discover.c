@@ -56,6 +56,9 @@ static const struct row {
     {.name = "aliases that the server does not list", .n_sites = 1,
      .site = "<VirtualHost 127.0.0.1:18444>\nServerName www.example.test\nServerAlias d.test\n" ON RSA TAIL,
      .want = "virtual host www.example.test,d.test @/site.conf:1 @/old/rsa.pem @/old/rsa.key - on 127.0.0.1:18444"},
+    {.name = "names that are none are left out", .n_sites = 1,
+     .site = "<VirtualHost 127.0.0.1:18444>\nServerName www.example.test\nServerAlias b\xff.test d.test\n" ON RSA TAIL,
+     .want = "virtual host www.example.test,d.test @/site.conf:1 @/old/rsa.pem @/old/rsa.key - on 127.0.0.1:18444"},
     {.name = "none", .site = "", .n_sites = 0},
 };
 /* clang-format on */
@@ -74,6 +77,9 @@ static void check_row(void **state)
     if (ecert_plugin.discover(&test_host, (struct ecert_job *)&job, &err) != ECERT_OK)
         fail_msg("%s", err.text);
     assert_int_equal(job.n_sites, row->n_sites);
+    assert_int_equal(job.n_notes, strstr(row->name, "left out") != NULL);
+    if (job.n_notes > 0)
+        assert_true(test_job_noted(&job, "1 name of a site is no host name"));
     assert_int_equal(job.n_files + job.n_tests + job.n_activations + job.n_probes, 0);
     if (want != NULL) {
         const char *site = test_job_site(&job, "www.example.test");

@@ -52,6 +52,10 @@ static const struct row {
     {.name = "names: .x is two, expressions are none", .n_sites = 1,
      .conf = HTTP("server { listen 443 ssl; server_name ~^w .x.test _ www.example.test $h; " PAIR("a") " }"),
      .site = "server block x.test,*.x.test,www.example.test @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443"},
+    {.name = "names that are none are left out", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; server_name www.example.test b\xff.test \"c\x1b[2J.test\" d.test; " PAIR("a") " }\n"
+                  "server { listen 443 ssl; server_name \xe9; " PAIR("b") " }"),
+     .site = "server block www.example.test,d.test @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443"},
     {.name = "a block without a name is none", .n_sites = 0,
      .conf = HTTP("server { listen 443 ssl; " PAIR("a") " }\nserver { listen 443 ssl; server_name _; }")},
     {.name = "mail is none", .n_sites = 0,
@@ -115,6 +119,9 @@ static void check_row(void **state)
     if (status != ECERT_OK)
         fail_msg("%s", site.err.text);
     assert_int_equal(job->n_sites, row->n_sites);
+    assert_int_equal(job->n_notes, strstr(row->name, "left out") != NULL);
+    if (job->n_notes > 0)
+        assert_true(test_job_noted(job, "3 names of sites are no host name"));
     assert_int_equal(job->n_files + job->n_tests + job->n_activations + job->n_probes, 0);
     if (row->site != NULL) {
         expand(&site, row->site, want, sizeof want);
