@@ -40,6 +40,34 @@ static void urgencies_have_an_order_of_their_own(void **state)
         }
 }
 
+static void a_stranger_s_text_is_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+        size_t max, tail;
+    } rows[] = {
+        {"", "", 5, 0},
+        {"www.a", "www.a", 5, 0},
+        {"www.ab", "www.…", 5, 0},
+        {"香港郵政", "香港郵政", 4, 0},
+        {"香港郵政局", "香港郵…", 4, 0},
+        {"a\nb\nc", "a\\x0Ab\\x0Ac", 5, 0},
+        {"a\nb\ncd", "a\\x0Ab…", 4, 0}, /* an escape is one character */
+        {"/srv/香港/certificate 2", "/srv/…te 2", 10, 4},
+        {"/srv/港/é", "/…/é", 4, 2},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
+
+        ecert_buffer_add_text(&out, "=");
+        ecert_finding_add_text(&out, rows[i].text, rows[i].max, rows[i].tail);
+        assert_false(out.failed);
+        assert_string_equal((const char *)out.ptr + 1, rows[i].wanted);
+    }
+}
+
 static void days_are_rounded_down(void **state)
 {
     (void)state;
@@ -122,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_has_its_word),
         cmocka_unit_test(urgencies_have_an_order_of_their_own),
+        cmocka_unit_test(a_stranger_s_text_is_cut),
         cmocka_unit_test(days_are_rounded_down),
         cmocka_unit_test(a_copy_owns_its_texts),
         cmocka_unit_test(the_worst_comes_first),
