@@ -523,45 +523,6 @@ static void chats_take_only_so_much(void **state)
     free(long_name);
 }
 
-/* No server takes a mail of 18 MB, and tomorrow it would be as large. */
-static void a_mail_takes_only_so_much(void **state)
-{
-    enum { MANY = 400 };
-    char *long_text = repeated("香港<", 3000);
-    struct ecert_finding finding = expiring;
-    const struct ecert_finding *list[MANY];
-    struct ecert_bytes bytes = {0};
-    struct ecert_error err = {0};
-    (void)state;
-
-    finding.detail = long_text;
-    for (int i = 0; i < MANY; i++)
-        list[i] = &finding;
-    struct ecert_notice notice = notice_of(list, MANY, "en");
-    const size_t fits = ecert_notice_fits(&notice, NULL);
-    assert_in_range(fits, 10, 40);
-    notice.n = fits; /* as many as fit leave none out */
-    assert_int_equal(ecert_notice_fits(&notice, NULL), fits);
-    assert_int_equal(ecert_notice_mail(&notice, &bytes, &err), ECERT_OK);
-    assert_in_range(bytes.len, ECERT_NOTICE_MAIL_MAX * 8 / 10, ECERT_NOTICE_MAIL_MAX);
-    assert_null(strstr((const char *)bytes.ptr, "more are not shown"));
-    ecert_bytes_clear(&bytes);
-
-    notice.n = MANY; /* of an overview they are counted */
-    notice.kind = ECERT_NOTICE_DIGEST;
-    assert_int_equal(ecert_notice_mail(&notice, &bytes, &err), ECERT_OK);
-    assert_in_range(bytes.len, ECERT_NOTICE_MAIL_MAX * 8 / 10, ECERT_NOTICE_MAIL_MAX);
-    assert_non_null(strstr((const char *)bytes.ptr, "more are not shown"));
-    ecert_bytes_clear(&bytes);
-
-    char *longest = repeated("w", (size_t)3 << 20); /* one is told, whatever it is */
-    finding.detail = longest;
-    notice.kind = ECERT_NOTICE_REMINDER;
-    assert_int_equal(ecert_notice_fits(&notice, NULL), 1);
-    free(longest);
-    free(long_text);
-}
-
 static void another_template_is_refused(void **state)
 {
     const struct ecert_notice notice = notice_of(two, 2, "en");
@@ -620,7 +581,6 @@ int main(void)
         cmocka_unit_test(json_has_the_documented_keys),
         cmocka_unit_test(chats_get_text_alone),
         cmocka_unit_test(chats_take_only_so_much),
-        cmocka_unit_test(a_mail_takes_only_so_much),
         cmocka_unit_test(another_template_is_refused),
         cmocka_unit_test(a_line_for_a_log),
     };
