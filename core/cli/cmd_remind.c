@@ -35,7 +35,7 @@ static int test_channels(struct ecert_app *app)
         ecert_complain(app, "not accepted: %s", telling.errors.items[i]);
     if (app->config.reminders.journal &&
         !ecert_channel_is_configured(&app->config, ECERT_CHANNEL_JOURNAL))
-        ecert_say(app, "no journal here: neither '/run/systemd/journal/socket' nor '/dev/log' is "
+        ecert_say(app, "no journal here: neither '/run/systemd/journal' nor '/dev/log' is "
                        "there, so `journal` reminds nobody");
     if (telling.told + telling.failed == 0)
         ecert_complain(app, "no channel is configured: nobody can be reminded; see `reminders` in "

@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/process.h"
 #include "core/flow/key.h"
@@ -33,7 +32,7 @@ bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_c
         return config->reminders.command.len > 0;
     case ECERT_CHANNEL_JOURNAL:
         return config->reminders.journal &&
-               (access(ECERT_JOURNAL_SOCKET, F_OK) == 0 || access(ECERT_SYSLOG_SOCKET, F_OK) == 0);
+               ecert_journal_is_here(ECERT_JOURNAL_FOLDER, ECERT_SYSLOG_SOCKET);
     case ECERT_CHANNEL_COUNT:
         break;
     }

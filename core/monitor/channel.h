@@ -17,8 +17,10 @@
 #include "core/monitor/notice.h"
 
 /*
- * Is this channel configured?  The journal is only where one is: there is its socket or that of
- * syslog(3), so that nothing is owed to a journal that a machine does not have.
+ * Is this channel configured?  The journal is only where one is (ecert_journal_is_here()), so that
+ * nothing is owed to a journal that a machine does not have.  What is owed to it already stays owed
+ * as long as the configuration wants it: who restarts it, or syslog, takes its socket away for a
+ * moment, and it is tried again.
  */
 bool ecert_channel_is_configured(const struct ecert_config *config, enum ecert_channel channel);
 

@@ -6,7 +6,15 @@
 
 /* systemd's native protocol: one datagram per entry. */
 #define ECERT_JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define ECERT_JOURNAL_FOLDER "/run/systemd/journal"
 #define ECERT_SYSLOG_SOCKET  "/dev/log"
+
+/*
+ * Has this machine a journal, whether or not it listens at this moment?  It has where there is the
+ * journal's folder, which outlives its socket, or the name of syslog's socket, also where that is a
+ * symbolic link to nothing now.
+ */
+bool ecert_journal_is_here(const char *folder, const char *syslog_socket);
 
 /* `journalctl MESSAGE_ID=...`: all that the program ever told the journal this way. */
 #define ECERT_JOURNAL_MESSAGE_ID "5c0f3ad1b0f94d6c9d3a4f0e8b6c2a71"

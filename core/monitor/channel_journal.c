@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -112,6 +113,13 @@ void ecert_journal_entry(const struct ecert_notice *notice, const struct ecert_f
 }
 
 /* ---- sending ---- */
+
+bool ecert_journal_is_here(const char *folder, const char *syslog_socket)
+{
+    struct stat status;
+
+    return access(folder, F_OK) == 0 || lstat(syslog_socket, &status) == 0;
+}
 
 /* Connected, or -1 with errno. */
 static int connect_to(const char *path, int type)

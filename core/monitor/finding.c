@@ -86,6 +86,46 @@ enum ecert_urgency ecert_watched_urgency(enum ecert_watched watched, enum ecert_
     return ecert_condition_urgency(condition);
 }
 
+/* Bytes of the character, or of the \xNN, that stands at the begin of an escaped text. */
+static size_t length_of_one(const uint8_t *text, size_t len)
+{
+    size_t n = 1;
+
+    if (len >= 4 && text[0] == '\\' && text[1] == 'x')
+        return 4;
+    while (n < len && (text[n] & 0xC0) == 0x80)
+        n++;
+    return n;
+}
+
+static size_t skip(struct ecert_view text, size_t at, size_t characters)
+{
+    for (; characters > 0 && at < text.len; characters--)
+        at += length_of_one(text.ptr + at, text.len - at);
+    return at;
+}
+
+void ecert_finding_add_text(struct ecert_buffer *out, const char *text, size_t max, size_t tail)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
+    size_t n = 0;
+
+    ecert_buffer_add_escaped(&escaped, ecert_view_of(text), false);
+    const struct ecert_view whole = ecert_buffer_view(&escaped);
+    for (size_t at = 0; at < whole.len; at = skip(whole, at, 1))
+        n++;
+    if (n <= max) {
+        ecert_buffer_add(out, whole);
+    } else {
+        const size_t end = skip(whole, 0, n - tail);
+
+        ecert_buffer_add(out, (struct ecert_view){whole.ptr, skip(whole, 0, max - tail - 1)});
+        ecert_buffer_add_text(out, "…");
+        ecert_buffer_add(out, (struct ecert_view){whole.ptr + end, whole.len - end});
+    }
+    out->failed = out->failed || escaped.failed;
+}
+
 void ecert_finding_clear(struct ecert_finding *finding)
 {
     free(finding->name);

@@ -107,6 +107,20 @@ struct ecert_finding {
 
 #define ECERT_NO_THRESHOLD (-1)
 
+/*
+ * Characters of a title, and of a place or a detail.  A certificate that a stranger's server shows
+ * may have a name of any length; what is told of 500 of them has to fit a mail.  A path and our
+ * own sentences are shorter, but for the odd one.
+ */
+#define ECERT_TITLE_MAX    200
+#define ECERT_SENTENCE_MAX 1000
+
+/*
+ * Append a text from outside, escaped, at most `max` characters of it: where it is longer, "…"
+ * stands before its last `tail` characters.  No character and no escape of one is cut in two.
+ */
+void ecert_finding_add_text(struct ecert_buffer *out, const char *text, size_t max, size_t tail);
+
 void ecert_finding_clear(struct ecert_finding *finding);
 ECERT_MUST_CHECK enum ecert_status ecert_finding_copy(const struct ecert_finding *from,
                                                       struct ecert_finding *ret,

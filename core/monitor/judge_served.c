@@ -46,13 +46,13 @@ static enum ecert_status first_words(const X509 *certificate, char **ret, struct
 enum ecert_status ecert_served_title(const X509 *certificate, char **ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *plain = NULL;
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer title = {0};
 
     ECERT_TRY(first_words(certificate, &plain, err));
-    ecert_buffer_add_escaped(&escaped, ecert_view_of(plain), false);
-    if (escaped.failed)
+    ecert_finding_add_text(&title, plain, ECERT_TITLE_MAX, 0);
+    if (title.failed)
         return ecert_error_nomem(err);
-    return ecert_text_copy(ecert_buffer_view(&escaped), ret, err);
+    return ecert_text_copy(ecert_buffer_view(&title), ret, err);
 }
 
 /* "'Test CA' with serial 2017" */
@@ -129,8 +129,11 @@ static enum ecert_status judge_name(const struct ecert_served_question *question
     if (question->host == NULL || covers(leaf, question->host))
         return ECERT_OK;
     ECERT_TRY(ecert_certificate_names(leaf, &names, err));
-    for (size_t i = 0; i < names.len && i < NAMES_SHOWN; i++)
-        ecert_buffer_printf(&list, "%s'%s'", i > 0 ? ", " : "", names.items[i]);
+    for (size_t i = 0; i < names.len && i < NAMES_SHOWN; i++) {
+        ecert_buffer_add_text(&list, i > 0 ? ", '" : "'");
+        ecert_finding_add_text(&list, names.items[i], ECERT_TITLE_MAX, 0);
+        ecert_buffer_add_text(&list, "'");
+    }
     if (names.len > NAMES_SHOWN)
         ecert_buffer_printf(&list, " and %zu more", names.len - NAMES_SHOWN);
     if (list.failed)

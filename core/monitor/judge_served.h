@@ -81,7 +81,10 @@ bool ecert_crls_may_list(const struct ecert_crls *crls, const ASN1_INTEGER *seri
 /* Is it written as an IP address, and not a name? */
 bool ecert_served_is_address(const char *host);
 
-/* A person's name for a certificate: common name, else the first DNS name, else ""; escaped. */
+/*
+ * A person's name for a certificate: common name, else the first DNS name, else ""; escaped, and
+ * cut to ECERT_TITLE_MAX characters.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_served_title(const X509 *certificate, char **ret,
                                                       struct ecert_error *err);
 

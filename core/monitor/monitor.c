@@ -68,7 +68,9 @@ enum ecert_status monitor_tell(const struct monitor *monitor, struct ecert_findi
     return status;
 }
 
-/* Printed, escaped, owned. */
+/*
+ * Printed, escaped, cut in the middle, owned: what a path and a sentence end with tells them apart.
+ */
 static enum ecert_status print(char **ret, struct ecert_error *err, const char *fmt, va_list args)
     __attribute__((format(printf, 3, 0)));
 static enum ecert_status print(char **ret, struct ecert_error *err, const char *fmt, va_list args)
@@ -78,7 +80,7 @@ static enum ecert_status print(char **ret, struct ecert_error *err, const char *
 
     if (vasprintf(&plain, fmt, args) < 0)
         return ecert_error_nomem(err);
-    ecert_buffer_add_escaped(&escaped, ecert_view_of(plain), false);
+    ecert_finding_add_text(&escaped, plain, ECERT_SENTENCE_MAX, ECERT_SENTENCE_MAX / 4);
     free(plain);
     if (escaped.failed)
         return ecert_error_nomem(err);

@@ -106,7 +106,10 @@ ECERT_MUST_CHECK enum ecert_status monitor_tell(const struct monitor *monitor,
                                                 struct ecert_finding *finding,
                                                 struct ecert_error *err);
 
-/* A finding with name and place; everything else is 0, the condition is FINE. */
+/*
+ * A finding with name and place, escaped and cut to ECERT_SENTENCE_MAX characters here; everything
+ * else is 0, the condition is FINE.
+ */
 ECERT_MUST_CHECK enum ecert_status monitor_begin(enum ecert_watched watched, const char *name,
                                                  const struct ecert_watch_settings *settings,
                                                  struct ecert_finding *ret, struct ecert_error *err,
@@ -127,7 +130,7 @@ ECERT_MUST_CHECK enum ecert_status monitor_describe(struct ecert_finding *findin
 /* What could not be read is what kind of finding? */
 enum ecert_condition monitor_condition_of(enum ecert_status status);
 
-/* The detail in the place of the one that is there; escaped here. */
+/* The detail in the place of the one that is there; escaped and cut here, as a place is. */
 ECERT_MUST_CHECK enum ecert_status monitor_detail(struct ecert_finding *finding,
                                                   struct ecert_error *err, const char *fmt, ...)
     ECERT_PRINTF(3, 4);

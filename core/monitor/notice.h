@@ -24,10 +24,15 @@ struct ecert_notice {
     const char *language;
     const char *to, *to_name; /* EMAIL; to_name may be NULL */
     const char *from;         /* EMAIL: address, or "Name <address>" */
+    size_t rows_max;          /* findings that a mail lists; 0: ECERT_NOTICE_ROWS_MAX */
 };
 
-/* Rows of a mail; what is more is counted. */
+/*
+ * Findings of a mail, and the bytes up to which it holds more than one; what is more is counted.
+ * Servers refuse mails of more than 10 MB, some of less, and always will: they would never be told.
+ */
 #define ECERT_NOTICE_ROWS_MAX 500
+#define ECERT_NOTICE_MAIL_MAX ((size_t)2 << 20)
 
 /*
  * How many of the notice's findings, from the first on, the message of this template shows (NULL: a

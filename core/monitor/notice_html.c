@@ -158,7 +158,7 @@ static void add_explanation(const struct ecert_notice *notice, size_t which,
 
 void ecert_notice_html(const struct ecert_notice *notice, struct ecert_buffer *out)
 {
-    const size_t rows = notice->n < ECERT_NOTICE_ROWS_MAX ? notice->n : ECERT_NOTICE_ROWS_MAX;
+    const size_t rows = ecert_notice_rows(notice);
     struct ecert_buffer words = {0};
 
     ecert_buffer_printf(out,

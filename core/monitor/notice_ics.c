@@ -128,7 +128,7 @@ bool ecert_notice_ics(const struct ecert_notice *notice, struct ecert_buffer *ou
 {
     size_t events = 0;
 
-    for (size_t i = 0; i < notice->n && i < ECERT_NOTICE_ROWS_MAX; i++) {
+    for (size_t i = 0; i < ecert_notice_rows(notice); i++) {
         if (notice->findings[i]->not_after == 0)
             continue;
         if (events++ == 0)

@@ -217,7 +217,7 @@ size_t ecert_notice_fits(const struct ecert_notice *notice, const char *template
     size_t shown = 0;
 
     if (template_name == NULL)
-        return notice->n < ECERT_NOTICE_ROWS_MAX ? notice->n : ECERT_NOTICE_ROWS_MAX;
+        return ecert_notice_mail_fits(notice);
     if (row == NULL || row->make == plain_json)
         return notice->n;
     json_decref(make(notice, row, &shown));

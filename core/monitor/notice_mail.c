@@ -109,6 +109,64 @@ static void add_body(const struct ecert_notice *notice, struct ecert_buffer *out
     ecert_buffer_printf(out, "--%s--\r\n", outer);
 }
 
+/* For the headers. */
+#define ROOM_BESIDE ((size_t)64 << 10)
+
+static size_t size_with(const struct ecert_notice *notice, size_t rows)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer body = {0};
+    struct ecert_notice part = *notice;
+
+    part.rows_max = rows;
+    if (part.kind == ECERT_NOTICE_REMINDER) /* the others are told by a mail of their own */
+        part.n = rows;
+    add_body(&part, &body);
+    return body.len + ROOM_BESIDE;
+}
+
+static size_t length(const char *text)
+{
+    return text == NULL ? 0 : strlen(text);
+}
+
+/* Text and HTML hold each word of a finding: what cannot fit is not rendered to find that out. */
+static size_t rows_at_most(const struct ecert_notice *notice)
+{
+    size_t rows = ecert_notice_rows(notice), bytes = 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        const struct ecert_finding *finding = notice->findings[i];
+
+        bytes += 2 * (length(finding->name) + length(finding->where) + length(finding->detail));
+        if (i > 0 && bytes > ECERT_NOTICE_MAIL_MAX)
+            return i;
+    }
+    return rows;
+}
+
+/* Between `fits`, which does, and `rows`, which may not: most often they do. */
+size_t ecert_notice_mail_fits(const struct ecert_notice *notice)
+{
+    const char *before = ecert_words_use(notice->language);
+    size_t rows = rows_at_most(notice);
+
+    if (rows > 1 && size_with(notice, rows) > ECERT_NOTICE_MAIL_MAX) {
+        size_t fits = 1;
+
+        while (fits + 1 < rows) {
+            const size_t middle = fits + (rows - fits) / 2;
+
+            if (size_with(notice, middle) > ECERT_NOTICE_MAIL_MAX)
+                rows = middle;
+            else
+                fits = middle;
+        }
+        rows = fits;
+    }
+    (void)ecert_words_use(before);
+    return rows;
+}
+
 static enum ecert_status write_mail(const struct ecert_notice *notice, struct ecert_bytes *ret,
                                     struct ecert_error *err)
 {
@@ -123,7 +181,10 @@ enum ecert_status ecert_notice_mail(const struct ecert_notice *notice, struct ec
                                     struct ecert_error *err)
 {
     const char *before = ecert_words_use(notice->language);
-    const enum ecert_status status = write_mail(notice, ret, err);
+    struct ecert_notice part = *notice;
+
+    part.rows_max = ecert_notice_mail_fits(notice);
+    const enum ecert_status status = write_mail(&part, ret, err);
 
     (void)ecert_words_use(before);
     return status;

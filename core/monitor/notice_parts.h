@@ -45,6 +45,12 @@ void ecert_notice_closing(const struct ecert_notice *notice, struct ecert_buffer
 
 /* ---- whole parts ---- */
 
+/* How many findings a mail lists; what is more is counted. */
+size_t ecert_notice_rows(const struct ecert_notice *notice);
+
+/* The same, with no more than make a mail of ECERT_NOTICE_MAIL_MAX bytes; at least one. */
+size_t ecert_notice_mail_fits(const struct ecert_notice *notice);
+
 /* text/plain and text/html, lines end with "\n"; text/calendar, with CRLF, and is there any? */
 void ecert_notice_text(const struct ecert_notice *notice, struct ecert_buffer *out);
 void ecert_notice_html(const struct ecert_notice *notice, struct ecert_buffer *out);

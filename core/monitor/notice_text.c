@@ -266,9 +266,16 @@ static void add_explanation(const struct ecert_notice *notice, size_t which,
     ecert_buffer_add_text(out, "\n");
 }
 
+size_t ecert_notice_rows(const struct ecert_notice *notice)
+{
+    const size_t max = notice->rows_max == 0 ? ECERT_NOTICE_ROWS_MAX : notice->rows_max;
+
+    return notice->n < max ? notice->n : max;
+}
+
 void ecert_notice_text(const struct ecert_notice *notice, struct ecert_buffer *out)
 {
-    const size_t rows = notice->n < ECERT_NOTICE_ROWS_MAX ? notice->n : ECERT_NOTICE_ROWS_MAX;
+    const size_t rows = ecert_notice_rows(notice);
 
     ecert_notice_intro(notice, out);
     ecert_buffer_add_text(out, rows > 0 ? "\n\n" : "\n");

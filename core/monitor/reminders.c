@@ -88,8 +88,15 @@ static bool is_among(const struct ecert_owed *one, const struct ecert_owed *list
     return false;
 }
 
+/* A journal whose socket is away at this moment is told later; see channel.h. */
+static bool is_for_journal(const struct ecert_config *config, const struct ecert_owed *owed)
+{
+    return owed->channel == ECERT_CHANNEL_JOURNAL && config->reminders.journal;
+}
+
 /* Take out who is not told today any more; who was told stays, for the record. */
-static enum ecert_status drop_removed(struct ecert_reminder *reminder,
+static enum ecert_status drop_removed(const struct ecert_config *config,
+                                      struct ecert_reminder *reminder,
                                       const struct ecert_owed *today, size_t n_today,
                                       bool *ret_changed, struct ecert_strings *notes,
                                       struct ecert_error *err)
@@ -100,7 +107,7 @@ static enum ecert_status drop_removed(struct ecert_reminder *reminder,
     for (size_t i = 0; i < reminder->n_owed; i++) {
         struct ecert_owed *owed = &reminder->owed[i];
 
-        if (owed->told || is_among(owed, today, n_today)) {
+        if (owed->told || is_for_journal(config, owed) || is_among(owed, today, n_today)) {
             reminder->owed[kept++] = *owed;
             continue;
         }
@@ -152,7 +159,7 @@ static enum ecert_status go_by_today(struct reading *reading, struct ecert_remin
     ECERT_TRY(
         ecert_recipients(reading->config, &finding, &today, &n_today, &reminder->escalated, err));
     enum ecert_status status =
-        drop_removed(reminder, today, n_today, &changed, reading->notes, err);
+        drop_removed(reading->config, reminder, today, n_today, &changed, reading->notes, err);
     if (status == ECERT_OK)
         status = add_missing(reminder, today, n_today, &changed, err);
     ecert_owed_free(today, n_today);

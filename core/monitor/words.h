@@ -20,7 +20,7 @@ void ecert_words_what_to_do(struct ecert_buffer *out, const struct ecert_finding
  * A finding's `where` or `detail` in the language in use.  Findings carry English, so that what is
  * spooled, compared and told to programs does not depend on a reader: our sentences are known again
  * by their form; names, paths and the words of the system and of libraries stay as they are.  What
- * is not known stays as it is.
+ * is not known stays as it is, and so does what is longer than 2 KB: a stranger wrote most of it.
  */
 void ecert_words_sentence(struct ecert_buffer *out, const char *text);
 

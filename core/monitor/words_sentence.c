@@ -4,6 +4,7 @@
 
 #define _          ECERT_WORDS
 #define PIECES_MAX 6
+#define LENGTH_MAX ((size_t)2 << 10) /* to look for the forms takes its square and more */
 #define DEPTH_MAX \
     4 /* of sentences in sentences: a finding's text may come from a stranger's server */
 
@@ -209,7 +210,7 @@ static void say(struct ecert_buffer *out, const char *text, unsigned depth)
 
 void ecert_words_sentence(struct ecert_buffer *out, const char *text)
 {
-    if (strcmp(ecert_words_tag(), "en") == 0)
+    if (strcmp(ecert_words_tag(), "en") == 0 || strlen(text) > LENGTH_MAX)
         ecert_buffer_add_text(out, text);
     else
         say(out, text, 0);

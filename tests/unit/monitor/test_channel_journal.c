@@ -168,12 +168,25 @@ static void test_no_journal(void **state)
     assert_non_null(strstr(err.text, "neither a journal nor"));
 }
 
+static void test_is_here(void **state)
+{
+    const char *link = path_of("log");
+
+    (void)state;
+    assert_false(ecert_journal_is_here("/nonexistent", path_of("absent")));
+    assert_true(ecert_journal_is_here("/", path_of("absent")));
+    assert_int_equal(symlink("/nonexistent/dev-log", link), 0); /* as systemd leaves it */
+    assert_true(ecert_journal_is_here("/nonexistent", link));
+    assert_int_equal(unlink(link), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_journal_entry),
         cmocka_unit_test(test_journal),
         cmocka_unit_test(test_no_journal),
+        cmocka_unit_test(test_is_here),
     };
 
     return cmocka_run_group_tests_name("channel_journal", tests, make_folder, remove_folder);

@@ -5,9 +5,11 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/fs.h"
 #include "core/monitor/finding.h"
 
 static void every_value_has_its_word(void **state)
@@ -37,6 +39,46 @@ static void every_value_has_its_word(void **state)
                      ECERT_URGENCY_UNKNOWN);
 }
 
+/* The row of docs/reminders.md about a key of a finding has each of its words. */
+static void check_documented(const char *document, const char *key, const char *const *words,
+                             size_t n)
+{
+    char begin[64], quoted[64];
+
+    (void)snprintf(begin, sizeof begin, "\n| `%s` | ", key);
+    const char *row = strstr(document, begin);
+    if (row == NULL)
+        fail_msg("docs/reminders.md has no row of `%s`", key);
+    const char *end = strchr(row + 1, '\n');
+    assert_non_null(end);
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(quoted, sizeof quoted, "`%s`", words[i]);
+        const char *found = strstr(row, quoted);
+        if (found == NULL || found > end)
+            fail_msg("docs/reminders.md does not tell of the word '%s' of `%s`", words[i], key);
+    }
+}
+
+#define WORD_OF_WATCHED(value, word)            word,
+#define WORD_OF_CONDITION(value, word, urgency) word,
+
+static void every_word_is_documented(void **state)
+{
+    (void)state;
+    static const char *const watched[] = {ECERT_WATCHED_LIST(WORD_OF_WATCHED)};
+    static const char *const conditions[] = {ECERT_CONDITION_LIST(WORD_OF_CONDITION)};
+    static const char *const urgencies[] = {"fine", "due", "critical", "unknown"};
+    struct ecert_bytes document = {0};
+    struct ecert_error err = {0};
+
+    assert_int_equal(ecert_fs_read(TEST_DOCUMENT, (size_t)1 << 20, &document, &err), ECERT_OK);
+    const char *text = (const char *)document.ptr;
+    check_documented(text, "watched", watched, ARRAY_SIZE(watched));
+    check_documented(text, "condition", conditions, ARRAY_SIZE(conditions));
+    check_documented(text, "urgency", urgencies, ARRAY_SIZE(urgencies));
+    ecert_bytes_clear(&document);
+}
+
 static void urgencies_have_an_order_of_their_own(void **state)
 {
     (void)state;
@@ -48,6 +90,34 @@ static void urgencies_have_an_order_of_their_own(void **state)
             const int order = ecert_urgency_compare(falling[i], falling[k]);
             assert_true(i < k ? order > 0 : i > k ? order < 0 : order == 0);
         }
+}
+
+static void a_stranger_s_text_is_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+        size_t max, tail;
+    } rows[] = {
+        {"", "", 5, 0},
+        {"www.a", "www.a", 5, 0},
+        {"www.ab", "www.…", 5, 0},
+        {"香港郵政", "香港郵政", 4, 0},
+        {"香港郵政局", "香港郵…", 4, 0},
+        {"a\nb\nc", "a\\x0Ab\\x0Ac", 5, 0},
+        {"a\nb\ncd", "a\\x0Ab…", 4, 0}, /* an escape is one character */
+        {"/srv/香港/certificate 2", "/srv/…te 2", 10, 4},
+        {"/srv/港/é", "/…/é", 4, 2},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer out = {0};
+
+        ecert_buffer_add_text(&out, "=");
+        ecert_finding_add_text(&out, rows[i].text, rows[i].max, rows[i].tail);
+        assert_false(out.failed);
+        assert_string_equal((const char *)out.ptr + 1, rows[i].wanted);
+    }
 }
 
 static void days_are_rounded_down(void **state)
@@ -131,7 +201,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_has_its_word),
+        cmocka_unit_test(every_word_is_documented),
         cmocka_unit_test(urgencies_have_an_order_of_their_own),
+        cmocka_unit_test(a_stranger_s_text_is_cut),
         cmocka_unit_test(days_are_rounded_down),
         cmocka_unit_test(a_copy_owns_its_texts),
         cmocka_unit_test(the_worst_comes_first),

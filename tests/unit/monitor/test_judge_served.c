@@ -385,6 +385,27 @@ static void no_answer(void **state)
     free(seen.why_not);
 }
 
+/* Whoever makes his own certificate gives himself a name of any length. */
+static void titles_are_cut(void **state)
+{
+    static uint8_t name[80000];
+    struct ecert_error err = {0};
+    X509 *leaf = X509_new();
+    char *title = NULL;
+
+    (void)state;
+    assert_non_null(leaf);
+    memset(name, 'w', sizeof name);
+    assert_int_equal(X509_NAME_add_entry_by_NID(X509_get_subject_name(leaf), NID_commonName,
+                                                V_ASN1_UTF8STRING, name, sizeof name, -1, 0),
+                     1);
+    assert_int_equal(ecert_served_title(leaf, &title, &err), ECERT_OK);
+    assert_int_equal(strlen(title), ECERT_TITLE_MAX - 1 + strlen("…"));
+    assert_int_equal(memcmp(title, name, ECERT_TITLE_MAX - 1), 0);
+    free(title);
+    X509_free(leaf);
+}
+
 static void concerns(void **state)
 {
     const struct stage *s = *state;
@@ -423,6 +444,7 @@ int main(void)
         TEST(gap_in_the_middle),
         TEST(everything_at_once),
         TEST(no_answer),
+        TEST(titles_are_cut),
         TEST(concerns),
     };
 

@@ -516,6 +516,7 @@ static void chats_take_only_so_much(void **state)
         }
     }
     const struct ecert_notice all = notice_of(list, MANY, "en");
+    finding.detail = NULL;
     assert_int_equal(ecert_notice_fits(&all, NULL), ECERT_NOTICE_ROWS_MAX);
     assert_int_equal(ecert_notice_fits(&all, "json"), MANY);
     free(list);

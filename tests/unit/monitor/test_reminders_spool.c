@@ -372,6 +372,38 @@ static void who_is_owed_goes_by_today(void **state)
 }
 
 /* Who took it stays on record; the last one who did not is removed, and all is told. */
+static bool has_journal;
+
+bool __wrap_ecert_journal_is_here(const char *folder, const char *syslog_socket);
+bool __wrap_ecert_journal_is_here(const char *folder, const char *syslog_socket)
+{
+    (void)folder;
+    (void)syslog_socket;
+    return has_journal;
+}
+
+/* That it is restarted just now is no reason to forget what it is to be told. */
+static void a_journal_that_is_away_is_still_owed(void **state)
+{
+    (void)state;
+    const struct ecert_finding finding = ends_in("www", 5 * DAY);
+    struct bench bench;
+
+    bench_begin(&bench);
+    bench.config.reminders.has_webhook = false;
+    bench.config.reminders.journal = true;
+    has_journal = true;
+    assert_int_equal(bench_check(&bench, &finding, 1, NOW, true), 1);
+    has_journal = false;
+    assert_owed(&bench, "journal");
+    assert_int_equal(bench_send(&bench, NOW, BENCH_REFUSES), 0);
+    assert_int_equal(bench_files(&bench, "owed"), 1);
+    bench.config.reminders.journal = false; /* nobody wants it any more */
+    assert_int_equal(bench_send(&bench, NOW + DAY, BENCH_ACCEPTS), 0);
+    assert_int_equal(bench_files(&bench, "owed"), 0);
+    bench_end(&bench);
+}
+
 static void the_only_one_who_refused_is_removed(void **state)
 {
     (void)state;
@@ -464,6 +496,7 @@ int main(void)
         cmocka_unit_test(the_back_off),
         cmocka_unit_test(half_is_accepted),
         cmocka_unit_test(who_is_owed_goes_by_today),
+        cmocka_unit_test(a_journal_that_is_away_is_still_owed),
         cmocka_unit_test(the_only_one_who_refused_is_removed),
         cmocka_unit_test(what_is_owed_is_superseded),
         cmocka_unit_test(what_is_fine_leaves_nothing),

@@ -1,0 +1,198 @@
+/* How requests and the copies of their keys are judged; what is on disk is replaced by tables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/issue/backup.h"
+#include "core/monitor/monitor_parts.h"
+
+#define DAY    ((int64_t)86400)
+#define NOW    INT64_C(1795219200)
+#define COPIES 5
+
+static struct {
+    struct ecert_requests requests;
+    bool unreadable;
+    enum ecert_status key;
+    enum ecert_backup_state copy;
+    size_t opened[COPIES]; /* how often, and of all how many were looked at */
+    size_t looks, n_opened;
+    struct ecert_finding found; /* the last one */
+    size_t n;
+} now;
+
+static char path[] = "/backups/x.p7m", id[] = "20261121T084200Z", name[] = "www.test.hk",
+            words[] = "the CA asks for it", problem[] = "'request.json' is damaged";
+static struct ecert_request_backup backups[COPIES];
+
+/* ---- in the place of what is on disk ---- */
+
+enum ecert_status __wrap_ecert_context_requests(struct ecert_context *context,
+                                                const struct ecert_certificate_config *certificate,
+                                                struct ecert_requests **ret,
+                                                struct ecert_error *err);
+enum ecert_status __wrap_ecert_context_requests(struct ecert_context *context,
+                                                const struct ecert_certificate_config *certificate,
+                                                struct ecert_requests **ret,
+                                                struct ecert_error *err)
+{
+    (void)context;
+    (void)certificate;
+    if (now.unreadable)
+        return ecert_error_set(err, ECERT_E_IO, "the folder is gone");
+    *ret = &now.requests;
+    return ECERT_OK;
+}
+
+enum ecert_status __wrap_ecert_requests_key_file(const char *state_dir,
+                                                 const struct ecert_request *request,
+                                                 struct ecert_secret *ret, struct ecert_error *err);
+enum ecert_status __wrap_ecert_requests_key_file(const char *state_dir,
+                                                 const struct ecert_request *request,
+                                                 struct ecert_secret *ret, struct ecert_error *err)
+{
+    (void)state_dir;
+    (void)request;
+    (void)ret;
+    return now.key == ECERT_OK ? ECERT_OK : ecert_error_set(err, now.key, "no key");
+}
+
+enum ecert_status __wrap_ecert_backup_check(const struct ecert_config *config,
+                                            const struct ecert_request *request,
+                                            const struct ecert_request_backup *backup,
+                                            const struct ecert_backup_opener *opener,
+                                            enum ecert_backup_state *ret, char **ret_why,
+                                            struct ecert_error *err);
+enum ecert_status __wrap_ecert_backup_check(const struct ecert_config *config,
+                                            const struct ecert_request *request,
+                                            const struct ecert_request_backup *backup,
+                                            const struct ecert_backup_opener *opener,
+                                            enum ecert_backup_state *ret, char **ret_why,
+                                            struct ecert_error *err)
+{
+    (void)config;
+    (void)request;
+    (void)ret_why;
+    (void)err;
+    now.looks++;
+    now.n_opened += opener != NULL;
+    now.opened[backup - backups] += opener != NULL;
+    *ret = now.copy;
+    return ECERT_OK;
+}
+
+static enum ecert_status keep(void *context, const struct ecert_finding *finding,
+                              struct ecert_error *err)
+{
+    (void)context;
+    ecert_finding_clear(&now.found);
+    now.n++;
+    return ecert_finding_copy(finding, &now.found, err);
+}
+
+static void look(struct ecert_request *request, int64_t at)
+{
+    struct ecert_certificate_config entry = {.name = name};
+    struct ecert_config config = {.certificates = &entry, .n_certificates = 1};
+    struct monitor_certificate certificate = {.wanted = true};
+    const struct monitor monitor = {
+        .config = &config, .certificates = &certificate, .call = keep, .now = at};
+    struct ecert_error err = {0};
+
+    config.reminders.requests_after = 7;
+    now.requests = (struct ecert_requests){request, 1};
+    now.n = now.looks = now.n_opened = 0;
+    assert_int_equal(monitor_requests(&monitor, &err), ECERT_OK);
+}
+
+/* ---- requests ---- */
+
+static void requests_are_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t age;
+        enum ecert_request_state state;
+        char *reason, *problem;
+        enum ecert_status key;
+        bool unreadable;
+        enum ecert_condition wanted;
+    } rows[] = {
+        {7 * DAY - 1, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_OK, false, ECERT_CONDITION_FINE},
+        {7 * DAY, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_OK, false, ECERT_CONDITION_PENDING},
+        {DAY - 1, ECERT_REQUEST_OPEN, words, NULL, ECERT_OK, false, ECERT_CONDITION_FINE},
+        {DAY, ECERT_REQUEST_OPEN, words, NULL, ECERT_OK, false, ECERT_CONDITION_PENDING},
+        {0, ECERT_REQUEST_MADE, NULL, NULL, ECERT_OK, false, ECERT_CONDITION_NOT_BACKED_UP},
+        {0, ECERT_REQUEST_OPEN, NULL, problem, ECERT_OK, false, ECERT_CONDITION_UNDECODABLE},
+        {0, ECERT_REQUEST_ISSUED, NULL, problem, ECERT_OK, false, ECERT_CONDITION_UNDECODABLE},
+        {0, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_E_NOT_FOUND, false, ECERT_CONDITION_MISSING},
+        {0, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_E_REFUSED, false, ECERT_CONDITION_UNREADABLE},
+        {0, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_OK, true, ECERT_CONDITION_UNREADABLE},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct ecert_request request = {.id = id,
+                                        .name = name,
+                                        .state = rows[i].state,
+                                        .created = NOW - rows[i].age,
+                                        .reason = rows[i].reason,
+                                        .problem = rows[i].problem};
+        now.key = rows[i].key;
+        now.unreadable = rows[i].unreadable;
+        look(&request, NOW);
+        if (now.n != 1 || now.found.condition != rows[i].wanted)
+            fail_msg("row %zu: %zu findings, %s", i, now.n,
+                     ecert_condition_word(now.found.condition));
+        assert_int_equal(now.found.watched, ECERT_WATCHED_REQUEST);
+    }
+    now.key = ECERT_OK;
+    now.unreadable = false;
+    ecert_finding_clear(&now.found);
+}
+
+/* ---- copies ---- */
+
+static void each_copy_is_opened_in_its_turn(void **state)
+{
+    (void)state;
+    struct ecert_request request = {.id = id,
+                                    .name = name,
+                                    .state = ECERT_REQUEST_OPEN,
+                                    .created = NOW,
+                                    .backups = backups,
+                                    .n_backups = COPIES};
+
+    for (size_t i = 0; i < COPIES; i++)
+        backups[i].path = path;
+    for (int day = 0; day < COPIES; day++) {
+        look(&request, NOW + day * DAY);
+        assert_int_equal(now.looks, COPIES); /* the bytes of all, and one is opened */
+        assert_int_equal(now.n_opened, 1);
+    }
+    for (size_t i = 0; i < COPIES; i++)
+        assert_int_equal(now.opened[i], 1);
+    now.copy = ECERT_BACKUP_SHUT;
+    look(&request, NOW);
+    assert_int_equal(now.found.watched, ECERT_WATCHED_BACKUP);
+    assert_int_equal(now.found.condition, ECERT_CONDITION_UNDECODABLE);
+    request.state = ECERT_REQUEST_CANCELLED; /* nobody needs its key */
+    look(&request, NOW);
+    assert_int_equal(now.looks, 0);
+    ecert_finding_clear(&now.found);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_judged),
+        cmocka_unit_test(each_copy_is_opened_in_its_turn),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
