@@ -18,7 +18,7 @@
 
 static struct {
     struct ecert_requests requests;
-    bool unreadable;
+    bool unreadable, has_place;
     enum ecert_status key;
     enum ecert_backup_state copy;
     size_t opened[COPIES]; /* how often, and of all how many were looked at */
@@ -87,6 +87,30 @@ enum ecert_status __wrap_ecert_backup_check(const struct ecert_config *config,
     return ECERT_OK;
 }
 
+enum ecert_status __wrap_ecert_backup_places(const struct ecert_config *config,
+                                             struct ecert_strings *ret, struct ecert_error *err);
+enum ecert_status __wrap_ecert_backup_places(const struct ecert_config *config,
+                                             struct ecert_strings *ret, struct ecert_error *err)
+{
+    (void)config;
+    return now.has_place ? ecert_strings_add(ret, "/backups", err) : ECERT_OK;
+}
+
+enum ecert_status __wrap_monitor_tell_place(const struct monitor *monitor, const char *copy,
+                                            struct ecert_strings *told, bool *ret_gone,
+                                            struct ecert_error *err);
+enum ecert_status __wrap_monitor_tell_place(const struct monitor *monitor, const char *copy,
+                                            struct ecert_strings *told, bool *ret_gone,
+                                            struct ecert_error *err)
+{
+    (void)monitor;
+    (void)copy;
+    (void)told;
+    (void)err;
+    *ret_gone = false;
+    return ECERT_OK;
+}
+
 static enum ecert_status keep(void *context, const struct ecert_finding *finding,
                               struct ecert_error *err)
 {
@@ -130,7 +154,6 @@ static void requests_are_judged(void **state)
         {DAY, ECERT_REQUEST_OPEN, words, NULL, ECERT_OK, false, ECERT_CONDITION_PENDING},
         {0, ECERT_REQUEST_MADE, NULL, NULL, ECERT_OK, false, ECERT_CONDITION_NOT_BACKED_UP},
         {0, ECERT_REQUEST_OPEN, NULL, problem, ECERT_OK, false, ECERT_CONDITION_UNDECODABLE},
-        {0, ECERT_REQUEST_ISSUED, NULL, problem, ECERT_OK, false, ECERT_CONDITION_UNDECODABLE},
         {0, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_E_NOT_FOUND, false, ECERT_CONDITION_MISSING},
         {0, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_E_REFUSED, false, ECERT_CONDITION_UNREADABLE},
         {0, ECERT_REQUEST_OPEN, NULL, NULL, ECERT_OK, true, ECERT_CONDITION_UNREADABLE},
@@ -151,8 +174,12 @@ static void requests_are_judged(void **state)
                      ecert_condition_word(now.found.condition));
         assert_int_equal(now.found.watched, ECERT_WATCHED_REQUEST);
     }
+    struct ecert_request finished = {
+        .id = id, .name = name, .state = ECERT_REQUEST_ISSUED, .problem = problem};
     now.key = ECERT_OK;
     now.unreadable = false;
+    look(&finished, NOW);
+    assert_int_equal(now.n, 0); /* nothing is wanted of it any more */
     ecert_finding_clear(&now.found);
 }
 
@@ -168,6 +195,7 @@ static void each_copy_is_opened_in_its_turn(void **state)
                                     .backups = backups,
                                     .n_backups = COPIES};
 
+    now.has_place = true;
     for (size_t i = 0; i < COPIES; i++)
         backups[i].path = path;
     for (int day = 0; day < COPIES; day++) {
