@@ -387,7 +387,12 @@ enum ecert_status ecert_command_line(int argc, char *argv[], struct ecert_option
     }
     if (command != NULL && !parsed.help && !parsed.version) {
         ECERT_TRY(check_options(command, given, err));
-        if (operands < command->min_args || operands > command->max_args)
+        if (operands > command->max_args)
+            return ecert_error_set(err, ECERT_E_CONFIG,
+                                   "'%s' is not understood here; usage: ecert %s [OPTION...]%s%s",
+                                   parsed.args[command->max_args], command->name,
+                                   command->operands[0] == '\0' ? "" : " ", command->operands);
+        if (operands < command->min_args)
             return ecert_error_set(err, ECERT_E_CONFIG, "usage: ecert %s [OPTION...]%s%s",
                                    command->name, command->operands[0] == '\0' ? "" : " ",
                                    command->operands);
