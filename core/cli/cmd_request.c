@@ -19,8 +19,10 @@ static const char *wrong_options(const struct ecert_options *options)
     if (options->cancel && (options->all || options->another || options->reason != NULL ||
                             options->sheet != NULL || !named || options->args[1] != NULL))
         return "one request is cancelled at a time: ecert request --cancel NAME [--id ID]";
-    if (options->id != NULL && !options->cancel)
-        return "--id says which request to cancel; it needs --cancel";
+    if (options->id != NULL &&
+        (options->list || options->all || options->another || !named || options->args[1] != NULL))
+        return "--id says which request of one certificate to show or to cancel: ecert request "
+               "[--cancel] NAME --id ID";
     if (options->list || options->cancel)
         return NULL;
     if (options->all && named)
@@ -131,6 +133,7 @@ static int make(struct ecert_app *app)
     const struct ecert_request_wish wish = {
         .names = app->options.all ? NULL : app->options.args,
         .reason = app->options.reason,
+        .id = app->options.id,
         .another = app->options.another,
         .without_backup = app->options.no_backup,
         .skip_caa = app->options.no_caa,

@@ -20,7 +20,8 @@
 struct ecert_request_wish {
     const char *const *names; /* of certificates, NULL-ended; NULL: all whose keys are made here */
     const char *reason;       /* of an emergency; NULL: none */
-    bool another;             /* also where a request is pending */
+    const char *id;           /* of one name: that pending request, not the newest; NULL: any */
+    bool another;             /* also where a request is pending; not with an id */
     bool without_backup;      /* the operator says so */
     bool skip_caa;            /* no look-ups */
     int64_t now;              /* seconds */
@@ -56,6 +57,9 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes);
  * difference.  A pending one that is damaged is the outcome's error, with the way out.
  * With the policy "reuse" the present key is checked like a new one; where an open request asks for
  * the same with the same key, it is shown again also for `another`, with a note.
+ * With `id` nothing new is made: an id that is unknown, or of a request that is not pending, is the
+ * outcome's error (ECERT_E_NOT_FOUND, ECERT_E_REFUSED).  Where others are pending beside the one
+ * that is shown, a note has their ids.
  * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch;
  * what was pending before and has no reason, or no batch, gets those of this run.
  */

@@ -157,6 +157,37 @@ seen() {
     is "generations" 1 "$(generations)"
 }
 
+@test "of several requests --id shows the one that is meant, and showing one tells of the others" {
+    local first second
+    ask "$NAME"
+    says_not "more is pending"
+    shown_csr >"$W/first.csr"
+    first=$(basename "$(requests_of)")
+    ask "$NAME" --another
+    second=$(basename "$(requests_of | tail -n 1)")
+    ask "$NAME"
+    says "request $second is pending" \
+        "1 more is pending: $first; \`ecert request $NAME --id ID\` shows it"
+    ask "$NAME" --id "$first"
+    is "code" 0 "$status"
+    says "request $first is pending" "1 more is pending: $second"
+    is "the CSR" "$(cat "$W/first.csr")" "$(shown_csr)"
+    run_ecert request --list
+    says "\`ecert request $NAME --id $first\` shows" "\`ecert request $NAME --id $second\` shows"
+    run_ecert status
+    says "\`ecert request $NAME --id $first\` shows"
+    ask "$NAME" --id 1
+    is "code" 1 "$status"
+    says "'$NAME' has no request '1'; there are: $first (open), $second (open)"
+    ecert request --cancel "$NAME" --id "$first" --quiet
+    ask "$NAME" --id "$first"
+    is "code" 1 "$status"
+    says "request $first is not pending: it is cancelled"
+    run_ecert request --list
+    says "\`ecert request $NAME\` shows"
+    is "requests" 2 "$(count)"
+}
+
 @test "what status says: since when, what is awaited, from whom, what to do next" {
     ask "$NAME"
     run_ecert status
@@ -244,8 +275,8 @@ seen() {
     ask www.myserver.co
     is "code" 2 "$status"
     says "did you mean '$NAME'?"
-    local -a wrong=("" "--all" "--all --reason x $NAME" "--list --cancel" "--cancel" "--id 1 $NAME"
-        "--cancel --all" "--list --another" "--sheet")
+    local -a wrong=("" "--all" "--all --reason x $NAME" "--list --cancel" "--cancel" "--id 1"
+        "--cancel --all" "--id 1 --another $NAME" "--list --id 1" "--list --another" "--sheet")
     local words
     for words in "${wrong[@]}"; do
         # shellcheck disable=SC2086 # words on purpose
