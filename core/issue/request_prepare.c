@@ -12,6 +12,9 @@
 /* After so many names in a row without an answer nobody is asked any more: each costs its time. */
 #define SILENT_MAX 3
 
+/* A certificate that came so many seconds ago has just come. */
+#define JUST_NOW ((int64_t)86400)
+
 /* ---- what is configured now ---- */
 
 enum ecert_status request_names(const struct ecert_certificate_config *certificate,
@@ -239,6 +242,48 @@ static enum ecert_status look_at_pending(const struct ecert_requests *requests,
     return ECERT_OK;
 }
 
+/* ---- one that was answered just now ---- */
+
+/* Of those that were issued the one in use, if that was within a day; NULL: none. */
+static struct ecert_request *find_answered(struct ecert_requests *requests, int64_t now)
+{
+    struct ecert_request *last = NULL;
+
+    for (size_t i = 0; i < requests->n; i++) {
+        struct ecert_request *request = &requests->items[i];
+
+        if (request->state == ECERT_REQUEST_ISSUED && request->problem == NULL &&
+            (last == NULL || request->generation >= last->generation))
+            last = request;
+    }
+    return last != NULL && last->generation > 0 && now - last->closed < JUST_NOW ? last : NULL;
+}
+
+/* Whoever asks again on the day the certificate came, for the same, has most likely not seen it. */
+static enum ecert_status look_at_answered(const struct request_run *run, struct request_work *work,
+                                          struct ecert_requests *requests,
+                                          const struct ecert_csr_order *order,
+                                          const struct ecert_strings *names, bool *ret,
+                                          struct ecert_error *err)
+{
+    struct ecert_request *answered = find_answered(requests, run->wish->now);
+    const char *differs = NULL;
+    struct ecert_error why = {0}; /* a CSR that is lost differs from nothing */
+
+    *ret = false;
+    if (answered == NULL || run->wish->another || run->wish->reason != NULL ||
+        work->stale.id != NULL)
+        return ECERT_OK;
+    if (find_difference(run, answered, work->outcome->certificate, order, names, &differs, &why) ==
+        ECERT_E_NOMEM)
+        return ecert_error_nomem(err);
+    if (differs != NULL)
+        return ECERT_OK;
+    take_over(answered, &work->outcome->request);
+    *ret = true;
+    return ECERT_OK;
+}
+
 /* ---- a new one ---- */
 
 static enum ecert_status fill_in(const struct request_run *run, struct ecert_request_outcome *into,
@@ -406,6 +451,7 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
     struct ecert_request_outcome *outcome = work->outcome;
     const struct ecert_certificate_config *certificate = outcome->certificate;
     const struct ecert_authority *authority = NULL;
+    bool answered = false;
 
     if (certificate->key.place == ECERT_KEY_IIS) {
         (void)ecert_error_set(&outcome->error, ECERT_E_CONFIG,
@@ -426,6 +472,10 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
                                         : find_asked(&requests, run->wish->id, outcome);
     if (outcome->error.status == ECERT_OK)
         ECERT_TRY(look_at_pending(&requests, pending, run, work, &order, &names, err));
+    if (!outcome->again && outcome->error.status == ECERT_OK)
+        ECERT_TRY(look_at_answered(run, work, &requests, &order, &names, &answered, err));
+    if (answered)
+        return ECERT_OK;
     if (!outcome->again && outcome->error.status == ECERT_OK)
         ECERT_TRY(prepare_new(run, work, &requests, &order, &names, err));
     if (outcome->error.status != ECERT_OK)

@@ -157,6 +157,36 @@ seen() {
     is "generations" 1 "$(generations)"
 }
 
+@test "on the day its certificate came nothing new is made unless that is said" {
+    ask "$NAME"
+    shown_csr >"$W/out.csr"
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --csr "$W/out.csr" --out "$W/back"
+    drop "$W/back.cer"
+    ecert run --quiet
+    ask "$NAME" --sheet "$W/sheet.html"
+    is "code" 0 "$status"
+    says "the certificate of request $(basename "$(requests_of)") came back on $(date -u +%F)" \
+        "(generation 1); --another makes one more request"
+    says_not "-----BEGIN"
+    is "requests" 1 "$(count)"
+    [ ! -e "$W/sheet.html" ]
+    ask "$NAME" --json
+    is "JSON" "[('issued', 1, False)]" \
+        "$(json '[(r["state"], r["generation"], "csr" in r) for r in o["requests"]]' <<<"$output")"
+    is "requests" 1 "$(count)"
+    ask "$NAME" --reason "the key leaked"
+    says "was made"
+    ecert request --cancel "$NAME" --quiet
+    sed -i 's/"myserver.com"/"other.myserver.com"/' "$W/ecert.conf"
+    ask "$NAME" # for other names: it is meant
+    says "was made"
+    ecert request --cancel "$NAME" --quiet
+    with
+    ask "$NAME" --another
+    says "was made"
+    is "requests" 4 "$(count)"
+}
+
 @test "of several requests --id shows the one that is meant, and showing one tells of the others" {
     local first second
     ask "$NAME"
