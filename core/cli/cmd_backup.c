@@ -8,6 +8,7 @@
 #include "core/cli/app.h"
 #include "core/cli/progress.h"
 #include "core/flow/certificate.h"
+#include "core/flow/decode.h"
 #include "core/flow/key.h"
 #include "core/flow/outcome_json.h"
 #include "core/flow/store.h"
@@ -188,20 +189,39 @@ static enum ecert_status check_backup(struct work *work, const struct ecert_requ
 }
 
 /* No backup anywhere is in order where the operator said that there shall be none. */
-static void say_none(struct work *work, const struct ecert_request *request)
+static enum ecert_status say_none(struct work *work, const struct ecert_request *request,
+                                  struct ecert_error *err)
 {
-    if (request->without_backup)
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer why = {0};
+
+    if (request->without_backup) {
         say_row(work, request, "none", NULL, "the request was made with --no-backup", false);
-    else
-        say_row(work, request, "none", NULL, "'ecert backup' writes what is missing", true);
+        return ECERT_OK;
+    }
+    for (size_t i = 0; i < work->places.len; i++)
+        ecert_buffer_printf(&why, "%s'%s'", i == 0 ? "there is none in " : ", ",
+                            work->places.items[i]);
+    ecert_buffer_printf(&why, "%s'ecert backup' writes what is missing", why.len > 0 ? "; " : "");
+    if (why.failed)
+        return ecert_error_nomem(err);
+    say_row(work, request, "none", NULL, (const char *)why.ptr, true);
+    return ECERT_OK;
 }
 
-static void check_places(struct work *work, const struct ecert_request *request)
+static enum ecert_status check_places(struct work *work, const struct ecert_request *request,
+                                      struct ecert_error *err)
 {
-    for (size_t i = 0; i < work->places.len; i++)
-        if (ecert_backup_in(request, work->places.items[i]) == NULL)
-            say_row(work, request, "missing", work->places.items[i],
-                    "this place has none; 'ecert backup' writes what is missing", true);
+    for (size_t i = 0; i < work->places.len; i++) {
+        ECERT_AUTO(ecert_auto_free) char *why = NULL;
+        const char *place = work->places.items[i];
+
+        if (ecert_backup_in(request, place) != NULL)
+            continue;
+        ECERT_TRY(ecert_text_format(
+            &why, err, "there is none in '%s'; 'ecert backup' writes what is missing", place));
+        say_row(work, request, "missing", place, why, true);
+    }
+    return ECERT_OK;
 }
 
 static enum ecert_status check_one(struct work *work, struct ecert_request *request,
@@ -218,10 +238,8 @@ static enum ecert_status check_one(struct work *work, struct ecert_request *requ
             say_row(work, request, "elsewhere", backup->path,
                     "it is in no configured place, and was not looked at", false);
     }
-    if (request->n_backups == 0)
-        say_none(work, request);
-    else
-        check_places(work, request);
+    ECERT_TRY(request->n_backups == 0 ? say_none(work, request, err)
+                                      : check_places(work, request, err));
     return changed ? ecert_requests_save(work->app->config.state_dir, request, err) : ECERT_OK;
 }
 
@@ -278,6 +296,32 @@ static void opening_clear(struct opening *opening)
     ecert_secret_clear(&opening->password);
 }
 
+/* A key that opens nothing is a mistake of the command line, and says nothing of the backups. */
+static enum ecert_status check_key(const struct ecert_options *options,
+                                   const struct opening *opening, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret ignored = {0};
+    const struct ecert_view file = ecert_secret_view(&opening->key);
+    struct ecert_error why = {0};
+    uint8_t key_id[ECERT_SHA256_LEN];
+
+    if (ecert_decode_key(file, ecert_secret_view(&opening->password), &ignored, key_id, &why) ==
+        ECERT_OK)
+        return ECERT_OK;
+    if (why.status == ECERT_E_CRYPTO && ecert_key_is_encrypted(file))
+        return options->password_file == NULL
+                   ? ecert_error_set(err, ECERT_E_CONFIG,
+                                     "the key '%s' is encrypted; name the file with its password "
+                                     "with --password-file FILE",
+                                     options->key)
+                   : ecert_error_set(err, ECERT_E_CONFIG,
+                                     "the password of --password-file '%s' does not open the key "
+                                     "'%s'",
+                                     options->password_file, options->key);
+    return ecert_error_set(err, why.status == ECERT_E_CRYPTO ? ECERT_E_CONFIG : why.status,
+                           "--key '%s' is no private key: %s", options->key, why.text);
+}
+
 /* With --key the password is the key's; without, it is the passphrase of the backups. */
 static enum ecert_status read_opening(const struct ecert_options *options, struct opening *opening,
                                       struct ecert_error *err)
@@ -287,6 +331,7 @@ static enum ecert_status read_opening(const struct ecert_options *options, struc
     if (options->password_file != NULL)
         ECERT_TRY(ecert_password_read(options->password_file, &opening->password, err));
     if (options->key != NULL) {
+        ECERT_TRY(check_key(options, opening, err));
         opening->opener.recipient_key = ecert_secret_view(&opening->key);
         opening->opener.recipient_key_passphrase = ecert_secret_view(&opening->password);
     } else {
@@ -369,6 +414,12 @@ static enum ecert_status read_file(struct ecert_app *app, const char *path,
 
     ECERT_TRY(read_opening(&app->options, &opening, err));
     if (app->options.key == NULL && app->options.password_file == NULL) {
+        if (config->passphrase_file == NULL && config->passphrase_command.len == 0)
+            return ecert_error_set(err, ECERT_E_CONFIG,
+                                   "the configuration has no passphrase of backups: open '%s' with "
+                                   "--key FILE (the private key of a recipient) or --password-file "
+                                   "FILE (the passphrase)",
+                                   path);
         if (ecert_passphrase_find(config->passphrase_file, &config->passphrase_command, &passphrase,
                                   err) != ECERT_OK)
             return ecert_error_wrap(err, "passphrase of backups");

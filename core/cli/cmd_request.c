@@ -19,8 +19,10 @@ static const char *wrong_options(const struct ecert_options *options)
     if (options->cancel && (options->all || options->another || options->reason != NULL ||
                             options->sheet != NULL || !named || options->args[1] != NULL))
         return "one request is cancelled at a time: ecert request --cancel NAME [--id ID]";
-    if (options->id != NULL && !options->cancel)
-        return "--id says which request to cancel; it needs --cancel";
+    if (options->id != NULL &&
+        (options->list || options->all || options->another || !named || options->args[1] != NULL))
+        return "--id says which request of one certificate to show or to cancel: ecert request "
+               "[--cancel] NAME --id ID";
     if (options->list || options->cancel)
         return NULL;
     if (options->all && named)
@@ -50,6 +52,28 @@ static json_t *failure_json(const struct ecert_request_outcome *outcome)
                      outcome->error.text);
 }
 
+/* The certificate came just now: what is wanted may be there. */
+static void show_answered(struct ecert_app *app, const struct ecert_request *request, json_t *list)
+{
+    char day[ECERT_TIME_TEXT_LEN], text[ECERT_TIME_TEXT_LEN];
+
+    ecert_clock_date(request->closed, day);
+    ecert_clock_text(request->closed, text);
+    ecert_say(app,
+              "%s: the certificate of request %s came back on %s (generation %u); --another makes "
+              "one more request",
+              request->name, request->id, day, request->generation);
+    (void)json_array_append_new(
+        list, json_pack("{s:s, s:s, s:s, s:i, s:s}", "certificate", request->name, "id",
+                        request->id, "state", ecert_request_state_word(request->state),
+                        "generation", (int)request->generation, "closed", text));
+}
+
+static bool is_answered(const struct ecert_request_outcome *outcome)
+{
+    return outcome->error.status == ECERT_OK && outcome->request.state == ECERT_REQUEST_ISSUED;
+}
+
 /* One name's outcome; what went wrong with it, or ECERT_OK. */
 static enum ecert_status show_one(struct ecert_app *app,
                                   const struct ecert_request_outcome *outcome, json_t *list)
@@ -60,6 +84,10 @@ static enum ecert_status show_one(struct ecert_app *app,
                                               .notes = &outcome->notes};
     struct ecert_error err = outcome->error;
 
+    if (is_answered(outcome)) {
+        show_answered(app, &outcome->request, list);
+        return ECERT_OK;
+    }
     if (err.status == ECERT_OK &&
         ecert_request_show(app, &shown, app->options.all, list, &err) == ECERT_OK)
         return ECERT_OK;
@@ -81,18 +109,19 @@ static int code_of(int so_far, enum ecert_status status)
 static int show_all(struct ecert_app *app, const struct ecert_request_outcomes *outcomes)
 {
     json_t *list = json_array();
-    size_t made = 0, again = 0;
+    size_t made = 0, again = 0, answered = 0;
     int code = ECERT_EXIT_OK;
 
     for (size_t i = 0; i < outcomes->n; i++) {
         const enum ecert_status status = show_one(app, &outcomes->items[i], list);
 
         code = code_of(code, status);
+        answered += is_answered(&outcomes->items[i]) ? 1 : 0;
         made += status == ECERT_OK && !outcomes->items[i].again ? 1 : 0;
         again += status == ECERT_OK && outcomes->items[i].again ? 1 : 0;
     }
     if (outcomes->n > 1)
-        ecert_say(app, "%zu made, %zu pending before, %zu failed", made, again,
+        ecert_say(app, "%zu made, %zu pending before, %zu failed", made - answered, again,
                   outcomes->n - made - again);
     ecert_tell(app, "requests", list);
     return code;
@@ -111,7 +140,7 @@ static int write_sheet(struct ecert_app *app, const struct ecert_request_outcome
         return ECERT_EXIT_FAILED;
     }
     for (size_t i = 0; i < outcomes->n; i++)
-        if (outcomes->items[i].error.status == ECERT_OK)
+        if (outcomes->items[i].error.status == ECERT_OK && !is_answered(&outcomes->items[i]))
             shown[n++] = (struct ecert_shown_request){.certificate = outcomes->items[i].certificate,
                                                       .request = &outcomes->items[i].request};
     if (n > 0 && ecert_request_sheet(app, shown, n, &left_out, &err) != ECERT_OK)
@@ -131,6 +160,7 @@ static int make(struct ecert_app *app)
     const struct ecert_request_wish wish = {
         .names = app->options.all ? NULL : app->options.args,
         .reason = app->options.reason,
+        .id = app->options.id,
         .another = app->options.another,
         .without_backup = app->options.no_backup,
         .skip_caa = app->options.no_caa,

@@ -87,8 +87,9 @@ static const struct ecert_command commands[] = {
     {"request", "[NAME...]", "key, backup and CSR, and what the people do until the certificate is back",
      "Makes a key and a certificate signing request as the CA's guide wants it. Both are on disk and\n"
      "the key is backed up before the request is shown, with the steps for the people in between. A\n"
-     "name whose request is pending gets no second one: its request is shown again. What comes back\n"
-     "is matched by public key, whichever request it is for. The PIN of the CA is never asked for.\n"
+     "name whose request is pending gets no second one: its request is shown again (the newest, or that\n"
+     "of --id). What comes back is matched by public key, whichever request it is for. The PIN of the\n"
+     "CA is never asked for.\n"
      "\n"
      "--all --reason TEXT asks for every certificate of the configuration at once, in an emergency.\n"
      "--list shows what is pending and what is awaited from whom (with --all: every request), and\n"
@@ -187,7 +188,7 @@ static const struct option_row {
     {"cancel", 'X', NULL, offsetof(struct ecert_options, cancel), false,
      "give up the pending request of NAME"},
     {"id", 'i', "ID", offsetof(struct ecert_options, id), false,
-     "the request to cancel, where several are pending"},
+     "which request to show or to cancel, where several are pending"},
     {"list", 'L', NULL, offsetof(struct ecert_options, list), false,
      "show requests; makes none"},
 };
@@ -387,7 +388,12 @@ enum ecert_status ecert_command_line(int argc, char *argv[], struct ecert_option
     }
     if (command != NULL && !parsed.help && !parsed.version) {
         ECERT_TRY(check_options(command, given, err));
-        if (operands < command->min_args || operands > command->max_args)
+        if (operands > command->max_args)
+            return ecert_error_set(err, ECERT_E_CONFIG,
+                                   "'%s' is not understood here; usage: ecert %s [OPTION...]%s%s",
+                                   parsed.args[command->max_args], command->name,
+                                   command->operands[0] == '\0' ? "" : " ", command->operands);
+        if (operands < command->min_args)
             return ecert_error_set(err, ECERT_E_CONFIG, "usage: ecert %s [OPTION...]%s%s",
                                    command->name, command->operands[0] == '\0' ? "" : " ",
                                    command->operands);

@@ -130,14 +130,20 @@ static enum ecert_status choose(const struct ecert_app *app, const struct batche
     listing->shown = calloc(most, sizeof *listing->shown);
     if (listing->shown == NULL)
         return ecert_error_nomem(err);
-    for (size_t i = 0; i < listing->n_loaded; i++)
+    for (size_t i = 0; i < listing->n_loaded; i++) {
+        const bool several = ecert_requests_pending(&listing->loaded[i]) > 1;
+
         for (size_t k = 0; k < listing->loaded[i].n; k++) {
             const struct ecert_request *request = &listing->loaded[i].items[k];
 
             if (is_wanted(app, batches, request))
-                listing->shown[listing->n++] = (struct ecert_shown_request){
-                    .certificate = listing->certificates[i], .request = request, .again = true};
+                listing->shown[listing->n++] =
+                    (struct ecert_shown_request){.certificate = listing->certificates[i],
+                                                 .request = request,
+                                                 .again = true,
+                                                 .several = several};
         }
+    }
     return ECERT_OK;
 }
 
@@ -232,7 +238,8 @@ static enum ecert_status make_rows(struct ecert_app *app, const struct listing *
     for (size_t i = 0; i < listing->n; i++) {
         json_t *row = NULL;
 
-        ECERT_TRY(ecert_request_row(app, listing->shown[i].request, &row, err));
+        ECERT_TRY(ecert_request_row(app, listing->shown[i].request, listing->shown[i].several, &row,
+                                    err));
         (void)json_array_append_new(rows, row);
     }
     return ECERT_OK;

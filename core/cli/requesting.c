@@ -264,7 +264,8 @@ enum ecert_status ecert_request_show(struct ecert_app *app, const struct ecert_s
 /* ---- what is awaited ---- */
 
 static enum ecert_status awaited_of(struct ecert_app *app, const struct ecert_request *request,
-                                    struct ecert_awaited *ret, struct ecert_error *err)
+                                    bool several, struct ecert_awaited *ret,
+                                    struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) char *inbox = NULL;
     const struct ecert_authority *authority = NULL;
@@ -274,7 +275,7 @@ static enum ecert_status awaited_of(struct ecert_app *app, const struct ecert_re
     if (request->authority != NULL && ecert_context_authority(&app->context, request->authority,
                                                               &authority, &ignored) != ECERT_OK)
         authority = NULL;
-    return ecert_awaited_of(request, authority, inbox, ret, err);
+    return ecert_awaited_of(request, several, authority, inbox, ret, err);
 }
 
 static json_t *refused_json(const struct ecert_request_refusal *refused)
@@ -303,24 +304,24 @@ static json_t *row_json(const struct ecert_request *request, const struct ecert_
 }
 
 enum ecert_status ecert_request_row(struct ecert_app *app, const struct ecert_request *request,
-                                    json_t **ret, struct ecert_error *err)
+                                    bool several, json_t **ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
 
-    ECERT_TRY(awaited_of(app, request, &awaited, err));
+    ECERT_TRY(awaited_of(app, request, several, &awaited, err));
     *ret = row_json(request, &awaited);
     return *ret == NULL ? ecert_error_nomem(err) : ECERT_OK;
 }
 
 static enum ecert_status say_pending(struct ecert_app *app, const struct ecert_request *request,
-                                     json_t *list, struct ecert_error *err)
+                                     bool several, json_t *list, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
     ECERT_AUTO(ecert_auto_free) char *when = NULL;
     const int64_t since = request->shown != 0 ? request->shown : request->created;
     char day[ECERT_TIME_TEXT_LEN];
 
-    ECERT_TRY(awaited_of(app, request, &awaited, err));
+    ECERT_TRY(awaited_of(app, request, several, &awaited, err));
     ecert_clock_date(since, day);
     if (since != 0) /* a damaged one does not tell */
         ECERT_TRY(ecert_text_format(&when, err, " since %s (%d days)", day,
@@ -339,12 +340,13 @@ size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *lis
     size_t unreadable = 0;
 
     enum ecert_status status = ecert_requests_load(app->config.state_dir, name, &requests, &err);
+    const bool several = ecert_requests_pending(&requests) > 1;
     for (size_t i = 0; status == ECERT_OK && i < requests.n; i++) {
         const struct ecert_request *request = &requests.items[i];
 
         if (!ecert_request_is_pending(request) && request->problem == NULL)
             continue;
-        status = say_pending(app, request, list, &err);
+        status = say_pending(app, request, several, list, &err);
         unreadable += ecert_request_needs_repair(request) ? 1 : 0;
     }
     if (status == ECERT_OK)

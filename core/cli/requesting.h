@@ -10,6 +10,7 @@ struct ecert_shown_request {
     const struct ecert_certificate_config *certificate;
     const struct ecert_request *request;
     bool again;                        /* it was pending before this run */
+    bool several;                      /* others of its name are pending, too */
     const struct ecert_strings *notes; /* NULL: none */
 };
 
@@ -39,10 +40,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_show(struct ecert_app *app,
 /*
  * {"certificate", "id", "state", "kind", "since", "awaited", "from", "next", "reason", "batch",
  * "generation", "problem"} of a request, as `--list` and `status` have it.
+ * `several`: others of its name are pending, too.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
                                                      const struct ecert_request *request,
-                                                     json_t **ret, struct ecert_error *err);
+                                                     bool several, json_t **ret,
+                                                     struct ecert_error *err);
 
 /* The pending requests of a certificate, and those that are damaged, below its line of `ecert
  * status`.  How many need repair. */

@@ -158,6 +158,9 @@ const struct ecert_request *ecert_requests_of_key(const struct ecert_requests *r
 /* Is it waited for: open or made?  One whose request.json is damaged may be, and counts as such. */
 bool ecert_request_is_pending(const struct ecert_request *request);
 
+/* How many are. */
+size_t ecert_requests_pending(const struct ecert_requests *requests);
+
 /*
  * Is it damaged and waited for?  What became of one that is issued or cancelled is told, but nobody
  * need mend it: a generation has the key, or nobody waits for a certificate.

@@ -75,12 +75,20 @@ static enum ecert_status check_key(const char *path, const struct stat *st, stru
     return ECERT_OK;
 }
 
-static enum ecert_status key_is_lost(const char *path, struct ecert_error *err)
+static enum ecert_status key_is_lost(const char *path, const struct ecert_request *request,
+                                     struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer backups = {0};
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        ecert_buffer_printf(&backups, "%s'%s'", i == 0 ? " FILE', of " : " or ",
+                            request->backups[i].path);
+    if (backups.failed)
+        return ecert_error_nomem(err);
     return ecert_error_set(err, ECERT_E_NOT_FOUND,
                            "the private key '%s' is lost; put it back from a backup with 'ecert "
-                           "restore'",
-                           path);
+                           "restore%s",
+                           path, backups.len == 0 ? "'" : (const char *)backups.ptr);
 }
 
 enum ecert_status request_key_is_there(const char *state_dir, const struct ecert_request *request,
@@ -92,7 +100,7 @@ enum ecert_status request_key_is_there(const char *state_dir, const struct ecert
     ECERT_TRY(request_path(state_dir, request, REQUEST_KEY_NAME, &path, err));
     if (lstat(path, &st) == 0)
         return check_key(path, &st, err);
-    return errno == ENOENT ? key_is_lost(path, err)
+    return errno == ENOENT ? key_is_lost(path, request, err)
                            : ecert_error_errno(err, ECERT_E_IO, "stat '%s'", path);
 }
 
@@ -108,7 +116,7 @@ enum ecert_status ecert_requests_key_file(const char *state_dir,
     const enum ecert_status status =
         ecert_fs_read_secret_stat(path, ECERT_DECODE_MAX_INPUT, &file, &st, err);
     if (status == ECERT_E_NOT_FOUND)
-        return key_is_lost(path, err);
+        return key_is_lost(path, request, err);
     ECERT_TRY(status);
     ECERT_TRY(check_key(path, &st, err));
     *ret = file;

@@ -38,6 +38,15 @@ bool ecert_request_is_pending(const struct ecert_request *request)
     return request->state == ECERT_REQUEST_OPEN || request->state == ECERT_REQUEST_MADE;
 }
 
+size_t ecert_requests_pending(const struct ecert_requests *requests)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < requests->n; i++)
+        n += ecert_request_is_pending(&requests->items[i]) ? 1 : 0;
+    return n;
+}
+
 bool ecert_request_needs_repair(const struct ecert_request *request)
 {
     return request->problem != NULL && ecert_request_is_pending(request);

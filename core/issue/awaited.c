@@ -37,16 +37,27 @@ static enum ecert_status of_damaged(const struct ecert_request *request, struct 
     return ecert_text_format(&ret->next, err, "%s", request->problem); /* it says the way out */
 }
 
-static enum ecert_status of_made(const struct ecert_request *request, struct ecert_awaited *ret,
-                                 struct ecert_error *err)
+/* What `ecert request` needs to find it. */
+static enum ecert_status operands_of(const struct ecert_request *request, bool several, char **ret,
+                                     struct ecert_error *err)
 {
+    return ecert_text_format(ret, err, "%s%s%s", request->name, several ? " --id " : "",
+                             several ? request->id : "");
+}
+
+static enum ecert_status of_made(const struct ecert_request *request, bool several,
+                                 struct ecert_awaited *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *operands = NULL;
+
+    ECERT_TRY(operands_of(request, several, &operands, err));
     ECERT_TRY(ecert_text_format(&ret->what, err, "%s", ecert_words("the backup of its key")));
     ECERT_TRY(ecert_text_format(&ret->from, err, "%s", ecert_words("the server's administrator")));
     return ecert_text_format(
         &ret->next, err,
         ecert_words("run `ecert request %s` again: a request is shown when its "
                     "key is backed up"),
-        request->name);
+        operands);
 }
 
 /* A certificate for its key came, and the CA has to issue another one. */
@@ -62,12 +73,14 @@ static enum ecert_status of_refused(const struct ecert_request *request, const c
                              day, request->refused.why, inbox);
 }
 
-static enum ecert_status of_open(const struct ecert_request *request,
+static enum ecert_status of_open(const struct ecert_request *request, bool several,
                                  const struct ecert_authority *authority, const char *inbox,
                                  struct ecert_awaited *ret, struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_auto_free) char *operands = NULL;
     const char *who = first_person(authority);
 
+    ECERT_TRY(operands_of(request, several, &operands, err));
     ECERT_TRY(ecert_text_format(&ret->what, err, "%s", ecert_words("the certificate")));
     ECERT_TRY(ecert_text_format(&ret->from, err, "%s",
                                 authority != NULL && authority->name != NULL ? authority->name
@@ -78,10 +91,10 @@ static enum ecert_status of_open(const struct ecert_request *request,
                              ecert_words("%s hands the request to the CA (`ecert request %s` shows "
                                          "it and every step); put what comes back into %s"),
                              who == NULL ? ecert_words("the server's administrator") : who,
-                             request->name, inbox);
+                             operands, inbox);
 }
 
-enum ecert_status ecert_awaited_of(const struct ecert_request *request,
+enum ecert_status ecert_awaited_of(const struct ecert_request *request, bool several,
                                    const struct ecert_authority *authority, const char *inbox,
                                    struct ecert_awaited *ret, struct ecert_error *err)
 {
@@ -90,9 +103,9 @@ enum ecert_status ecert_awaited_of(const struct ecert_request *request,
     if (request->problem != NULL)
         ECERT_TRY(of_damaged(request, &awaited, err));
     else if (request->state == ECERT_REQUEST_MADE)
-        ECERT_TRY(of_made(request, &awaited, err));
+        ECERT_TRY(of_made(request, several, &awaited, err));
     else if (request->state == ECERT_REQUEST_OPEN)
-        ECERT_TRY(of_open(request, authority, inbox, &awaited, err));
+        ECERT_TRY(of_open(request, several, authority, inbox, &awaited, err));
     *ret = awaited;
     awaited = (struct ecert_awaited){0};
     return ECERT_OK;

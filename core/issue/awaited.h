@@ -17,10 +17,12 @@ struct ecert_awaited {
 void ecert_awaited_clear(struct ecert_awaited *awaited);
 
 /*
- * Of a pending request; of any other all three are NULL.  `authority` NULL: its profile cannot be
+ * Of a pending request; of any other all three are NULL.  `several`: others of its name are pending
+ * too, and commands need its id.  `authority` NULL: its profile cannot be
  * read.  ECERT_E_NOMEM.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_awaited_of(const struct ecert_request *request,
+                                                    bool several,
                                                     const struct ecert_authority *authority,
                                                     const char *inbox, struct ecert_awaited *ret,
                                                     struct ecert_error *err);

@@ -20,7 +20,8 @@
 struct ecert_request_wish {
     const char *const *names; /* of certificates, NULL-ended; NULL: all whose keys are made here */
     const char *reason;       /* of an emergency; NULL: none */
-    bool another;             /* also where a request is pending */
+    const char *id;           /* of one name: that pending request, not the newest; NULL: any */
+    bool another;             /* also where a request is pending; not with an id */
     bool without_backup;      /* the operator says so */
     bool skip_caa;            /* no look-ups */
     int64_t now;              /* seconds */
@@ -31,9 +32,10 @@ struct ecert_request_wish {
 /* What became of one name. */
 struct ecert_request_outcome {
     const struct ecert_certificate_config *certificate; /* borrowed */
-    struct ecert_request request;                       /* valid if error.status is ECERT_OK */
-    bool again;                                         /* it was pending before */
-    struct ecert_strings notes; /* CAA, key types, weak backups, what is served already */
+    struct ecert_request request; /* valid if error.status is ECERT_OK; ISSUED: nothing was made,
+                                     its certificate has just come */
+    bool again;                   /* it was pending before */
+    struct ecert_strings notes;   /* CAA, key types, weak backups, what is served already */
     struct ecert_error error;
 };
 
@@ -56,6 +58,12 @@ void ecert_request_outcomes_clear(struct ecert_request_outcomes *outcomes);
  * difference.  A pending one that is damaged is the outcome's error, with the way out.
  * With the policy "reuse" the present key is checked like a new one; where an open request asks for
  * the same with the same key, it is shown again also for `another`, with a note.
+ * Where a certificate came back less than a day ago and would be asked for in the same way now, a
+ * new key is hardly what is meant: nothing is made without `another` or a reason, and the outcome
+ * is the request that was issued.
+ * With `id` nothing new is made: an id that is unknown, or of a request that is not pending, is the
+ * outcome's error (ECERT_E_NOT_FOUND, ECERT_E_REFUSED).  Where others are pending beside the one
+ * that is shown, a note has their ids.
  * `reason` of one name is kept too.  An --all that was interrupted goes on under its old batch;
  * what was pending before and has no reason, or no batch, gets those of this run.
  */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/issue/request.h"
+#include "core/issue/request_parts.h"
 
 static bool list_ids(const struct ecert_requests *requests, bool pending, struct ecert_buffer *text)
 {
@@ -13,9 +13,8 @@ static bool list_ids(const struct ecert_requests *requests, bool pending, struct
     return !text->failed;
 }
 
-/* NULL: `err` says why. */
-static struct ecert_request *find_named(struct ecert_requests *requests, const char *name,
-                                        const char *id, struct ecert_error *err)
+struct ecert_request *request_find(struct ecert_requests *requests, const char *name,
+                                   const char *id, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer known = {0};
 
@@ -86,7 +85,7 @@ enum ecert_status ecert_request_cancel(struct ecert_context *context,
     const char *state_dir = context->config->state_dir;
 
     ECERT_TRY(ecert_requests_load(state_dir, certificate->name, &requests, err));
-    struct ecert_request *request = id != NULL ? find_named(&requests, certificate->name, id, err)
+    struct ecert_request *request = id != NULL ? request_find(&requests, certificate->name, id, err)
                                                : find_only(&requests, certificate->name, err);
     if (request == NULL)
         return err->status;

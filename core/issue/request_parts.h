@@ -45,6 +45,12 @@ ECERT_MUST_CHECK enum ecert_status request_names(const struct ecert_certificate_
                                                  struct ecert_strings *ret,
                                                  struct ecert_error *err);
 
+/* ---- request_cancel.c ---- */
+
+/* The one with this id; NULL: `err` lists those that are there (ECERT_E_NOT_FOUND). */
+struct ecert_request *request_find(struct ecert_requests *requests, const char *name,
+                                   const char *id, struct ecert_error *err);
+
 /* ---- request_served.c ---- */
 
 /*

@@ -12,6 +12,9 @@
 /* After so many names in a row without an answer nobody is asked any more: each costs its time. */
 #define SILENT_MAX 3
 
+/* A certificate that came so many seconds ago has just come. */
+#define JUST_NOW ((int64_t)86400)
+
 /* ---- what is configured now ---- */
 
 enum ecert_status request_names(const struct ecert_certificate_config *certificate,
@@ -126,6 +129,47 @@ static struct ecert_request *find_pending(struct ecert_requests *requests)
     return damaged;
 }
 
+/* The one that was asked for by its id; NULL: the outcome's error says why not. */
+static struct ecert_request *find_asked(struct ecert_requests *requests, const char *id,
+                                        struct ecert_request_outcome *outcome)
+{
+    struct ecert_request *request =
+        request_find(requests, outcome->certificate->name, id, &outcome->error);
+
+    if (request == NULL || ecert_request_is_pending(request))
+        return request;
+    (void)ecert_error_set(&outcome->error, ECERT_E_REFUSED,
+                          "request %s is not pending: it is %s; `ecert request --list --all` shows "
+                          "every request",
+                          id, ecert_request_state_word(request->state));
+    return NULL;
+}
+
+/* Those that wait beside the one that is shown. */
+static enum ecert_status note_others(const struct ecert_requests *requests,
+                                     const struct ecert_request *pending,
+                                     struct ecert_request_outcome *outcome, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer ids = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < requests->n; i++) {
+        const struct ecert_request *request = &requests->items[i];
+
+        if (request == pending || !ecert_request_is_pending(request))
+            continue;
+        ecert_buffer_printf(&ids, "%s%s", n++ > 0 ? ", " : "", request->id);
+    }
+    if (n == 0)
+        return ECERT_OK;
+    if (ids.failed)
+        return ecert_error_nomem(err);
+    return ecert_strings_printf(&outcome->notes, err,
+                                "%zu more %s pending: %s; `ecert request %s --id ID` shows %s", n,
+                                n == 1 ? "is" : "are", (const char *)ids.ptr,
+                                outcome->certificate->name, n == 1 ? "it" : "one");
+}
+
 static void take_over(struct ecert_request *from, struct ecert_request *to)
 {
     *to = *from;
@@ -151,7 +195,8 @@ static enum ecert_status is_damaged(const struct ecert_request *pending,
 
 /* One that nobody has seen yet is not the CA's turn: it is finished also where another is wished.
  */
-static enum ecert_status look_at_pending(struct ecert_request *pending,
+static enum ecert_status look_at_pending(const struct ecert_requests *requests,
+                                         struct ecert_request *pending,
                                          const struct request_run *run, struct request_work *work,
                                          const struct ecert_csr_order *order,
                                          const struct ecert_strings *names, struct ecert_error *err)
@@ -169,6 +214,14 @@ static enum ecert_status look_at_pending(struct ecert_request *pending,
                         &outcome->error) != ECERT_OK)
         return ECERT_OK;
     if (pending->state == ECERT_REQUEST_MADE) {
+        if (differs != NULL && run->wish->id != NULL) {
+            (void)ecert_error_set(&outcome->error, ECERT_E_REFUSED,
+                                  "request %s was never shown, and asks for %s than the "
+                                  "configuration does now; `ecert request %s` makes a new one in "
+                                  "its place",
+                                  pending->id, differs, pending->name);
+            return ECERT_OK;
+        }
         if (differs != NULL) {
             take_over(pending, &work->stale);
             return ECERT_OK;
@@ -182,9 +235,52 @@ static enum ecert_status look_at_pending(struct ecert_request *pending,
                                        "request %s asks for %s than the configuration does now; "
                                        "ask for another one with --another",
                                        pending->id, differs));
+    ECERT_TRY(note_others(requests, pending, outcome, err));
     work->step = pending->state == ECERT_REQUEST_MADE ? REQUEST_FINISH : REQUEST_NOTHING;
     outcome->again = true;
     take_over(pending, &outcome->request);
+    return ECERT_OK;
+}
+
+/* ---- one that was answered just now ---- */
+
+/* Of those that were issued the one in use, if that was within a day; NULL: none. */
+static struct ecert_request *find_answered(struct ecert_requests *requests, int64_t now)
+{
+    struct ecert_request *last = NULL;
+
+    for (size_t i = 0; i < requests->n; i++) {
+        struct ecert_request *request = &requests->items[i];
+
+        if (request->state == ECERT_REQUEST_ISSUED && request->problem == NULL &&
+            (last == NULL || request->generation >= last->generation))
+            last = request;
+    }
+    return last != NULL && last->generation > 0 && now - last->closed < JUST_NOW ? last : NULL;
+}
+
+/* Whoever asks again on the day the certificate came, for the same, has most likely not seen it. */
+static enum ecert_status look_at_answered(const struct request_run *run, struct request_work *work,
+                                          struct ecert_requests *requests,
+                                          const struct ecert_csr_order *order,
+                                          const struct ecert_strings *names, bool *ret,
+                                          struct ecert_error *err)
+{
+    struct ecert_request *answered = find_answered(requests, run->wish->now);
+    const char *differs = NULL;
+    struct ecert_error why = {0}; /* a CSR that is lost differs from nothing */
+
+    *ret = false;
+    if (answered == NULL || run->wish->another || run->wish->reason != NULL ||
+        work->stale.id != NULL)
+        return ECERT_OK;
+    if (find_difference(run, answered, work->outcome->certificate, order, names, &differs, &why) ==
+        ECERT_E_NOMEM)
+        return ecert_error_nomem(err);
+    if (differs != NULL)
+        return ECERT_OK;
+    take_over(answered, &work->outcome->request);
+    *ret = true;
     return ECERT_OK;
 }
 
@@ -355,6 +451,7 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
     struct ecert_request_outcome *outcome = work->outcome;
     const struct ecert_certificate_config *certificate = outcome->certificate;
     const struct ecert_authority *authority = NULL;
+    bool answered = false;
 
     if (certificate->key.place == ECERT_KEY_IIS) {
         (void)ecert_error_set(&outcome->error, ECERT_E_CONFIG,
@@ -370,7 +467,15 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
                                 &outcome->error) != ECERT_OK)
         return ECERT_OK;
     const struct ecert_csr_order order = order_of(run, &names, authority);
-    ECERT_TRY(look_at_pending(find_pending(&requests), run, work, &order, &names, err));
+    struct ecert_request *pending = run->wish->id == NULL
+                                        ? find_pending(&requests)
+                                        : find_asked(&requests, run->wish->id, outcome);
+    if (outcome->error.status == ECERT_OK)
+        ECERT_TRY(look_at_pending(&requests, pending, run, work, &order, &names, err));
+    if (!outcome->again && outcome->error.status == ECERT_OK)
+        ECERT_TRY(look_at_answered(run, work, &requests, &order, &names, &answered, err));
+    if (answered)
+        return ECERT_OK;
     if (!outcome->again && outcome->error.status == ECERT_OK)
         ECERT_TRY(prepare_new(run, work, &requests, &order, &names, err));
     if (outcome->error.status != ECERT_OK)

@@ -97,10 +97,37 @@ backups() {
     [[ $output == *"2 opened"* ]]
 }
 
+@test "a key that opens nothing, and nothing to open with, are mistakes of the command line" {
+    local command
+    backups "recipients = [ \"$W/officer.cer\" ];"
+    ecert backup --quiet
+    run_ecert restore "$FILE"
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"--key FILE (the private key of a recipient) or --password-file FILE"* ]]
+    openssl pkey -in "$W/officer.key" -aes256 -passout pass:card -out "$W/locked.key"
+    (umask 077 && printf 'stack\n' >"$W/card")
+    for command in "backup --check" "restore $FILE"; do
+        # shellcheck disable=SC2086 # words
+        run_ecert $command --key "$W/locked.key"
+        [ "$status" -eq 2 ]
+        [[ $stderr == "ecert: the key '$W/locked.key' is encrypted; name the file with its password with --password-file FILE" ]]
+        [[ $output != *$ID* ]] # no verdict on any backup
+        # shellcheck disable=SC2086 # words
+        run_ecert $command --key "$W/locked.key" --password-file "$W/card"
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"the password of --password-file '$W/card' does not open the key '$W/locked.key'" ]]
+        # shellcheck disable=SC2086 # words
+        run_ecert $command --key "$W/officer.cer"
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"--key '$W/officer.cer' is no private key: "* ]]
+        [[ $output != *$ID* ]]
+    done
+}
+
 @test "a request without a backup is not in order" {
     run_ecert backup --check
     [ "$status" -eq 1 ]
-    [[ $output == *"none "*"'ecert backup' writes what is missing"* ]]
+    [[ $output == *"none "*": there is none in '$W/place', '$W/second'; 'ecert backup' writes what is missing"* ]]
 }
 
 @test "--check asks for each configured place, and for no other" {
@@ -112,6 +139,7 @@ backups() {
     [ "$status" -eq 1 ]
     [ "$(jq -rc '[.backups[].state]' <<<"$output")" = '["opens","elsewhere","missing"]' ]
     [ "$(jq -r '.backups[2].path' <<<"$output")" = "$W/third" ]
+    [[ $(jq -r '.backups[2].why' <<<"$output") == "there is none in '$W/third'; 'ecert backup' "* ]]
     run_ecert backup --check
     [[ $output == *"1 opened, 0 unchanged, 1 not in order"* ]]
     ecert backup --quiet

@@ -408,7 +408,7 @@ CONF
     [[ $stderr == *"usage: ecert import"* ]]
     run_ecert run now
     [ "$status" -eq 2 ]
-    [[ $stderr == *"usage: ecert run"* ]]
+    [[ $stderr == *"'now' is not understood here; usage: ecert run [OPTION...]"* ]]
     run_ecert
     [ "$status" -eq 2 ]
     [[ $stderr == *"no command"* ]]

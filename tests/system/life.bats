@@ -445,7 +445,7 @@ right() {
     test_ca issue "$W/ca" "$NAME" --alt myserver.com --csr "$(requests_of)/request.csr" --out "$W/present"
     right "$W/present.cer"
     SERVED=$(sha256_of "$W/present.cer")
-    ecert request --no-caa --quiet "$NAME"
+    ecert request --no-caa --quiet --another "$NAME"
     folder=$(requests_of | tail -n 1)
 
     test_ca issue "$W/ca" "$NAME" --alt myserver.com --ec --out "$W/other-key"

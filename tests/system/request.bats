@@ -157,6 +157,67 @@ seen() {
     is "generations" 1 "$(generations)"
 }
 
+@test "on the day its certificate came nothing new is made unless that is said" {
+    ask "$NAME"
+    shown_csr >"$W/out.csr"
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --csr "$W/out.csr" --out "$W/back"
+    drop "$W/back.cer"
+    ecert run --quiet
+    ask "$NAME" --sheet "$W/sheet.html"
+    is "code" 0 "$status"
+    says "the certificate of request $(basename "$(requests_of)") came back on $(date -u +%F)" \
+        "(generation 1); --another makes one more request"
+    says_not "-----BEGIN"
+    is "requests" 1 "$(count)"
+    [ ! -e "$W/sheet.html" ]
+    ask "$NAME" --json
+    is "JSON" "[('issued', 1, False)]" \
+        "$(json '[(r["state"], r["generation"], "csr" in r) for r in o["requests"]]' <<<"$output")"
+    is "requests" 1 "$(count)"
+    ask "$NAME" --reason "the key leaked"
+    says "was made"
+    ecert request --cancel "$NAME" --quiet
+    sed -i 's/"myserver.com"/"other.myserver.com"/' "$W/ecert.conf"
+    ask "$NAME" # for other names: it is meant
+    says "was made"
+    ecert request --cancel "$NAME" --quiet
+    with
+    ask "$NAME" --another
+    says "was made"
+    is "requests" 4 "$(count)"
+}
+
+@test "of several requests --id shows the one that is meant, and showing one tells of the others" {
+    local first second
+    ask "$NAME"
+    says_not "more is pending"
+    shown_csr >"$W/first.csr"
+    first=$(basename "$(requests_of)")
+    ask "$NAME" --another
+    second=$(basename "$(requests_of | tail -n 1)")
+    ask "$NAME"
+    says "request $second is pending" \
+        "1 more is pending: $first; \`ecert request $NAME --id ID\` shows it"
+    ask "$NAME" --id "$first"
+    is "code" 0 "$status"
+    says "request $first is pending" "1 more is pending: $second"
+    is "the CSR" "$(cat "$W/first.csr")" "$(shown_csr)"
+    run_ecert request --list
+    says "\`ecert request $NAME --id $first\` shows" "\`ecert request $NAME --id $second\` shows"
+    run_ecert status
+    says "\`ecert request $NAME --id $first\` shows"
+    ask "$NAME" --id 1
+    is "code" 1 "$status"
+    says "'$NAME' has no request '1'; there are: $first (open), $second (open)"
+    ecert request --cancel "$NAME" --id "$first" --quiet
+    ask "$NAME" --id "$first"
+    is "code" 1 "$status"
+    says "request $first is not pending: it is cancelled"
+    run_ecert request --list
+    says "\`ecert request $NAME\` shows"
+    is "requests" 2 "$(count)"
+}
+
 @test "what status says: since when, what is awaited, from whom, what to do next" {
     ask "$NAME"
     run_ecert status
@@ -244,8 +305,8 @@ seen() {
     ask www.myserver.co
     is "code" 2 "$status"
     says "did you mean '$NAME'?"
-    local -a wrong=("" "--all" "--all --reason x $NAME" "--list --cancel" "--cancel" "--id 1 $NAME"
-        "--cancel --all" "--list --another" "--sheet")
+    local -a wrong=("" "--all" "--all --reason x $NAME" "--list --cancel" "--cancel" "--id 1"
+        "--cancel --all" "--id 1 --another $NAME" "--list --id 1" "--list --another" "--sheet")
     local words
     for words in "${wrong[@]}"; do
         # shellcheck disable=SC2086 # words on purpose

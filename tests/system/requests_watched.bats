@@ -137,7 +137,7 @@ pages() {
     sed -i "s|places = .*\]|places = [ \"$W/new\" ]|" "$W/ecert.conf"
     rm "$BACKUP"
     checked
-    [ "$status" -eq 3 ]
+    [ "$status" -eq 1 ]
     is "no copy" "missing $W/new/${BACKUP##*/}" "$(findings backup)"
     run_ecert check --offline
     says "this place has no copy of the key"

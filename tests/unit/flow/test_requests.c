@@ -276,6 +276,33 @@ static void test_left_over(void **state)
 
 /* ---- what is damaged ---- */
 
+/* Which file brings it back, so that nobody has to look for it. */
+static void test_lost_key_names_its_backups(void **state)
+{
+    char first[] = "/mnt/a.p7m", second[] = "/mnt/b.p7m";
+    struct ecert_request_backup backups[] = {{.path = first}, {.path = second}};
+    struct ecert_requests requests = {0};
+    struct ecert_error err = {0};
+
+    char *id = added(*state, &pki.key_pem);
+    char *path = path_of(*state, AT ID "/privkey.pem");
+    requests = load(*state);
+    struct ecert_request copy = requests.items[0];
+    copy.backups = backups;
+    copy.n_backups = 2;
+    assert_int_equal(ecert_requests_save(*state, &copy, &err), ECERT_OK);
+    ecert_requests_clear(&requests);
+    assert_int_equal(unlink(path), 0);
+    requests = load(*state);
+    assert_non_null(requests.items[0].problem);
+    if (strstr(requests.items[0].problem, "is lost; put it back from a backup with 'ecert restore "
+                                          "FILE', of '/mnt/a.p7m' or '/mnt/b.p7m'") == NULL)
+        fail_msg("%s", requests.items[0].problem);
+    ecert_requests_clear(&requests);
+    free(path);
+    free(id);
+}
+
 struct damage {
     const char *name;
     const char *file;     /* of the request's folder */
@@ -494,6 +521,7 @@ int main(void)
         TEST(test_ids_of_one_second),
         TEST(test_given_id),
         TEST(test_left_over),
+        TEST(test_lost_key_names_its_backups),
         TEST(test_another_name),
         TEST(test_key),
         TEST(test_wrong_csr),

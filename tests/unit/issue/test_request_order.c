@@ -281,6 +281,31 @@ static void test_first_emergency_stays(void **state)
     assert_string_equal(f->outcomes.items[0].request.batch, "20261121T084200Z");
 }
 
+/* The day after the certificate came nobody is asked whether another one is meant. */
+static void test_answered_just_now(void **state)
+{
+    struct request_fixture *f = *state;
+    struct ecert_error err = {0};
+
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    struct ecert_requests stored = request_stored(f, 0);
+    stored.items[0].state = ECERT_REQUEST_ISSUED;
+    stored.items[0].generation = 1;
+    stored.items[0].closed = f->wish.now;
+    assert_int_equal(ecert_requests_save(f->config.state_dir, &stored.items[0], &err), ECERT_OK);
+    f->wish.now += REQUEST_DAY - 1;
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    assert_int_equal(f->outcomes.items[0].error.status, ECERT_OK);
+    assert_int_equal(f->outcomes.items[0].request.state, ECERT_REQUEST_ISSUED);
+    assert_string_equal(f->outcomes.items[0].request.id, stored.items[0].id);
+    request_check_stored(f, 0, 1);
+    f->wish.now++;
+    assert_int_equal(request_go_for(f, "w0.myserver.com"), ECERT_OK);
+    assert_int_equal(f->outcomes.items[0].request.state, ECERT_REQUEST_OPEN);
+    request_check_stored(f, 0, 2);
+    ecert_requests_clear(&stored);
+}
+
 int main(void)
 {
 #define TWO(test) cmocka_unit_test_setup_teardown(test, make_two, clear)
@@ -294,6 +319,7 @@ int main(void)
         TWO(test_another_of_the_same_key),
         TWO(test_pending_joins),
         TWO(test_first_emergency_stays),
+        TWO(test_answered_just_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
