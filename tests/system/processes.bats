@@ -4,7 +4,7 @@
 load common
 
 # What the root process may map. A new line here is a decision (design: its list is closed).
-LIBRARIES='ld-linux libc.so libconfig.so libcrypto.so libjansson.so libssl.so'
+LIBRARIES='ld-linux libc.so libconfig.so libcrypto.so libidn2.so libjansson.so libssl.so libunistring.so'
 
 prepare() {
     ca_up
