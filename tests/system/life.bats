@@ -244,9 +244,11 @@ renewal() {
     is "everything is fine on day 346" 0 "$status"
 }
 
-# What the command was told in these years.
+# What the command was told in these years; at first of what the servers had before ecert.
 expected() {
     cat <<TABLE
+  1 $NAME target expires 30
+  7 $NAME target expires 14
   8 $NAME request pending None
 165 $NAME certificate expires 45
 320 $NAME subscription expires 60
