@@ -208,7 +208,10 @@ static enum ecert_status note_others(const struct ecert_config *config,
                                           &state, err));
         if (state.actual < adoption->generation)
             ECERT_TRY(ecert_strings_printf(
-                &adoption->notes, err, "target '%s' does not have it: `ecert run` deploys it there",
+                &adoption->notes, err,
+                adoption->unfit == NULL
+                    ? "target '%s' does not have it: `ecert run` deploys it there"
+                    : "target '%s' does not have it, and `ecert run` refuses to deploy it there",
                 entry->targets[i].id));
     }
     return ECERT_OK;

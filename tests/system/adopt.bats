@@ -475,3 +475,16 @@ served_finding() { # FILTER
     [ "$status" -eq 0 ]
     says "adopted as generation 1" "1 name of a site is no host name" "left out"
 }
+
+@test "a pair that would be refused is not promised to the other target" {
+    nginx_up
+    apache_up
+    old_pair "$W/placeholder" "$NAME"
+    sed -i "s|$W/present|$W/placeholder|" "$W/nginx/conf.d/$NAME.conf"
+    write_config "$(nginx_target), $(apache_target)"
+    run_ecert adopt --target nginx
+    [ "$status" -eq 0 ]
+    says "target 'apache' does not have it, and \`ecert run\` refuses to deploy it there"
+    run_ecert run
+    [ "$status" -eq 1 ]
+}
