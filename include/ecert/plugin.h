@@ -135,9 +135,13 @@ struct ecert_probe_record {
 };
 
 /*
- * A site that the server has at present, for `ecert adopt`: which names, where that stands, and
- * which key and certificate it uses.  Paths are absolute; the core reads them, and judges what it
- * finds there.
+ * A site that the server has at present: which names, where that stands, and which key and
+ * certificate it uses.  Paths are absolute; the core reads them, and judges what it finds there.
+ *
+ * discover() emits one for each site, for `ecert discover`, `init` and `adopt`; those that stand
+ * ready but are not read by the server (Debian's sites-available without a link) too.
+ * plan() emits one for each site that it looked at, and says by `taken` and `why` what becomes of
+ * it: `ecert plan` shows them.
  */
 struct ecert_site_record {
     uint32_t size;            /* sizeof(struct ecert_site_record) */
@@ -153,7 +157,18 @@ struct ecert_site_record {
                                 leaf(job)->key_type, else the first */
     const char *chain;       /* a file for the issuers alone, as Apache has it; NULL: none */
     bool enabled;            /* it speaks TLS, so that the three are in use */
+
+    /* -- members of later versions: read if `size` reaches behind them -- */
+    bool tls;        /* it speaks TLS, or would if the server read it; at least `enabled` */
+    bool taken;      /* plan(): it gets, or has already, the target's certificate */
+    const char *why; /* one clause without a full stop.  plan(): why it was taken or left ("it has
+                        the name 'www.example.com'", "it listens without ssl"); discover(): what
+                        there is to say of it ("not enabled: nothing in sites-enabled leads to
+                        it"); NULL: nothing */
 };
+
+/* What version 1 of the contract knew of a site. */
+#define ECERT_SITE_RECORD_SIZE_V1 offsetof(struct ecert_site_record, tls)
 
 /* What a command said.  Each stream is cut at 16 MiB. */
 struct ecert_command_result {
@@ -276,8 +291,8 @@ struct ecert_host {
     bool (*key_is_encrypted)(const struct ecert_job *job);
 
     /*
-     * A site that discover() found; copied.  ECERT_E_PLUGIN: the record is not valid, or plan()
-     * emits it.
+     * A site that discover() found or plan() looked at; copied.  ECERT_E_PLUGIN: the record is not
+     * valid.
      */
     enum ecert_status (*emit_site)(struct ecert_job *job, const struct ecert_site_record *site,
                                    struct ecert_error *err);
@@ -294,7 +309,7 @@ typedef enum ecert_status ecert_plan_fn(const struct ecert_host *host, struct ec
                                         struct ecert_error *err);
 
 /*
- * Say which sites the server has, every one with a name, by emit_site; emit_note is the only other
+ * Say which sites the server has, with a name or without, by emit_site; emit_note is the only other
  * record.  Which of them the target is for, the core decides.
  *
  * The target's settings are there as in plan(); what is known of a certificate is not, because
@@ -320,10 +335,16 @@ struct ecert_plugin {
     ecert_discover_fn *discover;  /* NULL: it cannot tell */
     const char *const *may_write; /* directories the plan may write below; NULL-ended,
                                      may be NULL.  At least two parts: "/etc/nginx" */
+
+    /* -- members of later versions: read if `size` reaches behind them -- */
+    const char *const *programs; /* where the program of the setting `command` lies on the systems
+                                    that are known, the most usual first; NULL-ended, may be NULL.
+                                    `ecert discover` and `ecert init` take each that is there, and
+                                    say that they looked for these where there is none */
 };
 
 /* What version 1 of the contract promises; a descriptor may be larger, never smaller. */
-#define ECERT_PLUGIN_SIZE_V1 sizeof(struct ecert_plugin)
+#define ECERT_PLUGIN_SIZE_V1 offsetof(struct ecert_plugin, programs)
 
 /* Declared here so that a plugin's definition is checked against it. */
 extern ECERT_EXPORT const struct ecert_plugin ecert_plugin;
