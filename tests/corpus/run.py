@@ -21,6 +21,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import files  # noqa: E402
 import pki  # noqa: E402
 import room  # noqa: E402
 import trial  # noqa: E402
@@ -74,16 +75,16 @@ class Run:
 
         try:
             case = Case(folder)
-            layout = trial.layout(case)
+            brought = files.layout(case)
         except (Mistake, OSError, UnicodeDecodeError) as error:
             report(failed="the case is wrong: %s" % error, said=[])
             return 0
-        except trial.Skip as why:
+        except files.Skip as why:
             report(skipped=str(why))
             return 0
 
         def work():
-            trial.Trial(case, layout, self.pki, self.rolls_back, self.options.accept_only,
+            trial.Trial(case, brought, self.pki, self.rolls_back, self.options.accept_only,
                         kept is not None).report(report)
 
         return room.inside(work, str(place), str(self.ecert), None if kept is None else str(kept))
