@@ -125,6 +125,28 @@ def endings(data):
     return set(re.findall(rb"\r?\n", data))
 
 
+def indentation(line):
+    return line[:len(line) - len(line.lstrip(b" \t"))]
+
+
+def misplaced(old, new):
+    """A line that was added and stands neither as far to the right as one of its neighbours nor, in
+    an empty block, farther; None if there is none."""
+    before, after = old.split(b"\n"), new.split(b"\n")
+    changes = difflib.SequenceMatcher(None, before, after, False).get_opcodes()
+    for kind, _, _, first, last in changes:
+        if kind != "insert" or not any(line.strip() for line in after[first:last]):
+            continue
+        above = next((line for line in reversed(after[:first]) if line.strip()), b"")
+        below = next((line for line in after[last:] if line.strip()), b"")
+        for line in after[first:last]:
+            right = indentation(line)
+            if line.strip() and right not in (indentation(above), indentation(below)) and not (
+                    len(right) > len(indentation(above)) and below.strip()[:2] in (b"}", b"</")):
+                return text(line)
+    return None
+
+
 def about(entry):
     return "absent" if entry is None else "%s %o %d:%d" % entry[:4]
 

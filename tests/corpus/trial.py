@@ -336,6 +336,9 @@ certificates = (
                 raise Wrong("%s was changed, and nginx does not read it" % path)
             if files.endings(old[4]) == {b"\r\n"} and files.endings(new[4]) != {b"\r\n"}:
                 raise Wrong("%s: a line ends with LF, and all others with CR LF" % path)
+            line = files.misplaced(old[4], new[4])
+            if line is not None:
+                raise Wrong("%s: added, and not in the block's indentation: '%s'" % (path, line))
             if self.case.creates and self.case.server == "apache":
                 why = apache_words.created(old[4], new[4])
                 if why is not None:
