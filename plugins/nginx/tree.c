@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define MAX_DEPTH    100
+#define MAX_DEPTH    100 /* of kept blocks: whoever walks the tree calls itself */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct keyword {
@@ -31,6 +31,9 @@ static const struct keyword {
     KEYWORD("ssl_certificate", false, CERTIFICATE),
     KEYWORD("ssl_certificate_key", false, CERTIFICATE_KEY),
     KEYWORD("ssl_password_file", false, PASSWORD_FILE),
+    KEYWORD("ssl_reject_handshake", false, REJECT_HANDSHAKE),
+    KEYWORD("starttls", false, STARTTLS),
+    KEYWORD("protocol", false, PROTOCOL),
     KEYWORD("pid", false, PID),
     KEYWORD("error_log", false, ERROR_LOG),
     KEYWORD("access_log", false, ACCESS_LOG),
@@ -49,9 +52,9 @@ struct parser {
     struct ecert_nginx *env;
     struct ecert_nginx_file *file;
     struct ecert_nginx_directive *block; /* the innermost kept one */
-    uint32_t open_lines[MAX_DEPTH];      /* where the open blocks start */
     size_t depth;
-    size_t skipped; /* blocks that are open inside one that is not kept, itself included */
+    size_t skipped;        /* blocks that are open inside one that is not kept, itself included */
+    uint32_t skipped_line; /* where the outermost of these starts */
     struct pending pending;
 };
 
@@ -157,19 +160,17 @@ static enum ecert_status open_block(struct parser *parser, const struct ecert_ng
     const enum ecert_nginx_kind kind =
         parser->skipped != 0 ? ECERT_NGINX_NONE : kind_of(parser, true);
 
-    if (parser->depth == MAX_DEPTH)
-        return parser->env->host->fail(err, ECERT_E_CONFIG,
-                                       "%s:%u: blocks are nested more than %d deep",
-                                       parser->file->path, piece->line, MAX_DEPTH);
-    parser->open_lines[parser->depth++] = piece->line;
-    if (kind == ECERT_NGINX_NONE) {
-        parser->skipped++;
+    if (kind == ECERT_NGINX_NONE || parser->depth == MAX_DEPTH) {
+        if (parser->skipped++ == 0)
+            parser->skipped_line = piece->line;
     } else {
         struct ecert_nginx_directive *directive = new_directive(parser, kind);
         if (directive == NULL)
             return ecert_nginx_no_memory(parser->env, err);
         directive->open = piece->end;
+        directive->open_line = piece->line;
         parser->block = directive;
+        parser->depth++;
     }
     parser->pending.n = 0;
     return ECERT_OK;
@@ -185,15 +186,15 @@ static enum ecert_status close_block(struct parser *parser, const struct ecert_n
                                        "%s:%u: the directive that starts here has no ';' before "
                                        "the '}' of line %u; correct the file",
                                        parser->file->path, parser->pending.line, piece->line);
-    if (parser->depth == 0)
+    if (parser->skipped == 0 && block == NULL)
         return parser->env->host->fail(err, ECERT_E_CONFIG,
                                        "%s:%u: this '}' closes no block; correct the file",
                                        parser->file->path, piece->line);
-    parser->depth--;
     if (parser->skipped != 0) {
         parser->skipped--;
         return ECERT_OK;
     }
+    parser->depth--;
     block->end = piece->end;
     parser->block = block->parent;
     if (block->first != NULL || block->kind == ECERT_NGINX_SERVER)
@@ -236,10 +237,11 @@ enum ecert_status ecert_nginx_parse(struct ecert_nginx *env, struct ecert_nginx_
                                "%s:%u: the directive that starts here is not finished at the end "
                                "of the file; correct the file",
                                file->path, parser.pending.line);
-    if (parser.depth != 0)
+    if (parser.skipped != 0 || parser.block != NULL)
         return env->host->fail(err, ECERT_E_CONFIG,
                                "%s:%u: the block that starts here is not closed; correct the file",
-                               file->path, parser.open_lines[parser.depth - 1]);
+                               file->path,
+                               parser.skipped != 0 ? parser.skipped_line : parser.block->open_line);
     return ECERT_OK;
 }
 

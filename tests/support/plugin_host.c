@@ -469,6 +469,9 @@ static enum ecert_status host_emit_site(struct ecert_job *job, const struct ecer
                       (unsigned)(*address)->port);
     if (fclose(out) != 0)
         return refuse(err, "out of memory");
+    if (asprintf(&test->whys[test->n_sites], "%s, %s: %s", site->tls ? "tls" : "plain",
+                 site->taken ? "taken" : "left", site->why != NULL ? site->why : "-") < 0)
+        return refuse(err, "out of memory");
     test->n_sites++;
     return ECERT_OK;
 }
@@ -515,7 +518,7 @@ void test_job_clear(struct test_job *job)
             (void *[]){job->probes[i].address, job->probes[i].server_name, job->probes[i].starttls},
             3);
     for (size_t i = 0; i < job->n_sites; i++)
-        free(job->sites[i]);
+        free_all((void *[]){job->sites[i], job->whys[i]}, 2);
     for (size_t i = 0; i < job->n_notes; i++)
         free(job->notes[i]);
     free_list(job->test_argv);

@@ -58,6 +58,7 @@ struct test_job {
     struct test_probe probes[64];
     size_t n_probes;
     char *sites[64]; /* one text each, see test_job_site() */
+    char *whys[64];  /* of the same sites: "tls|plain, taken|left: WHY" */
     size_t n_sites;
     char *notes[256];
     size_t n_notes;
