@@ -60,7 +60,7 @@ static const struct row {
      .site = "server block www.example.test,d.test @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443"},
     {.name = "a block without a name", .n_sites = 2,
      .conf = HTTP("server { listen 443 ssl; " PAIR("a") " }\nserver { listen 443 ssl; server_name _; }"),
-     .site = "server block @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443", .why = "tls, left: -"},
+     .site = "server block @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443", .why = "leaves: -"},
     {.name = "mail", .n_sites = 1,
      .conf = "events {}\nmail { server { listen 993 ssl; server_name www.example.test; " PAIR("a") " } }",
      .site = "mail server block www.example.test @/nginx.conf:2 @/a.pem @/a.key - on 127.0.0.1:993"},
@@ -69,10 +69,10 @@ static const struct row {
      .site = "stream server block @/nginx.conf:2 @/a.pem @/a.key - on 127.0.0.1:993"},
     {.name = "what is said of a variable", .n_sites = 1,
      .conf = HTTP("server { listen 443 ssl; ssl_certificate $a\xff; }"),
-     .site = "server block @/nginx.conf:3 - - - on 127.0.0.1:443", .why = "tls, left: '$a?' in @/nginx.conf:3 is not the path of a file"},
+     .site = "server block @/nginx.conf:3 - - - on 127.0.0.1:443", .why = "leaves: '$a?' in @/nginx.conf:3 is not the path of a file"},
     {.name = "sites-available: what is enabled by a link is not shown twice", .n_sites = 3,
      .conf = HTTP("include sites-enabled/*;"), .ready = true,
-     .site = "server block a.test @/sites-enabled/a:1 @/a.pem @/a.key - on 127.0.0.1:443", .why = "tls, left: -"},
+     .site = "server block a.test @/sites-enabled/a:1 @/a.pem @/a.key - on 127.0.0.1:443", .why = "leaves: -"},
     {.name = "a directive without its value",
      .conf = HTTP("server { listen 443 ssl; server_name www.example.test; ssl_certificate; }"),
      .error = "nginx.conf:3: 'ssl_certificate' takes one path"},
@@ -120,12 +120,12 @@ static void check_ready(const struct site *site)
 {
     char want[512];
 
-    expand(site, "server block b.test @/sites-available/b:1 @/b.pem @/b.key - off", want,
+    expand(site, "server block b.test @/sites-available/b:1 @/b.pem @/b.key - ready", want,
            sizeof want);
     assert_string_equal(site->job.sites[1], want);
-    assert_string_equal(site->job.whys[1],
-                        "tls, left: not enabled: nothing that nginx reads leads to it");
-    assert_non_null(strstr(site->job.whys[2], "plain, left: not enabled"));
+    assert_string_equal(site->job.verdicts[1],
+                        "leaves: not enabled: nothing that nginx reads leads to it");
+    assert_non_null(strstr(site->job.verdicts[2], "leaves: not enabled"));
     assert_true(test_job_noted(
         &site->job, "sites-available/broken' is not enabled, and its sites are not shown"));
 }
@@ -175,7 +175,7 @@ static void check_row(void **state)
     }
     if (row->why != NULL) {
         expand(&site, row->why, want, sizeof want);
-        assert_string_equal(job->whys[0], want);
+        assert_string_equal(job->verdicts[0], want);
     }
     site_remove(&site);
 }

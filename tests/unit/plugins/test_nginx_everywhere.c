@@ -29,41 +29,41 @@ static const struct row {
              TLS("b.example.test") PAIR("other") "}" TLS("_") PAIR("same") "}"
              "server { listen 443 ssl; ssl_certificate " FULL_CHAIN "; ssl_certificate_key " KEY "; }",
      .replaced = true, .n_changed = 2,
-     .whys = {"tls, taken: it has the name 'www.example.test'",
-              "tls, left: it has none of the target's names, but it uses the certificate that is replaced; "
+     .whys = {"takes: it has the name 'www.example.test'",
+              "leaves: it has none of the target's names, but it uses the certificate that is replaced; "
               "'everywhere_it_was = true' takes it",
-              "tls, left: it has none of the target's names",
-              "tls, left: it has none of the target's names, but it uses the certificate that is replaced; "
+              "leaves: it has none of the target's names",
+              "leaves: it has none of the target's names, but it uses the certificate that is replaced; "
               "'everywhere_it_was = true' takes it",
-              "tls, left: it has no name, but it uses the target's own file; 'everywhere_it_was = true' takes it"}},
+              "leaves: it has no name, but it uses the target's own file; 'everywhere_it_was = true' takes it"}},
     {.name = "by name, by path, by the leaf replaced, by the leaf of a named one",
      .everywhere = true, .replaced = true, .n_changed = 9,
      .conf = TLS("www.example.test") PAIR("other") "}" TLS("a.example.test") PAIR("same") "}"
              TLS("b.example.test") PAIR("other") "}" TLS("_") PAIR("ec") "}"
              TLS("d.example.test") "ssl_certificate " FULL_CHAIN "; ssl_certificate_key k; }"
              "server { listen 443 ssl; " PAIR("old") "}",
-     .whys = {"tls, taken: it has the name 'www.example.test'",
-              "tls, taken: it uses the certificate that is replaced",
-              "tls, taken: it uses the certificate of a site that has the target's name",
-              "tls, left: it has none of the target's names",
-              "tls, taken: it uses the target's own file",
-              "tls, taken: it uses the certificate that is replaced"}},
+     .whys = {"takes: it has the name 'www.example.test'",
+              "takes: it uses the certificate that is replaced",
+              "takes: it uses the certificate of a site that has the target's name",
+              "leaves: it has none of the target's names",
+              "takes: it uses the target's own file",
+              "takes: it uses the certificate that is replaced"}},
     {.name = "without a name that is found",
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = TLS("a.example.test") PAIR("old") "}" "server { server_name www.example.test; }",
-     .whys = {"tls, taken: it uses the certificate that is replaced", "plain, left: it does not listen with ssl"}},
+     .whys = {"takes: it uses the certificate that is replaced", "leaves: it does not listen with ssl"}},
     {.name = "of two pairs the one that is replaced",
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = TLS("a.example.test") PAIR("old") PAIR("ec") "}",
-     .whys = {"tls, taken: it uses the certificate that is replaced"}},
+     .whys = {"takes: it uses the certificate that is replaced"}},
     {.name = "inherited from http, and all of them are taken: one change",
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = PAIR("old") TLS("a.example.test") "}" TLS("b.example.test") "}",
-     .whys = {"tls, taken: it uses the certificate that is replaced", "tls, taken: it uses the certificate that is replaced"}},
+     .whys = {"takes: it uses the certificate that is replaced", "takes: it uses the certificate that is replaced"}},
     {.name = "stream-like: no name at all",
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = "} stream { server { listen 993 ssl; " PAIR("old") "}",
-     .whys = {"tls, taken: it uses the certificate that is replaced"}},
+     .whys = {"takes: it uses the certificate that is replaced"}},
     {.name = "names that are not covered are refused, all of them",
      .everywhere = true, .replaced = true,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("a.test b.test a.example.test") PAIR("same") "}"
@@ -78,8 +78,8 @@ static const struct row {
     {.name = "explicit names, and others by the leaf",
      .everywhere = true, .names = ask_www, .n_changed = 4,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("a.example.test") PAIR("same") "}",
-     .whys = {"tls, taken: it has the name 'www.example.test'",
-              "tls, taken: it uses the certificate of a site that has the target's name"}},
+     .whys = {"takes: it has the name 'www.example.test'",
+              "takes: it uses the certificate of a site that has the target's name"}},
     {.name = "nothing is found",
      .everywhere = true, .replaced = true,
      .conf = TLS("a.example.test") PAIR("other") "}",
@@ -87,20 +87,20 @@ static const struct row {
     {.name = "a file that is not there has no leaf to share",
      .everywhere = true, .n_changed = 2,
      .conf = TLS("www.example.test") PAIR("gone") "}" TLS("a.example.test") PAIR("gone") "}",
-     .whys = {"tls, taken: it has the name 'www.example.test'", "tls, left: it has none of the target's names"}},
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it has none of the target's names"}},
     {.name = "taken with the one that shares its snippet",
      .names = ask_www,
      .conf = TLS("www.example.test") "include snippet.conf; }" TLS("_") "include snippet.conf; }"
              TLS("a.example.test") "include snippet.conf; }",
-     .whys = {"tls, taken: it has the name 'www.example.test'", "tls, taken: it has the ssl_certificate of the block at ",
-              "tls, taken: it has the ssl_certificate of the block at "}},
+     .whys = {"takes: it has the name 'www.example.test'", "takes: it has the ssl_certificate of the block at ",
+              "takes: it has the ssl_certificate of the block at "}},
     {.name = "a snippet's pair of the other type would stay beside ours",
      .conf = TLS("www.example.test") "include ec.conf; }" TLS("a.test") "include ec.conf; }",
      .error = {"ec.conf:1: this ssl_certificate also serves the server block at ", "nginx.conf:4, whose names"}},
     {.name = "what a terminal could obey is not said",
      .n_changed = 2,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("www.example.test \"\x1b[2J\xff.test\"") PAIR("old") "}",
-     .whys = {"tls, taken: it has the name 'www.example.test'", "tls, left: it also serves '?[2J?.test', which"}},
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it also serves '?[2J?.test', which"}},
     /* clang-format on */
 };
 
@@ -157,8 +157,8 @@ static void check_success(const struct site *site, const struct row *row)
 
     for (; n < MAX_WHYS && row->whys[n] != NULL; n++) {
         assert_true(n < site->job.n_sites);
-        if (strncmp(site->job.whys[n], row->whys[n], strlen(row->whys[n])) != 0)
-            fail_msg("'%s' is not '%s'", site->job.whys[n], row->whys[n]);
+        if (strncmp(site->job.verdicts[n], row->whys[n], strlen(row->whys[n])) != 0)
+            fail_msg("'%s' is not '%s'", site->job.verdicts[n], row->whys[n]);
     }
     assert_int_equal(site->job.n_sites, n);
     assert_int_equal(file != NULL, row->n_changed > 0);

@@ -65,7 +65,7 @@ static const struct row {
     {.name = "a name with a dot needs the wildcard",
      .conf =
          SITE("listen 443 ssl;") "http { server { listen 444 ssl; server_name .example.test; } }",
-     .why = "tls, left: it also serves '.example.test', which the certificate does not cover",
+     .why = "leaves: it also serves '.example.test', which the certificate does not cover",
      .probes = {"127.0.0.1 443 example.test"}},
     {.name = "the probe uses the first name that is the target's",
      .conf = SITE("listen 443 ssl; server_name _ \"\" ~^x$ $hostname www.example.test;"),
@@ -91,27 +91,27 @@ static const struct row {
      .probes = {"127.0.0.1 993 www.example.test", "127.0.0.1 993 example.test",
                 "127.0.0.1 143 example.test imap", "127.0.0.1 2525 example.test smtp",
                 "127.0.0.1 1110 example.test"},
-     .why = "plain, left: it does not listen with ssl"},
+     .why = "leaves: it does not listen with ssl"},
     {.name = "mail: the other name is not covered",
      .conf = "mail { server { listen 993 ssl; server_name other.test; } }" SITE("listen 443 ssl;"),
      .probes = {"127.0.0.1 443 example.test"},
-     .why = "tls, left: it has none of the target's names"},
+     .why = "leaves: it has none of the target's names"},
     {.name = "QUIC alone is no TLS over TCP, and taken",
      .conf = SITE("listen 443 quic reuseport; http2 on;"),
-     .why = "tls, taken: it has the name 'example.test'"},
+     .why = "takes: it has the name 'example.test'"},
     {.name = "a block that refuses every handshake",
      .conf = HTTP("ssl_reject_handshake on;\n"
                   "server { listen 443 ssl; server_name www.example.test; }\n"
                   "server { listen 443 ssl; server_name example.test; ssl_reject_handshake off; }"),
      .probes = {"127.0.0.1 443 example.test"},
-     .why = "plain, left: it refuses every handshake (ssl_reject_handshake)"},
+     .why = "leaves: it refuses every handshake (ssl_reject_handshake)"},
     {.name = "variables are left alone where others are taken",
      .conf =
          SITE("listen 443 ssl; location / { }") "http { server { listen 443 ssl; server_name "
                                                 "www.example.test; ssl_certificate "
                                                 "$ssl_server_name.pem; ssl_certificate_key k; } }",
      .probes = {"127.0.0.1 443 example.test"},
-     .why = "tls, left: '$ssl_server_name.pem' in "},
+     .why = "leaves: '$ssl_server_name.pem' in "},
     {.name = "a wildcard's probe is not another block's name",
      .conf = HTTP("server { listen 443 ssl; server_name *.example.test; }"
                   "server { listen 443 ssl; server_name WWW.example.test; ssl_certificate $x; }"),
@@ -130,7 +130,7 @@ static const struct row {
     {.name = "uncovered names, default",
      .conf = SITE("listen 443 ssl;") "http { server { listen 443 ssl; server_name www.example.test "
                                      "a.test b.test; } }",
-     .why = "tls, left: it also serves 'a.test', 'b.test', which the certificate does not cover",
+     .why = "leaves: it also serves 'a.test', 'b.test', which the certificate does not cover",
      .probes = {"127.0.0.1 443 example.test"}},
     {.name = "uncovered names, explicit",
      .conf = SITE("listen 443 ssl; server_name a.test;"),
@@ -143,7 +143,7 @@ static const struct row {
      .error = "that listens with ssl has the name 'www.example.test'; add one, or take"},
     {.name = "a block without ssl",
      .conf = SITE("listen 443 ssl;") "http { server { server_name www.example.test; } }",
-     .why = "plain, left: it does not listen with ssl",
+     .why = "leaves: it does not listen with ssl",
      .probes = {"127.0.0.1 443 example.test"}},
     {.name = "only blocks without ssl",
      .conf = SITE("listen 443;"),
@@ -227,9 +227,9 @@ static void check_probes(const struct site *site, const struct row *row)
 static void check_why(const struct site *site, const char *why)
 {
     for (size_t i = 0; i < site->job.n_sites; i++)
-        if (strncmp(site->job.whys[i], why, strlen(why)) == 0)
+        if (strncmp(site->job.verdicts[i], why, strlen(why)) == 0)
             return;
-    fail_msg("no site says '%s'; the first: '%s'", why, site->job.whys[0]);
+    fail_msg("no site says '%s'; the first: '%s'", why, site->job.verdicts[0]);
 }
 
 static void check_row(void **state)
