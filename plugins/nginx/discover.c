@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_PATH_LEN 4095
+#define ROUND        256 /* sites whose texts are released together */
 
 /* The names that are host names or wild ones; NULL-ended.  NULL: no memory. */
 static const char *const *known_names(struct ecert_nginx *env,
@@ -116,24 +117,38 @@ static const char *remark(struct ecert_nginx *env, const struct ecert_nginx_serv
     return NULL;
 }
 
+static enum ecert_status discover_one(struct ecert_nginx *env, struct ecert_nginx *round,
+                                      const struct ecert_nginx_layout *layout,
+                                      const struct ecert_nginx_sites *sites,
+                                      const struct ecert_nginx_server *server,
+                                      struct ecert_left_out *left_out, struct ecert_error *err)
+{
+    const struct ecert_nginx_pair nothing = {0};
+    struct ecert_nginx_present now = {0};
+    struct ecert_site_record site = {0};
+
+    ECERT_NGINX_TRY(ecert_nginx_pairs_present(env, layout, server, &nothing, &now, err));
+    ECERT_NGINX_TRY(fill(round, sites, server, &now, left_out, &site, err));
+    site.why = remark(round, server, &now);
+    return env->host->emit_site(env->job, &site, err);
+}
+
 enum ecert_status ecert_nginx_discover(struct ecert_nginx *env,
                                        const struct ecert_nginx_layout *layout,
                                        const struct ecert_nginx_sites *sites,
                                        struct ecert_error *err)
 {
-    const struct ecert_nginx_pair nothing = {0};
+    struct ecert_nginx round = {.host = env->host, .job = env->job};
     struct ecert_left_out left_out = {0};
+    enum ecert_status status = ECERT_OK;
 
-    for (size_t i = 0; i < sites->n_servers; i++) {
-        struct ecert_nginx_present now = {0};
-        struct ecert_site_record site = {0};
-        ECERT_NGINX_TRY(
-            ecert_nginx_pairs_present(env, layout, sites->servers[i], &nothing, &now, err));
-        ECERT_NGINX_TRY(fill(env, sites, sites->servers[i], &now, &left_out, &site, err));
-        site.why = remark(env, sites->servers[i], &now);
-        ECERT_NGINX_TRY(env->host->emit_site(env->job, &site, err));
+    for (size_t i = 0; i < sites->n_servers && status == ECERT_OK; i++) {
+        status = discover_one(env, &round, layout, sites, sites->servers[i], &left_out, err);
+        if (i % ROUND == ROUND - 1)
+            ecert_arena_clear(&round.arena);
     }
-    return ecert_names_note(&left_out, env->host, env->job, err);
+    ecert_arena_clear(&round.arena);
+    return status != ECERT_OK ? status : ecert_names_note(&left_out, env->host, env->job, err);
 }
 
 /* ---- plan() ---------------------------------------------------------------------------------- */
@@ -157,27 +172,42 @@ static enum ecert_status judge_shared(struct ecert_nginx *env,
     return site->why != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
 }
 
+static enum ecert_status report_one(struct ecert_nginx *env, struct ecert_nginx *round,
+                                    const struct ecert_nginx_layout *layout,
+                                    const struct ecert_nginx_sites *sites,
+                                    const struct ecert_nginx_pair *pair,
+                                    const struct ecert_nginx_server *server,
+                                    struct ecert_error *err)
+{
+    struct ecert_left_out left_out = {0};
+    struct ecert_nginx_present now = {0};
+    struct ecert_site_record site = {0};
+
+    ECERT_NGINX_TRY(ecert_nginx_pairs_present(env, layout, server, pair, &now, err));
+    ECERT_NGINX_TRY(fill(round, sites, server, &now, &left_out, &site, err));
+    site.taken = server->chosen;
+    site.why = clause_to_tell(round, server->why);
+    if (site.why == NULL)
+        return ecert_nginx_no_memory(env, err);
+    ECERT_NGINX_TRY(judge_shared(round, server, &now, &site, err));
+    return env->host->emit_site(env->job, &site, err);
+}
+
 enum ecert_status ecert_nginx_report(struct ecert_nginx *env,
                                      const struct ecert_nginx_layout *layout,
                                      const struct ecert_nginx_sites *sites,
                                      const struct ecert_nginx_pair *pair, struct ecert_error *err)
 {
-    struct ecert_left_out left_out = {0};
+    struct ecert_nginx round = {.host = env->host, .job = env->job};
+    enum ecert_status status = ECERT_OK;
 
     if (!ECERT_HOST_HAS(env->host, emit_site))
         return ECERT_OK;
-    for (size_t i = 0; i < sites->n_servers; i++) {
-        const struct ecert_nginx_server *server = sites->servers[i];
-        struct ecert_nginx_present now = {0};
-        struct ecert_site_record site = {0};
-        ECERT_NGINX_TRY(ecert_nginx_pairs_present(env, layout, server, pair, &now, err));
-        ECERT_NGINX_TRY(fill(env, sites, server, &now, &left_out, &site, err));
-        site.taken = server->chosen;
-        site.why = clause_to_tell(env, server->why);
-        if (site.why == NULL)
-            return ecert_nginx_no_memory(env, err);
-        ECERT_NGINX_TRY(judge_shared(env, server, &now, &site, err));
-        ECERT_NGINX_TRY(env->host->emit_site(env->job, &site, err));
+    for (size_t i = 0; i < sites->n_servers && status == ECERT_OK; i++) {
+        status = report_one(env, &round, layout, sites, pair, sites->servers[i], err);
+        if (i % ROUND == ROUND - 1)
+            ecert_arena_clear(&round.arena);
     }
-    return ECERT_OK;
+    ecert_arena_clear(&round.arena);
+    return status;
 }

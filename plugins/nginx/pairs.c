@@ -84,19 +84,26 @@ static enum ecert_status value_path(struct work *work,
                                     const struct ecert_nginx_directive *directive, const char **ret,
                                     struct ecert_error *err)
 {
+    struct ecert_nginx_directive *marked = (struct ecert_nginx_directive *)(uintptr_t)directive;
     struct ecert_nginx *env = work->env;
 
-    *ret = NULL;
+    *ret = directive->path;
+    if (directive->resolved)
+        return ECERT_OK;
     if (directive->n_words != 1)
         return env->host->fail(err, ECERT_E_CONFIG, "%s:%u: '%s' takes one path",
                                directive->file->path, directive->line, directive_name(directive));
     const char *value = ecert_nginx_argument(env, directive, 0);
     if (value == NULL)
         return ecert_nginx_no_memory(env, err);
-    if (is_special(value))
-        return ECERT_OK;
-    *ret = ecert_nginx_resolve(env, work->layout->conf_prefix, value);
-    return *ret != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
+    if (!is_special(value)) {
+        marked->path = ecert_nginx_resolve(env, work->layout->conf_prefix, value);
+        if (marked->path == NULL)
+            return ecert_nginx_no_memory(env, err);
+    }
+    marked->resolved = true;
+    *ret = marked->path;
+    return ECERT_OK;
 }
 
 /* ---- what is there --------------------------------------------------------------------------- */

@@ -79,7 +79,9 @@ struct ecert_nginx_directive {
     uint32_t line;
     uint32_t open_line; /* of "{" */
     enum ecert_nginx_kind kind;
+    bool resolved;                             /* `path` is what it will be */
     bool ours;                                 /* it names the target's file, or will */
+    const char *path;                          /* of a certificate or key; NULL: not a plain file */
     const struct ecert_nginx_server *user;     /* the chosen block for which `ours` was set */
     const struct ecert_nginx_server *outsider; /* a block that uses it and that the certificate
                                                   is not for; NULL: none */
