@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MAX_DEPTH    100 /* of kept blocks: whoever walks the tree calls itself */
+#define MAX_WORD_LEN 64  /* of a keyword with quotes and escapes */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct keyword {
@@ -63,15 +64,37 @@ enum ecert_status ecert_nginx_no_memory(const struct ecert_nginx *env, struct ec
     return env->host->fail(err, ECERT_E_NOMEM, "out of memory");
 }
 
+/* As nginx understands it: also a directive's name may be in quotes, and have escapes. */
+static bool word_is(const struct ecert_nginx_file *file, struct ecert_nginx_word word,
+                    const char *text, size_t len)
+{
+    const struct ecert_view raw = {file->text.ptr + word.start, word.len};
+    uint8_t decoded[MAX_WORD_LEN];
+
+    if (raw.len == len)
+        return memcmp(raw.ptr, text, len) == 0;
+    if (raw.len < len || raw.len > sizeof decoded)
+        return false;
+    return ecert_nginx_word_decode(raw, decoded) == len && memcmp(decoded, text, len) == 0;
+}
+
+static bool is_written_plainly(const struct ecert_nginx_file *file, struct ecert_nginx_word word)
+{
+    const uint8_t *text = file->text.ptr + word.start;
+
+    return text[0] != '"' && text[0] != '\'' && memchr(text, '\\', word.len) == NULL;
+}
+
 static enum ecert_nginx_kind kind_of(const struct parser *parser, bool block)
 {
-    const struct ecert_nginx_word name =
-        parser->pending.n == 0 ? (struct ecert_nginx_word){0} : parser->pending.words[0];
-    const uint8_t *text = parser->file->text.ptr + name.start;
+    if (parser->pending.n == 0)
+        return ECERT_NGINX_NONE;
+    const struct ecert_nginx_word name = parser->pending.words[0];
+    const bool plain = is_written_plainly(parser->file, name);
 
     for (size_t i = 0; i < COUNT(keywords); i++)
-        if (keywords[i].block == block && keywords[i].len == name.len &&
-            memcmp(keywords[i].name, text, name.len) == 0)
+        if (keywords[i].block == block && (!plain || keywords[i].len == name.len) &&
+            word_is(parser->file, name, keywords[i].name, keywords[i].len))
             return keywords[i].kind;
     return ECERT_NGINX_NONE;
 }
@@ -261,9 +284,6 @@ char *ecert_nginx_argument(struct ecert_nginx *env, const struct ecert_nginx_dir
 bool ecert_nginx_argument_is(const struct ecert_nginx_directive *directive, uint32_t i,
                              const char *text)
 {
-    if (i >= directive->n_words)
-        return false;
-    const struct ecert_nginx_word word = directive->words[i];
-    return word.len == strlen(text) &&
-           memcmp(directive->file->text.ptr + word.start, text, word.len) == 0;
+    return i < directive->n_words &&
+           word_is(directive->file, directive->words[i], text, strlen(text));
 }

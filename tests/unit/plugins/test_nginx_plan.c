@@ -33,6 +33,11 @@ static const struct row {
     {.name = "QUIC is no TLS over TCP, plain sockets are not looked at",
      .conf = SITE("listen 443 quic reuseport; listen 443 ssl; listen 80;"),
      .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "names of directives and switches in quotes",
+     .conf =
+         "events {} \"http\" { 'server' { \"listen\" \"443\"; 'server_name' example.test; 'ssl' "
+         "\"on\"; } \"server_name\\\"\" { } }",
+     .probes = {"127.0.0.1 443 example.test"}},
     {.name = "ssl on, without listen",
      .conf = SITE("ssl on;"),
      .probes = {"127.0.0.1 80 example.test"}},
