@@ -68,17 +68,28 @@ static const char *const *command_with(struct ecert_nginx *env, const char *firs
 
 /* ---- files and commands ---------------------------------------------------------------------- */
 
+static enum ecert_status emit_file(struct ecert_nginx *env, struct ecert_nginx_file *file,
+                                   struct ecert_error *err)
+{
+    struct ecert_file_record record = {
+        .size = sizeof record, .path = file->path, .uid = -1, .gid = -1, .mode = -1};
+
+    record.expected = file->text;
+    ECERT_NGINX_TRY(ecert_nginx_edit_apply(env, file, &record.content, err));
+    return env->host->emit_file(env->job, &record, err);
+}
+
 static enum ecert_status emit_files(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
                                     struct ecert_error *err)
 {
     for (struct ecert_nginx_file *file = sites->files; file != NULL; file = file->next) {
-        struct ecert_file_record record = {
-            .size = sizeof record, .path = file->path, .uid = -1, .gid = -1, .mode = -1};
+        struct ecert_nginx one = {.host = env->host, .job = env->job};
         if (file->n_edits == 0)
             continue;
-        record.expected = file->text;
-        ECERT_NGINX_TRY(ecert_nginx_edit_apply(env, file, &record.content, err));
-        ECERT_NGINX_TRY(env->host->emit_file(env->job, &record, err));
+        const enum ecert_status status = emit_file(&one, file, err);
+        ecert_arena_clear(&one.arena); /* the host has its copy */
+        if (status != ECERT_OK)
+            return status;
     }
     return ECERT_OK;
 }

@@ -5,6 +5,8 @@
  *   (1) one of its names is one of the target's.  The names compare without regard to case:
  *       exactly; ".x" is "x" and "*.x"; "*.x" is itself.  Regular expressions, variables and
  *       names without a letter or digit ("_", "") are nobody's;
+ *       (A mail block has the one of its server_name, own or inherited; a stream block has names
+ *       since nginx 1.25.5 only, and is found by (2) to (4) before.)
  * or, with the setting everywhere_it_was,
  *   (2) one of its certificates is the target's own file,
  *   (3) or holds the leaf that the target had before,

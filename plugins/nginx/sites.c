@@ -1,13 +1,11 @@
 #include "plugins/nginx/sites.h"
 
-#include "plugins/nginx/lexer.h"
+#include "plugins/nginx/files.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_INCLUDE_DEPTH 64
 #define MAX_INCLUDES      2000000 /* 40,000 blocks with 50 each; not what doubles at each step */
-#define BUCKETS           4096
 
 struct reader {
     struct ecert_nginx *env;
@@ -31,60 +29,6 @@ static enum ecert_status walk(struct reader *reader, const struct place *place,
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static size_t bucket_of(const char *path)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-
-    for (; *path != '\0'; path++)
-        hash = (hash ^ (uint8_t)*path) * 16777619u;
-    return hash % BUCKETS;
-}
-
-/*
- * The path that a record may carry.  ".." is left to the file system, because what stands before
- * it may be a symbolic link.
- */
-static const char *clean_path(struct ecert_nginx *env, const char *base, const char *name)
-{
-    if (strstr(name, "..") == NULL)
-        return ecert_nginx_resolve(env, base, name);
-    const char *joined = name[0] == '/' ? name : ecert_arena_text(&env->arena, "%s/%s", base, name);
-    char *real = joined == NULL ? NULL : realpath(joined, NULL);
-    if (real == NULL)
-        return ecert_nginx_resolve(env, base, name);
-    const char *path = ecert_arena_copy(&env->arena, real, strlen(real));
-    free(real);
-    return path;
-}
-
-static enum ecert_status load(struct reader *reader, const char *path,
-                              struct ecert_nginx_file **ret, struct ecert_error *err)
-{
-    struct ecert_nginx *env = reader->env;
-    struct ecert_nginx_file **bucket = &reader->sites.buckets[bucket_of(path)];
-    struct ecert_view text = {0};
-
-    for (struct ecert_nginx_file *known = *bucket; known != NULL; known = known->next_in_bucket)
-        if (strcmp(known->path, path) == 0) {
-            *ret = known;
-            return ECERT_OK;
-        }
-    ECERT_NGINX_TRY(env->host->read_file(env->job, path, ECERT_NGINX_MAX_FILE_LEN, &text, err));
-    struct ecert_nginx_file *file = ecert_arena_alloc(&env->arena, sizeof *file);
-    if (file == NULL)
-        return ecert_nginx_no_memory(env, err);
-    *file = (struct ecert_nginx_file){.path = path, .text = text, .next_in_bucket = *bucket};
-    ECERT_NGINX_TRY(ecert_nginx_parse(env, file, err));
-    *bucket = file;
-    if (reader->sites.last_file == NULL)
-        reader->sites.files = file;
-    else
-        reader->sites.last_file->next = file;
-    reader->sites.last_file = file;
-    *ret = file;
-    return ECERT_OK;
-}
-
 static enum ecert_status include_one(struct reader *reader, const struct place *place,
                                      const struct ecert_nginx_directive *from, const char *path,
                                      struct ecert_error *err)
@@ -103,7 +47,8 @@ static enum ecert_status include_one(struct reader *reader, const struct place *
     if (++reader->includes > MAX_INCLUDES)
         return env->host->fail(err, ECERT_E_CONFIG, "%s:%u: more than %d includes",
                                from->file->path, from->line, MAX_INCLUDES);
-    const enum ecert_status status = load(reader, path, &file, err);
+    const enum ecert_status status =
+        ecert_nginx_files_load(reader->env, &reader->sites, path, &file, err);
     if (status == ECERT_E_NOT_FOUND || status == ECERT_E_REFUSED || status == ECERT_E_IO) {
         const char *why = ecert_arena_copy(&env->arena, err->text, strlen(err->text));
         return env->host->fail(err, ECERT_E_CONFIG, "%s:%u: include '%s': %s", from->file->path,
@@ -128,7 +73,7 @@ static enum ecert_status include(struct reader *reader, const struct place *plac
         return ecert_nginx_no_memory(env, err);
     const char *base = reader->layout->conf_prefix;
     if (strpbrk(name, "*?[") == NULL)
-        return include_one(reader, place, from, clean_path(env, base, name), err);
+        return include_one(reader, place, from, ecert_nginx_files_path(env, base, name), err);
 
     const char *pattern =
         name[0] == '/' ? name : ecert_arena_text(&env->arena, "%s/%s", base, name);
@@ -136,7 +81,8 @@ static enum ecert_status include(struct reader *reader, const struct place *plac
         return ecert_nginx_no_memory(env, err);
     ECERT_NGINX_TRY(env->host->glob(env->job, pattern, &paths, err));
     for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
-        ECERT_NGINX_TRY(include_one(reader, place, from, clean_path(env, "", paths[i]), err));
+        ECERT_NGINX_TRY(
+            include_one(reader, place, from, ecert_nginx_files_path(env, "", paths[i]), err));
     return ECERT_OK;
 }
 
@@ -471,7 +417,8 @@ static enum ecert_status read_all(struct reader *reader, struct ecert_error *err
     struct ecert_nginx_file *file = NULL;
 
     ECERT_NGINX_TRY(read_directives(reader, err));
-    ECERT_NGINX_TRY(load(reader, reader->layout->conf_path, &file, err));
+    ECERT_NGINX_TRY(
+        ecert_nginx_files_load(reader->env, &reader->sites, reader->layout->conf_path, &file, err));
     ECERT_NGINX_TRY(walk(reader, &main_context, file->first, err));
     ECERT_NGINX_TRY(add_built_in_logs(reader, err));
     if (reader->sites.pid_path == NULL)
@@ -485,10 +432,6 @@ enum ecert_status ecert_nginx_sites_read(struct ecert_nginx *env,
 {
     struct reader reader = {.env = env, .layout = layout};
 
-    reader.sites.buckets =
-        ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_file *));
-    if (reader.sites.buckets == NULL)
-        return ecert_nginx_no_memory(env, err);
     ECERT_NGINX_TRY(read_all(&reader, err));
     *ret = reader.sites;
     return ECERT_OK;
@@ -504,7 +447,7 @@ enum ecert_status ecert_nginx_sites_read_more(struct ecert_nginx *env,
     const struct place place = {.scope = http};
     struct ecert_nginx_file *file = NULL;
 
-    ECERT_NGINX_TRY(load(&reader, path, &file, err));
+    ECERT_NGINX_TRY(ecert_nginx_files_load(env, &reader.sites, path, &file, err));
     ECERT_NGINX_TRY(walk(&reader, &place, file->first, err));
     ECERT_NGINX_TRY(finish(&reader, sites->n_servers, err));
     *sites = reader.sites;

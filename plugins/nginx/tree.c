@@ -57,6 +57,7 @@ struct parser {
     size_t skipped;        /* blocks that are open inside one that is not kept, itself included */
     uint32_t skipped_line; /* where the outermost of these starts */
     struct pending pending;
+    struct ecert_nginx_directive *spare; /* of a block that was not kept after all; NULL: none */
 };
 
 enum ecert_status ecert_nginx_no_memory(const struct ecert_nginx *env, struct ecert_error *err)
@@ -126,15 +127,17 @@ static struct ecert_nginx_directive *new_directive(struct parser *parser,
                                                    enum ecert_nginx_kind kind)
 {
     const struct pending *pending = &parser->pending;
-    const size_t n = pending->n - 1;
+    const size_t n = kind == ECERT_NGINX_LOCATION ? 0 : pending->n - 1; /* nobody asks which */
     struct ecert_nginx_directive *directive =
-        ecert_arena_alloc(&parser->env->arena, sizeof *directive);
+        parser->spare != NULL ? parser->spare
+                              : ecert_arena_alloc(&parser->env->arena, sizeof *directive);
     struct ecert_nginx_word *words = ecert_arena_alloc(&parser->env->arena, n * sizeof *words);
 
     if (directive == NULL || words == NULL)
         return NULL;
     if (n != 0)
         memcpy(words, pending->words + 1, n * sizeof *words);
+    parser->spare = NULL;
     *directive = (struct ecert_nginx_directive){
         .file = parser->file,
         .parent = parser->block,
@@ -222,6 +225,8 @@ static enum ecert_status close_block(struct parser *parser, const struct ecert_n
     parser->block = block->parent;
     if (block->first != NULL || block->kind == ECERT_NGINX_SERVER)
         append(parser, block);
+    else
+        parser->spare = block; /* a file has many locations */
     return ECERT_OK;
 }
 
