@@ -263,11 +263,12 @@ static json_t *description_json(const struct ecert_plugin_description *plugin)
                                 ecert_setting_type_words(row->type), "required", row->required,
                                 "default", ecert_text_json(row->default_value), "help", row->help));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o}", "name", plugin->name, "version",
-                     plugin->version, "summary", plugin->summary, "file", plugin->file, "abi",
-                     (int)plugin->abi, "sees_the_key",
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:o, s:o, s:o}", "name", plugin->name,
+                     "version", plugin->version, "summary", plugin->summary, "file", plugin->file,
+                     "abi", (int)plugin->abi, "sees_the_key",
                      (plugin->needs & ECERT_NEEDS_PRIVATE_KEY) != 0, "may_write",
-                     ecert_strings_json(&plugin->may_write), "settings", settings);
+                     ecert_strings_json(&plugin->may_write), "programs",
+                     ecert_strings_json(&plugin->programs), "settings", settings);
 }
 
 static void say_plugin(struct ecert_app *app, const struct ecert_plugin_description *plugin)
@@ -278,6 +279,8 @@ static void say_plugin(struct ecert_app *app, const struct ecert_plugin_descript
                                                              : "never sees the private key");
     for (size_t i = 0; i < plugin->may_write.len; i++)
         ecert_say(app, "  may change files below %s", plugin->may_write.items[i]);
+    for (size_t i = 0; i < plugin->programs.len; i++)
+        ecert_say(app, "  looks for the server's program at %s", plugin->programs.items[i]);
     for (size_t i = 0; i < plugin->n_settings; i++) {
         const struct ecert_plugin_setting *row = &plugin->settings[i];
         ecert_say(app, "  %s (%s%s%s%s): %s", row->name, ecert_setting_type_words(row->type),

@@ -38,9 +38,10 @@ static const struct ecert_command commands[] = {
      ecert_cmd_fetch, STORE | ECERT_COMMAND_LOCK, 0, ALL, ""},
     {"plan", "[NAME...]", "what deploy would do, as a unified diff; changes nothing",
      "Shows every change that `ecert deploy` would make to a server's files, and which links would be\n"
-     "switched. Keys are never shown. Files are compared, nothing else: whether a server accepts its\n"
-     "configuration is tested by `ecert deploy` before it changes something. With --exit-code the exit\n"
-     "code is 10 if there is something to change.",
+     "switched. Says of each site that was looked at why it is taken or left; more than 20 left for one\n"
+     "reason are counted, and --verbose shows each. Keys are never shown. Files are compared, nothing\n"
+     "else: whether a server accepts its configuration is tested by `ecert deploy` before it changes\n"
+     "something. With --exit-code the exit code is 10 if there is something to change.",
      ecert_cmd_plan, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target exit-code "},
     {"deploy", "[NAME...]", "do it, prove it by a handshake, or put everything back",
      "Installs the newest generation on every target (or the one that a rollback chose), also on those\n"
@@ -49,7 +50,9 @@ static const struct ecert_command commands[] = {
      ecert_cmd_deploy, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target "},
     {"rollback", "NAME", "an earlier generation",
      "Deploys an earlier generation in the same way, and keeps it until a newer certificate is taken\n"
-     "or `ecert rollback NAME --to N` chooses another.",
+     "or `ecert rollback NAME --to N` chooses another. --to 0 puts the server's files back as they were\n"
+     "before ecert changed them first (what others changed since stays), and `ecert run` leaves them so\n"
+     "until a newer certificate is taken, or `ecert deploy` or `--to N` says otherwise.",
      ecert_cmd_rollback, STORE | ECERT_COMMAND_LOCK, 1, 1, " target to "},
     {"status", "[NAME...]", "certificate by target: generation, end, what is served now, what is owed",
      "Asks each live server what it serves at this moment. It reports, so that a target that failed, is\n"
@@ -138,7 +141,7 @@ static const struct option_row {
     {"version", 'V', NULL, offsetof(struct ecert_options, version), true, "show the version"},
     {"target", 't', "ID", offsetof(struct ecert_options, target), false, "only this target"},
     {"to", 'T', "N", offsetof(struct ecert_options, to), false,
-     "the generation to go back to (default: the one before)"},
+     "the generation to go back to (default: the one before; 0: as it was before ecert)"},
     {"name", 'n', "NAME", offsetof(struct ecert_options, name), false,
      "the file belongs to this certificate"},
     {"password-file", 'p', "FILE", offsetof(struct ecert_options, password_file), false,

@@ -349,15 +349,29 @@ static enum ecert_status emit_probe(struct ecert_job *job, const struct ecert_pr
     return emitted(job, status, err);
 }
 
+/* Nobody wants to see it: thousands of them cost nothing. */
+static enum ecert_status pass_site(struct ecert_job *job, const struct ecert_site_record *site,
+                                   struct ecert_error *err)
+{
+    if (job->n_unwanted >= ECERT_SITES_MAX)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "more than %d site records", ECERT_SITES_MAX);
+    job->n_unwanted++;
+    return ecert_site_check(site, err);
+}
+
 static enum ecert_status emit_site(struct ecert_job *job, const struct ecert_site_record *site,
                                    struct ecert_error *err)
 {
-    if (!job->discovering)
-        return emitted(job, ecert_error_set(err, ECERT_E_PLUGIN, "site record: plan() emits none"),
-                       err);
     if (site == NULL)
         return emitted(job, ecert_error_set(err, ECERT_E_PLUGIN, "a record that is NULL"), err);
-    return emitted(job, ecert_discovery_add_site(&job->discovery, site, err), err);
+    if (job->discovering)
+        return emitted(
+            job, ecert_sites_add_escaped(&job->discovery.sites, &job->discovery.n_sites, site, err),
+            err);
+    if (!job->spec->with_sites)
+        return emitted(job, pass_site(job, site, err), err);
+    return emitted(job, ecert_sites_add_escaped(&job->plan.sites, &job->plan.n_sites, site, err),
+                   err);
 }
 
 /* A note may quote a server's configuration: what a terminal could obey is escaped, not refused. */

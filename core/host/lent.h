@@ -16,6 +16,7 @@ struct ecert_job {
     struct ecert_leaf_facts leaf;
     struct ecert_plan plan; /* what was emitted so far */
     bool discovering;       /* discover() was called, not plan() */
+    size_t n_unwanted;      /* sites of a plan that nobody wants to see: counted, not kept */
     struct ecert_discovery discovery;
 
     size_t n_refused;           /* records that were refused */

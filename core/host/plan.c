@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/host/record.h"
+#include "core/host/site.h"
 
 #define CONTENT_MAX   ((size_t)64 << 20) /* of one file; a worker says no more than this in all */
 #define HOST_NAME_LEN 253 /* of a host name: RFC 1035, 2.3.4, without the final dot */
@@ -52,6 +53,9 @@ void ecert_plan_clear(struct ecert_plan *plan)
         clear_test(&plan->tests[i]);
     for (size_t i = 0; i < plan->n_probes; i++)
         ecert_probe_clear(&plan->probes[i]);
+    for (size_t i = 0; i < plan->n_sites; i++)
+        ecert_site_clear(&plan->sites[i]);
+    free(plan->sites);
     free(plan->files);
     free(plan->tests);
     free(plan->probes);

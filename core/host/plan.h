@@ -6,7 +6,7 @@
  * Invariants of a plan that ecert_plan_decode() returned: every path is plain
  * (ecert_path_is_plain), every argv has an absolute first word, every probe address is numeric and
  * no wildcard, texts hold no control bytes, no path occurs twice, there is at most one activation,
- * and no list is longer than ECERT_PLAN_MAX.
+ * and no list is longer than ECERT_PLAN_MAX, that of the sites than ECERT_SITES_MAX.
  */
 #ifndef ECERT_HOST_PLAN_H
 #define ECERT_HOST_PLAN_H
@@ -49,6 +49,8 @@ struct ecert_probe {
     char *starttls;    /* NULL: TLS at once */
 };
 
+struct ecert_site; /* site.h */
+
 struct ecert_plan {
     struct ecert_plan_file *files;
     size_t n_files;
@@ -58,6 +60,8 @@ struct ecert_plan {
     struct ecert_plan_activation activation;
     struct ecert_probe *probes;
     size_t n_probes;
+    struct ecert_site *sites; /* that were looked at (ecert_sites_add); none unless asked for */
+    size_t n_sites;
     struct ecert_strings notes;
 };
 

@@ -1,5 +1,6 @@
 #include "core/host/plan.h"
 
+#include "core/host/site_wire.h"
 #include "core/host/wire.h"
 
 /* The records on the wire. */
@@ -10,6 +11,8 @@ enum record {
     RECORD_ACTIVATE,
     RECORD_PROBE,
     RECORD_NOTE,
+    RECORD_SITE,
+    RECORD_ADDRESS,
     RECORD_END
 };
 
@@ -73,7 +76,7 @@ static void encode_probe(const struct ecert_probe *probe, struct ecert_buffer *b
 static int64_t count(const struct ecert_plan *plan)
 {
     return (int64_t)(plan->n_files + plan->n_tests + plan->has_activation + plan->n_probes +
-                     plan->notes.len);
+                     ecert_sites_count(plan->sites, plan->n_sites) + plan->notes.len);
 }
 
 void ecert_plan_encode(const struct ecert_plan *plan, struct ecert_buffer *buffer)
@@ -96,6 +99,7 @@ void ecert_plan_encode(const struct ecert_plan *plan, struct ecert_buffer *buffe
         ecert_message_add_text(&message, plan->notes.items[i]);
         ecert_message_encode(&message, buffer);
     }
+    ecert_sites_encode(plan->sites, plan->n_sites, RECORD_SITE, RECORD_ADDRESS, buffer);
     ecert_message_add_number(&end, count(plan), storage);
     ecert_message_encode(&end, buffer);
 }
@@ -202,6 +206,22 @@ static enum ecert_status decode_note(void *context, const struct ecert_message *
     return ecert_plan_add_note(plan, text, err);
 }
 
+static enum ecert_status decode_site(void *context, const struct ecert_message *message,
+                                     struct ecert_error *err)
+{
+    struct ecert_plan *plan = context;
+
+    return ecert_sites_take(&plan->sites, &plan->n_sites, message, err);
+}
+
+static enum ecert_status decode_address(void *context, const struct ecert_message *message,
+                                        struct ecert_error *err)
+{
+    const struct ecert_plan *plan = context;
+
+    return ecert_sites_take_address(plan->sites, plan->n_sites, message, err);
+}
+
 static enum ecert_status decode_end(void *context, const struct ecert_message *message,
                                     struct ecert_error *err)
 {
@@ -221,6 +241,8 @@ static const struct ecert_wire_kind kinds[] = {
     [RECORD_ACTIVATE] = {"activate", 6, decode_activation},
     [RECORD_PROBE] = {"probe", 4, decode_probe},
     [RECORD_NOTE] = {"note", 1, decode_note},
+    [RECORD_SITE] = {"site", ECERT_SITE_FIELDS, decode_site},
+    [RECORD_ADDRESS] = {"address", ECERT_SITE_ADDRESS_FIELDS, decode_address},
     [RECORD_END] = {"end", 1, decode_end},
 };
 

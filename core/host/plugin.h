@@ -32,6 +32,7 @@ struct ecert_plugin_description {
     struct ecert_plugin_setting *settings;
     size_t n_settings;
     struct ecert_strings may_write;
+    struct ecert_strings programs; /* where its server's program may lie, the most usual first */
 };
 
 void ecert_plugin_description_clear(struct ecert_plugin_description *description);
@@ -79,6 +80,7 @@ struct ecert_job_spec {
                                                           worker wipes its copy otherwise */
     struct ecert_leaf_facts leaf;
     const char *const *may_write; /* the configuration's additions, NULL-ended, may be NULL */
+    bool with_sites;              /* plan: the sites it looked at are wanted, too */
     bool key_is_encrypted;        /* what lies at paths[ECERT_MATERIAL_KEY] */
     unsigned timeout_ms;          /* 0: ECERT_WORKER_TIMEOUT_MS */
 };

@@ -196,6 +196,22 @@ static enum ecert_status check_may_write(const char *file, const char *const *pl
     return ECERT_OK;
 }
 
+static enum ecert_status check_programs(const char *file, const char *const *programs,
+                                        struct ecert_error *err)
+{
+    for (size_t i = 0; programs != NULL && programs[i] != NULL; i++) {
+        if (i == PLACES_MAX)
+            return ecert_error_set(err, ECERT_E_PLUGIN,
+                                   "plugin '%s': programs has more than %d entries, or no end",
+                                   file, PLACES_MAX);
+        if (!ecert_path_is_plain(programs[i]))
+            return ecert_error_set(err, ECERT_E_PLUGIN,
+                                   "plugin '%s': programs '%s' is not an absolute path", file,
+                                   programs[i]);
+    }
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_plugin_check(const char *file, const char *name,
                                      const struct ecert_plugin *plugin, struct ecert_error *err)
 {
@@ -226,7 +242,8 @@ enum ecert_status ecert_plugin_check(const char *file, const char *name,
                                "plugin '%s' needs 0x%x, this core can give 0x%x", file,
                                (unsigned)plugin->needs, ECERT_NEEDS_PRIVATE_KEY);
     ECERT_TRY(check_settings(file, plugin->settings, err));
-    return check_may_write(file, plugin->may_write, err);
+    ECERT_TRY(check_may_write(file, plugin->may_write, err));
+    return check_programs(file, plugin->programs, err);
 }
 
 enum ecert_status ecert_plugin_load(const char *file, const char *name, struct ecert_plugin *ret,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum record { RECORD_PLUGIN = 101, RECORD_SETTING, RECORD_PLACE, RECORD_END };
+enum record { RECORD_PLUGIN = 101, RECORD_SETTING, RECORD_PLACE, RECORD_PROGRAM, RECORD_END };
 
 void ecert_plugin_description_clear(struct ecert_plugin_description *description)
 {
@@ -19,6 +19,7 @@ void ecert_plugin_description_clear(struct ecert_plugin_description *description
     free(description->version);
     free(description->summary);
     ecert_strings_clear(&description->may_write);
+    ecert_strings_clear(&description->programs);
     *description = (struct ecert_plugin_description){0};
 }
 
@@ -34,6 +35,19 @@ static void encode_setting(const struct ecert_setting *row, struct ecert_buffer 
     ecert_message_add_text(&message, row->default_value);
     ecert_message_add_text(&message, row->help);
     ecert_message_encode(&message, buffer);
+}
+
+static int64_t encode_paths(const char *const *paths, uint32_t kind, struct ecert_buffer *buffer)
+{
+    int64_t n = 0;
+
+    for (; paths != NULL && paths[n] != NULL; n++) {
+        struct ecert_message message = {.kind = kind};
+
+        ecert_message_add_text(&message, paths[n]);
+        ecert_message_encode(&message, buffer);
+    }
+    return n;
 }
 
 void ecert_plugin_encode(const struct ecert_plugin *plugin, struct ecert_buffer *buffer)
@@ -52,12 +66,8 @@ void ecert_plugin_encode(const struct ecert_plugin *plugin, struct ecert_buffer 
     ecert_message_encode(&first, buffer);
     for (size_t i = 0; plugin->settings != NULL && plugin->settings[i].name != NULL; i++, n++)
         encode_setting(&plugin->settings[i], buffer);
-    for (size_t i = 0; plugin->may_write != NULL && plugin->may_write[i] != NULL; i++, n++) {
-        struct ecert_message place = {.kind = RECORD_PLACE};
-
-        ecert_message_add_text(&place, plugin->may_write[i]);
-        ecert_message_encode(&place, buffer);
-    }
+    n += encode_paths(plugin->may_write, RECORD_PLACE, buffer);
+    n += encode_paths(plugin->programs, RECORD_PROGRAM, buffer);
     ecert_message_add_number(&end, n, storage[3]);
     ecert_message_encode(&end, buffer);
 }
@@ -111,13 +121,13 @@ static enum ecert_status decode_setting(const struct ecert_message *message,
     return ECERT_OK;
 }
 
-static enum ecert_status decode_place(const struct ecert_message *message,
-                                      struct ecert_plugin_description *ret, struct ecert_error *err)
+static enum ecert_status decode_path(const struct ecert_message *message, struct ecert_strings *ret,
+                                     struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_auto_free) char *place = NULL;
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
 
-    ECERT_TRY(ecert_message_text(message, 0, &place, err));
-    return ecert_strings_add(&ret->may_write, place, err);
+    ECERT_TRY(ecert_message_text(message, 0, &path, err));
+    return ecert_strings_add(ret, path, err);
 }
 
 static enum ecert_status decode_end(const struct ecert_message *message,
@@ -130,7 +140,8 @@ static enum ecert_status decode_end(const struct ecert_message *message,
         return ecert_error_set(err, ECERT_E_PLUGIN, "a record of unknown kind %u",
                                (unsigned)message->kind);
     ECERT_TRY(ecert_message_number(message, 0, &n, err));
-    if (n < 0 || (uint64_t)n != description->n_settings + description->may_write.len)
+    if (n < 0 || (uint64_t)n != description->n_settings + description->may_write.len +
+                                    description->programs.len)
         return ecert_error_set(err, ECERT_E_PLUGIN, "its end record counts %lld rows",
                                (long long)n);
     return ECERT_OK;
@@ -149,7 +160,9 @@ enum ecert_status ecert_plugin_decode(struct ecert_view *stream,
         if (message.kind == RECORD_SETTING)
             ECERT_TRY(decode_setting(&message, &read, err));
         else if (message.kind == RECORD_PLACE)
-            ECERT_TRY(decode_place(&message, &read, err));
+            ECERT_TRY(decode_path(&message, &read.may_write, err));
+        else if (message.kind == RECORD_PROGRAM)
+            ECERT_TRY(decode_path(&message, &read.programs, err));
         else
             break;
     }

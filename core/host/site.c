@@ -18,6 +18,7 @@ void ecert_site_clear(struct ecert_site *site)
     free(site->certificate);
     free(site->key);
     free(site->chain);
+    free(site->why);
     *site = (struct ecert_site){0};
 }
 
@@ -75,9 +76,9 @@ static enum ecert_status copy_names(const char *const *names, struct ecert_site 
 }
 
 /* By the rules of a plan's probes. */
-static enum ecert_status add_address(struct ecert_site *site,
-                                     const struct ecert_probe_record *record,
-                                     struct ecert_error *err)
+enum ecert_status ecert_site_add_address(struct ecert_site *site,
+                                         const struct ecert_probe_record *record,
+                                         struct ecert_error *err)
 {
     struct ecert_plan plan = {.probes = site->addresses, .n_probes = site->n_addresses};
 
@@ -94,21 +95,46 @@ static enum ecert_status copy_addresses(const struct ecert_probe_record *const *
                                         struct ecert_site *site, struct ecert_error *err)
 {
     for (size_t i = 0; records != NULL && records[i] != NULL; i++)
-        ECERT_TRY(add_address(site, records[i], err));
+        ECERT_TRY(ecert_site_add_address(site, records[i], err));
     return ECERT_OK;
 }
 
-enum ecert_status ecert_discovery_add_site(struct ecert_discovery *discovery,
-                                           const struct ecert_site_record *record,
-                                           struct ecert_error *err)
+enum ecert_status ecert_site_check(const struct ecert_site_record *record, struct ecert_error *err)
+{
+    if (record->size < ECERT_SITE_RECORD_SIZE_V1)
+        return ecert_error_set(err, ECERT_E_PLUGIN,
+                               "site record: its size is %u, this core needs %zu",
+                               (unsigned)record->size, ECERT_SITE_RECORD_SIZE_V1);
+    if (record->kind == NULL || record->kind[0] == '\0')
+        return ecert_error_set(err, ECERT_E_PLUGIN, "site record: no kind");
+    return ECERT_OK;
+}
+
+/*
+ * What the first version did not know.  Its structure ends in padding where `tls` and `taken` lie
+ * now: all three are there, or none.
+ */
+static enum ecert_status copy_later_members(const struct ecert_site_record *record,
+                                            struct ecert_site *site, struct ecert_error *err)
+{
+    site->tls = record->enabled;
+    if (record->size < offsetof(struct ecert_site_record, why) + sizeof record->why)
+        return ECERT_OK;
+    site->tls = record->tls || record->enabled;
+    site->taken = record->taken;
+    if (record->why == NULL)
+        return ECERT_OK;
+    ECERT_TRY(check_text("why", record->why, err));
+    return ecert_text_copy(ecert_view_of(record->why), &site->why, err);
+}
+
+enum ecert_status ecert_sites_add(struct ecert_site **sites, size_t *n,
+                                  const struct ecert_site_record *record, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_site_clear) struct ecert_site site = {0};
 
-    if (record->size < sizeof *record)
-        return ecert_error_set(err, ECERT_E_PLUGIN,
-                               "site record: its size is %u, this core needs %zu",
-                               (unsigned)record->size, sizeof *record);
-    if (discovery->n_sites >= ECERT_SITES_MAX)
+    ECERT_TRY(ecert_site_check(record, err));
+    if (*n >= ECERT_SITES_MAX)
         return ecert_error_set(err, ECERT_E_PLUGIN, "more than %d site records", ECERT_SITES_MAX);
     site.line = record->line;
     site.enabled = record->enabled;
@@ -120,17 +146,24 @@ enum ecert_status ecert_discovery_add_site(struct ecert_discovery *discovery,
     ECERT_TRY(copy_path("certificate", record->certificate, &site.certificate, err));
     ECERT_TRY(copy_path("key", record->key, &site.key, err));
     ECERT_TRY(copy_path("chain", record->chain, &site.chain, err));
-    if ((discovery->n_sites & (discovery->n_sites - 1)) == 0) { /* 0, 1, 2, 4 ...: it is full */
-        const size_t room = discovery->n_sites == 0 ? 1 : 2 * discovery->n_sites;
-        struct ecert_site *more = reallocarray(discovery->sites, room, sizeof *more);
+    ECERT_TRY(copy_later_members(record, &site, err));
+    if ((*n & (*n - 1)) == 0) { /* 0, 1, 2, 4 ...: it is full */
+        struct ecert_site *more = reallocarray(*sites, *n == 0 ? 1 : 2 * *n, sizeof *more);
 
         if (more == NULL)
             return ecert_error_nomem(err);
-        discovery->sites = more;
+        *sites = more;
     }
-    discovery->sites[discovery->n_sites++] = site;
+    (*sites)[(*n)++] = site;
     site = (struct ecert_site){0};
     return ECERT_OK;
+}
+
+enum ecert_status ecert_discovery_add_site(struct ecert_discovery *discovery,
+                                           const struct ecert_site_record *record,
+                                           struct ecert_error *err)
+{
+    return ecert_sites_add(&discovery->sites, &discovery->n_sites, record, err);
 }
 
 enum ecert_status ecert_discovery_add_note(struct ecert_discovery *discovery, const char *text,

@@ -1,10 +1,10 @@
 /*
- * What a plugin's discover() found: sites as data, made in the worker process, decoded and
- * validated again by the core, like a plan (plan.h).
+ * The sites that a server has: what a plugin's discover() found, or its plan() looked at (plan.h),
+ * as data, made in the worker process, decoded and validated again by the core, like a plan.
  *
- * Invariants of what ecert_discovery_decode() returned: texts hold no control bytes and are UTF-8,
- * paths are absolute, every address is numeric and no wildcard, and no list is longer than its
- * limit.
+ * Invariants of what ecert_discovery_decode() and ecert_plan_decode() returned: texts hold no
+ * control bytes and are UTF-8, paths are absolute, every address is numeric and no wildcard, and no
+ * list is longer than its limit.
  */
 #ifndef ECERT_HOST_SITE_H
 #define ECERT_HOST_SITE_H
@@ -24,6 +24,9 @@ struct ecert_site {
     size_t n_addresses;
     char *certificate, *key, *chain;
     bool enabled;
+    bool tls; /* at least `enabled` */
+    bool taken;
+    char *why;
 };
 
 struct ecert_discovery {
@@ -34,6 +37,37 @@ struct ecert_discovery {
 
 void ecert_site_clear(struct ecert_site *site);
 void ecert_discovery_clear(struct ecert_discovery *discovery);
+
+/*
+ * Append a copy to an array that grew by this function alone.  A record of the first version is
+ * taken too: its site speaks TLS if it is enabled.  ECERT_E_PLUGIN: the record breaks an invariant,
+ * or there are ECERT_SITES_MAX; the text has the value.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_sites_add(struct ecert_site **sites, size_t *n,
+                                                   const struct ecert_site_record *record,
+                                                   struct ecert_error *err);
+
+/*
+ * The same for what came straight from a server's configuration, which may hold bytes that a
+ * terminal could obey or that are not UTF-8: names, `file` and `why` are escaped; of certificate,
+ * key and chain one with such bytes counts as none, because escaped it would lead elsewhere.  One
+ * odd site of thousands must not stop the rest.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_sites_add_escaped(struct ecert_site **sites, size_t *n,
+                                                           const struct ecert_site_record *record,
+                                                           struct ecert_error *err);
+
+/* One more address of a site, by the rules of a plan's probes; ECERT_SITE_ADDRESSES_MAX. */
+ECERT_MUST_CHECK enum ecert_status ecert_site_add_address(struct ecert_site *site,
+                                                          const struct ecert_probe_record *record,
+                                                          struct ecert_error *err);
+
+/*
+ * The least that a record needs, for a site that nobody wants to see: it is as large as the
+ * contract says and has a kind.  ECERT_E_PLUGIN.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_site_check(const struct ecert_site_record *record,
+                                                    struct ecert_error *err);
 
 /* Append copies.  ECERT_E_PLUGIN: the record breaks an invariant; the text has the value. */
 ECERT_MUST_CHECK enum ecert_status ecert_discovery_add_site(struct ecert_discovery *discovery,

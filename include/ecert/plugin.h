@@ -158,7 +158,7 @@ struct ecert_site_record {
     const char *chain;       /* a file for the issuers alone, as Apache has it; NULL: none */
     bool enabled;            /* it speaks TLS, so that the three are in use */
 
-    /* -- members of later versions: read if `size` reaches behind them -- */
+    /* -- members of later versions: read if `size` reaches behind the last of them -- */
     bool tls;        /* it speaks TLS, or would if the server read it; at least `enabled` */
     bool taken;      /* plan(): it gets, or has already, the target's certificate */
     const char *why; /* one clause without a full stop.  plan(): why it was taken or left ("it has

@@ -43,8 +43,14 @@ static enum ecert_status place(const struct ecert_host *host, struct ecert_job *
     return host->emit_file(job, &file, err);
 }
 
-static const struct ecert_site_record site = {
-    .size = sizeof site, .kind = "site", .key = "/etc/right.key", .enabled = true};
+static const struct ecert_site_record site = {.size = sizeof site,
+                                              .kind = "site",
+                                              .key = "/etc/right.key",
+                                              .enabled = true,
+                                              .taken = true,
+                                              .why = "it is the only one"};
+
+static const char *const programs[] = {"/usr/sbin/right", "/opt/right/right", NULL};
 
 static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *job,
                               struct ecert_error *err)
@@ -117,4 +123,5 @@ const struct ecert_plugin ecert_plugin = {
     .settings = settings,
     .plan = plan,
     .discover = discover,
+    .programs = programs,
 };

@@ -450,11 +450,14 @@ static enum ecert_status host_emit_site(struct ecert_job *job, const struct ecer
 
     if (site->size != sizeof *site || site->kind == NULL)
         return refuse(err, "a site record of the wrong size, or without kind");
-    if (test->n_sites == COUNT(test->sites))
-        return refuse(err, "too many site records");
-    FILE *out = open_memstream(&test->sites[test->n_sites], &len);
-    if (out == NULL)
-        return refuse(err, "out of memory");
+    if (site->why != NULL && site->why[0] == '\0')
+        return refuse(err, "a site record with an empty reason");
+    test->sites = need(realloc(test->sites, (test->n_sites + 1) * sizeof(char *)));
+    test->verdicts = need(realloc(test->verdicts, (test->n_sites + 1) * sizeof(char *)));
+    if (asprintf(&test->verdicts[test->n_sites], "%s: %s", site->taken ? "takes" : "leaves",
+                 site->why != NULL ? site->why : "-") < 0)
+        abort();
+    FILE *out = need(open_memstream(&test->sites[test->n_sites], &len));
     add_part(out, "", site->kind);
     for (size_t i = 0; site->names != NULL && site->names[i] != NULL; i++)
         add_part(out, i == 0 ? " " : ",", site->names[i]);
@@ -463,12 +466,12 @@ static enum ecert_status host_emit_site(struct ecert_job *job, const struct ecer
     add_part(out, " ", site->certificate);
     add_part(out, " ", site->key);
     add_part(out, " ", site->chain);
-    add_part(out, " ", site->enabled ? "on" : "off");
+    add_part(out, " ", site->enabled ? "on" : site->tls ? "ready" : "off");
     for (; address != NULL && *address != NULL; address++)
         (void)fprintf(out, "%s%s:%u", address == site->addresses ? " " : ",", (*address)->address,
                       (unsigned)(*address)->port);
     if (fclose(out) != 0)
-        return refuse(err, "out of memory");
+        abort();
     test->n_sites++;
     return ECERT_OK;
 }
@@ -515,7 +518,9 @@ void test_job_clear(struct test_job *job)
             (void *[]){job->probes[i].address, job->probes[i].server_name, job->probes[i].starttls},
             3);
     for (size_t i = 0; i < job->n_sites; i++)
-        free(job->sites[i]);
+        free_all((void *[]){job->sites[i], job->verdicts[i]}, 2);
+    free(job->sites);
+    free(job->verdicts);
     for (size_t i = 0; i < job->n_notes; i++)
         free(job->notes[i]);
     free_list(job->test_argv);
@@ -536,15 +541,32 @@ const struct test_file *test_job_file(const struct test_job *job, const char *pa
     return NULL;
 }
 
-const char *test_job_site(const struct test_job *job, const char *name)
+/* The number of the site with this first name, or n_sites. */
+static size_t find_site(const struct test_job *job, const char *name)
 {
-    for (size_t i = 0; i < job->n_sites; i++) {
+    size_t i = 0;
+
+    for (; i < job->n_sites; i++) {
         const char *at = strstr(job->sites[i], name);
         if (at != NULL && at > job->sites[i] && at[-1] == ' ' &&
             (at[strlen(name)] == ' ' || at[strlen(name)] == ','))
-            return job->sites[i];
+            break;
     }
-    return NULL;
+    return i;
+}
+
+const char *test_job_site(const struct test_job *job, const char *name)
+{
+    const size_t i = find_site(job, name);
+
+    return i < job->n_sites ? job->sites[i] : NULL;
+}
+
+const char *test_job_verdict(const struct test_job *job, const char *name)
+{
+    const size_t i = find_site(job, name);
+
+    return i < job->n_sites ? job->verdicts[i] : NULL;
 }
 
 bool test_job_noted(const struct test_job *job, const char *words)

@@ -57,7 +57,8 @@ struct test_job {
     size_t n_activations;
     struct test_probe probes[64];
     size_t n_probes;
-    char *sites[64]; /* one text each, see test_job_site() */
+    char **sites;    /* one text each, see test_job_site() */
+    char **verdicts; /* of the same sites, see test_job_verdict() */
     size_t n_sites;
     char *notes[256];
     size_t n_notes;
@@ -76,9 +77,15 @@ const struct test_file *test_job_file(const struct test_job *job, const char *pa
 
 /*
  * The recorded site whose first name this is: "KIND NAME,NAME FILE:LINE CERTIFICATE KEY CHAIN
- * on|off ADDRESS:PORT,...", "-" for what is NULL or empty; NULL: none.
+ * on|ready|off ADDRESS:PORT,...", "-" for what is NULL or empty; NULL: none.
  */
 const char *test_job_site(const struct test_job *job, const char *name);
+
+/*
+ * What becomes of that site: "takes: WHY" or "leaves: WHY", "-" where there is no reason; NULL: no
+ * such site.
+ */
+const char *test_job_verdict(const struct test_job *job, const char *name);
 
 /* True if one of the notes contains these words. */
 bool test_job_noted(const struct test_job *job, const char *words);

@@ -49,8 +49,8 @@ target_of() { # NAME EXPRESSION over its row `t`, of run --json
     [ "$status" -eq 0 ]
     [ "$(json 'sorted(p["name"] for p in o["plugins"])' <<<"$output")" = \
         "['apache', 'example', 'iis-export', 'nginx']" ]
-    [ "$(json '[(p["abi"], p["sees_the_key"], p["file"]) for p in o["plugins"] if p["name"] == "example"][0]' <<<"$output")" = \
-        "(1, True, '$W/plugins/example.so')" ]
+    [ "$(json '[(p["abi"], p["sees_the_key"], p["file"], p["programs"]) for p in o["plugins"] if p["name"] == "example"][0]' <<<"$output")" = \
+        "(1, True, '$W/plugins/example.so', [])" ]
     [ "$(json '[p["sees_the_key"] for p in o["plugins"] if p["name"] in ("nginx", "apache")]' <<<"$output")" = \
         "[False, False]" ]
     [ "$(json '[s["required"] for p in o["plugins"] if p["name"] == "example" for s in p["settings"] if s["name"] == "directory"]' <<<"$output")" = "[True]" ]

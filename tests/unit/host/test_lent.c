@@ -246,6 +246,52 @@ static void refused_records_are_remembered(void **state)
     assert_string_equal(job.refused.text, "probe record: '::' is a wildcard address");
 }
 
+static void sites_are_kept_where_they_are_wanted(void **state)
+{
+    static const char *const odd[] = {"a\033", NULL};
+    const struct ecert_site_record site = {
+        .size = sizeof site, .kind = "k", .names = odd, .why = "no\n"};
+    const struct ecert_site_record bad = {.size = 8, .kind = "k"};
+    struct ecert_job_spec wanted = spec;
+    ECERT_AUTO(ecert_job_clear) struct ecert_job job = {0};
+    ECERT_AUTO(ecert_job_clear) struct ecert_job shown = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    wanted.with_sites = true;
+    ecert_job_init(&job, &spec, &plugin);
+    ecert_job_init(&shown, &wanted, &plugin);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(host->emit_site(&job, &site, &err), ECERT_OK);
+        assert_int_equal(host->emit_site(&shown, &site, &err), ECERT_OK);
+    }
+    assert_int_equal(job.plan.n_sites, 0);
+    assert_int_equal(shown.plan.n_sites, 3);
+    assert_string_equal(shown.plan.sites[2].names.items[0], "a\\x1B");
+    assert_string_equal(shown.plan.sites[2].why, "no\\x0A");
+    assert_int_equal(shown.discovery.n_sites, 0);
+    /* a wrong one is refused in both */
+    assert_int_equal(host->emit_site(&job, &bad, &err), ECERT_E_PLUGIN);
+    assert_int_equal(host->emit_site(&shown, &bad, &err), ECERT_E_PLUGIN);
+    assert_int_equal(host->emit_site(&job, NULL, &err), ECERT_E_PLUGIN);
+    assert_int_equal(job.n_refused, 2);
+    assert_int_equal(shown.n_refused, 1);
+}
+
+static void too_many_sites_are_refused_unseen_too(void **state)
+{
+    const struct ecert_site_record site = {.size = sizeof site, .kind = "k"};
+    ECERT_AUTO(ecert_job_clear) struct ecert_job job = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    ecert_job_init(&job, &spec, &plugin);
+    for (int i = 0; i < ECERT_SITES_MAX; i++)
+        assert_int_equal(host->emit_site(&job, &site, &err), ECERT_OK);
+    assert_int_equal(host->emit_site(&job, &site, &err), ECERT_E_PLUGIN);
+    assert_string_equal(err.text, "more than 65536 site records");
+}
+
 static jmp_buf gave_up;
 
 static void note_giving_up(struct ecert_job *job)
@@ -305,6 +351,8 @@ int main(void)
         cmocka_unit_test(patterns_are_followed),
         cmocka_unit_test(commands_are_run),
         cmocka_unit_test(refused_records_are_remembered),
+        cmocka_unit_test(sites_are_kept_where_they_are_wanted),
+        cmocka_unit_test(too_many_sites_are_refused_unseen_too),
         cmocka_unit_test(who_does_not_listen_is_given_up),
         cmocka_unit_test(fail_speaks),
     };

@@ -291,7 +291,7 @@ static const struct stream {
     const char *fields; /* each ended by '|' */
     const char *want;
 } streams[] = {
-    {"an unknown kind", 7, "x|", "a record of unknown kind 7"},
+    {"an unknown kind", 9, "x|", "a record of unknown kind 9"},
     {"kind 0", 0, "x|", "a record of unknown kind 0"},
     {"a file with too few fields", 1, "/etc/x|", "file record: 1 fields instead of 8"},
     {"a file whose numbers are texts", 1, "/etc/x|a|b|c|d|e|f|g|",
@@ -300,7 +300,8 @@ static const struct stream {
     {"a relative path on the wire", 3, "a.service|12345678|true||||", "activate record: field 2"},
     {"a port that is a text", 4, "::1|443|||", "probe record: message 4: field 1 is not a number"},
     {"a bell in a note", 5, "\a|", "note record: '\\x07' holds control bytes"},
-    {"a count that is a text", 6, "1|", "end record: message 6: field 0 is not a number"},
+    {"an address without a site", 7, "127.0.0.1|#1|||", "an address without a site"},
+    {"a count that is a text", 8, "1|", "end record: message 8: field 0 is not a number"},
 };
 
 static void a_bad_stream_is_refused(void **state)
@@ -324,7 +325,7 @@ static void a_wrong_count_is_refused(void **state)
 {
     ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer wire = {0};
-    struct ecert_message end = {.kind = 6};
+    struct ecert_message end = {.kind = 8};
     struct ecert_error err = {0};
     uint8_t storage[8];
 

@@ -22,6 +22,8 @@
 static char folder[] = "/tmp/ecert-test-plugin-XXXXXX";
 static char key[] = "-----BEGIN PRIVATE KEY-----"; /* writable: the worker wipes its copy */
 
+static bool with_sites; /* of the next plan */
+
 /* A job of plugin `name`; its output directory is the test's folder. */
 static enum ecert_status plan_with(const char *dir, const char *name, const char *word,
                                    struct ecert_plan *ret, struct ecert_error *err)
@@ -42,6 +44,7 @@ static enum ecert_status plan_with(const char *dir, const char *name, const char
         .materials = {[ECERT_MATERIAL_KEY] = {(const uint8_t *)key, sizeof key - 1},
                       [ECERT_MATERIAL_CERTIFICATE] = {(const uint8_t *)"CERT", 4}},
         .leaf = {.dns_names = names},
+        .with_sites = with_sites,
         .timeout_ms = 1500,
     };
 
@@ -83,7 +86,7 @@ static const struct wrong {
     {"truncated", ECERT_E_PLUGIN, "truncated.so' is truncated: its descriptor has 8 bytes, this core needs"},
     {"two_activations", ECERT_E_PLUGIN, "'ecert-test.service' is the second one; a plan has at most one"},
     {"absent", ECERT_E_NOT_FOUND, "plugin 'absent' is not installed; in '"},
-    {"absent", ECERT_E_NOT_FOUND, "'plain_library', 'relative', 'right', 'truncated'"},
+    {"absent", ECERT_E_NOT_FOUND, "'plain_library', 'relative', 'right', 'sites', 'truncated'"},
     {"../right", ECERT_E_NOT_FOUND, "plugin '../right' is not installed"},
     {"", ECERT_E_NOT_FOUND, "plugin '' is not installed"},
     /* clang-format on */
@@ -190,14 +193,22 @@ static void a_wrong_discovery_fails(void **state)
     assert_int_equal(found.n_sites + found.notes.len, 0);
 }
 
-static void a_plan_has_no_sites(void **state)
+static void a_plan_has_sites_if_they_are_wanted(void **state)
 {
-    ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
     struct ecert_error err = {0};
 
     (void)state;
-    assert_int_equal(plan_with(TEST_PLUGIN_DIR, "right", "site", &plan, &err), ECERT_E_PLUGIN);
-    expect_words(&err, "site record: plan() emits none");
+    for (int wanted = 0; wanted < 2; wanted++) {
+        ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
+
+        with_sites = wanted != 0;
+        const enum ecert_status status = plan_with(TEST_PLUGIN_DIR, "right", "site", &plan, &err);
+        with_sites = false;
+        assert_int_equal(status, ECERT_OK);
+        assert_int_equal(plan.n_sites, wanted);
+        if (wanted != 0)
+            assert_string_equal(plan.sites[0].why, "it is the only one");
+    }
 }
 
 /* ---- trust ---- */
@@ -337,7 +348,28 @@ static void a_plugin_is_described(void **state)
     assert_null(got.settings[0].default_value);
     assert_string_equal(got.settings[2].default_value, "443");
     assert_int_equal(got.may_write.len, 0);
+    assert_int_equal(got.programs.len, 2);
+    assert_string_equal(got.programs.items[1], "/opt/right/right");
     assert_non_null(strstr(got.file, "/right.so"));
+}
+
+/* Built against the first version of the contract: its descriptor ends before `programs`. */
+static void a_plugin_of_the_first_version_is_described(void **state)
+{
+    ECERT_AUTO(ecert_plugin_description_clear) struct ecert_plugin_description got = {0};
+    ECERT_AUTO(ecert_discovery_clear) struct ecert_discovery found = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    if (ecert_plugin_describe(TEST_PLUGIN_DIR, "first_version", &got, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(got.size, ECERT_PLUGIN_SIZE_V1);
+    assert_int_equal(got.programs.len, 0);
+    if (discover_with("first_version", NULL, &found, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(found.n_sites, 1);
+    assert_true(found.sites[0].enabled && found.sites[0].tls);
+    assert_null(found.sites[0].why);
 }
 
 static void a_wrong_plugin_is_not_described(void **state)
@@ -369,28 +401,32 @@ static const struct descriptor {
     const char *may_write;
     uint32_t needs;
     const char *summary;
+    const char *program;
 } descriptors[] = {
     /* clang-format off */
-    {"no settings", {{0}}, NULL, NULL, 0, "s"},
-    {"good rows", {{"a_b", ECERT_SETTING_PATH, false, "/etc/x", "h"}, {"c", ECERT_SETTING_BOOLEAN, false, "false", "h"}}, NULL, "/etc/x", 1, "s"},
-    {"a capital", {{"Abc", ECERT_SETTING_STRING, false, NULL, "h"}}, "setting 'Abc' is not lower case", NULL, 0, "s"},
-    {"a hyphen", {{"a-b", ECERT_SETTING_STRING, false, NULL, "h"}}, "setting 'a-b' is not lower case", NULL, 0, "s"},
-    {"no name at all", {{"", ECERT_SETTING_STRING, false, NULL, "h"}}, "setting '' is not lower case", NULL, 0, "s"},
-    {"a type of tomorrow", {{"a", (enum ecert_setting_type)8, false, NULL, "h"}}, "setting 'a' has the type 8, which this core does not know", NULL, 0, "s"},
-    {"type 0", {{"a", (enum ecert_setting_type)0, false, NULL, "h"}}, "has the type 0", NULL, 0, "s"},
-    {"no help", {{"a", ECERT_SETTING_STRING, false, NULL, ""}}, "setting 'a' has no help", NULL, 0, "s"},
-    {"NULL help", {{"a", ECERT_SETTING_STRING, false, NULL, NULL}}, "setting 'a' has no help", NULL, 0, "s"},
-    {"a number that is none", {{"a", ECERT_SETTING_INTEGER, false, "12x", "h"}}, "has the default '12x', which is not of its type", NULL, 0, "s"},
-    {"a truth that is none", {{"a", ECERT_SETTING_BOOLEAN, false, "yes", "h"}}, "has the default 'yes'", NULL, 0, "s"},
-    {"a relative path", {{"a", ECERT_SETTING_PATH, false, "x/y", "h"}}, "has the default 'x/y'", NULL, 0, "s"},
-    {"a relative command", {{"a", ECERT_SETTING_COMMAND, false, "nginx -t", "h"}}, "has the default 'nginx -t'", NULL, 0, "s"},
-    {"required with a default", {{"a", ECERT_SETTING_STRING, true, "x", "h"}}, "setting 'a' is required and has a default", NULL, 0, "s"},
-    {"twice", {{"a", ECERT_SETTING_STRING, false, NULL, "h"}, {"a", ECERT_SETTING_LIST, false, NULL, "h"}}, "setting 'a' occurs twice", NULL, 0, "s"},
-    {"all of /etc", {{0}}, "may_write '/etc' is not an absolute path of at least two parts", "/etc", 0, "s"},
-    {"a relative place", {{0}}, "may_write 'etc/x'", "etc/x", 0, "s"},
-    {"needs of tomorrow", {{0}}, "needs 0x2, this core can give 0x1", NULL, 2, "s"},
-    {"no summary", {{0}}, "lacks the mandatory member 'summary'", NULL, 0, NULL},
-    {"a summary of two lines", {{0}}, "version and summary must be one line each", NULL, 0, "a\nb"},
+    {"no settings", {{0}}, NULL, NULL, 0, "s", NULL},
+    {"good rows", {{"a_b", ECERT_SETTING_PATH, false, "/etc/x", "h"}, {"c", ECERT_SETTING_BOOLEAN, false, "false", "h"}}, NULL, "/etc/x", 1, "s", NULL},
+    {"a capital", {{"Abc", ECERT_SETTING_STRING, false, NULL, "h"}}, "setting 'Abc' is not lower case", NULL, 0, "s", NULL},
+    {"a hyphen", {{"a-b", ECERT_SETTING_STRING, false, NULL, "h"}}, "setting 'a-b' is not lower case", NULL, 0, "s", NULL},
+    {"no name at all", {{"", ECERT_SETTING_STRING, false, NULL, "h"}}, "setting '' is not lower case", NULL, 0, "s", NULL},
+    {"a type of tomorrow", {{"a", (enum ecert_setting_type)8, false, NULL, "h"}}, "setting 'a' has the type 8, which this core does not know", NULL, 0, "s", NULL},
+    {"type 0", {{"a", (enum ecert_setting_type)0, false, NULL, "h"}}, "has the type 0", NULL, 0, "s", NULL},
+    {"no help", {{"a", ECERT_SETTING_STRING, false, NULL, ""}}, "setting 'a' has no help", NULL, 0, "s", NULL},
+    {"NULL help", {{"a", ECERT_SETTING_STRING, false, NULL, NULL}}, "setting 'a' has no help", NULL, 0, "s", NULL},
+    {"a number that is none", {{"a", ECERT_SETTING_INTEGER, false, "12x", "h"}}, "has the default '12x', which is not of its type", NULL, 0, "s", NULL},
+    {"a truth that is none", {{"a", ECERT_SETTING_BOOLEAN, false, "yes", "h"}}, "has the default 'yes'", NULL, 0, "s", NULL},
+    {"a relative path", {{"a", ECERT_SETTING_PATH, false, "x/y", "h"}}, "has the default 'x/y'", NULL, 0, "s", NULL},
+    {"a relative command", {{"a", ECERT_SETTING_COMMAND, false, "nginx -t", "h"}}, "has the default 'nginx -t'", NULL, 0, "s", NULL},
+    {"required with a default", {{"a", ECERT_SETTING_STRING, true, "x", "h"}}, "setting 'a' is required and has a default", NULL, 0, "s", NULL},
+    {"twice", {{"a", ECERT_SETTING_STRING, false, NULL, "h"}, {"a", ECERT_SETTING_LIST, false, NULL, "h"}}, "setting 'a' occurs twice", NULL, 0, "s", NULL},
+    {"all of /etc", {{0}}, "may_write '/etc' is not an absolute path of at least two parts", "/etc", 0, "s", NULL},
+    {"a relative place", {{0}}, "may_write 'etc/x'", "etc/x", 0, "s", NULL},
+    {"programs", {{0}}, NULL, NULL, 0, "s", "/usr/sbin/x"},
+    {"a program of two ways", {{0}}, "programs '/usr/../x' is not an absolute path", NULL, 0, "s", "/usr/../x"},
+    {"a relative program", {{0}}, "programs 'sbin/x' is not an absolute path", NULL, 0, "s", "sbin/x"},
+    {"needs of tomorrow", {{0}}, "needs 0x2, this core can give 0x1", NULL, 2, "s", NULL},
+    {"no summary", {{0}}, "lacks the mandatory member 'summary'", NULL, 0, NULL, NULL},
+    {"a summary of two lines", {{0}}, "version and summary must be one line each", NULL, 0, "a\nb", NULL},
     /* clang-format on */
 };
 
@@ -398,6 +434,7 @@ static void a_descriptor_is_judged(void **state)
 {
     const struct descriptor *row = *state;
     const char *const places[] = {row->may_write, NULL};
+    const char *const programs[] = {row->program, NULL};
     struct ecert_error err = {0};
     const struct ecert_plugin plugin = {.name = "p",
                                         .version = "1",
@@ -405,7 +442,8 @@ static void a_descriptor_is_judged(void **state)
                                         .settings = row->rows,
                                         .needs = row->needs,
                                         .plan = no_plan,
-                                        .may_write = places};
+                                        .may_write = places,
+                                        .programs = programs};
     const enum ecert_status status = ecert_plugin_check("/p.so", "p", &plugin, &err);
 
     assert_int_equal(status, row->want == NULL ? ECERT_OK : ECERT_E_PLUGIN);
@@ -440,10 +478,11 @@ int main(void)
         cmocka_unit_test(a_plugin_in_a_directory_of_everybody_is_refused),
         cmocka_unit_test(a_file_of_another_name_is_refused),
         cmocka_unit_test(a_plan_comes_back),
-        cmocka_unit_test(a_plan_has_no_sites),
+        cmocka_unit_test(a_plan_has_sites_if_they_are_wanted),
         cmocka_unit_test(sites_are_discovered),
         cmocka_unit_test(a_key_that_is_not_needed_is_wiped),
         cmocka_unit_test(a_plugin_is_described),
+        cmocka_unit_test(a_plugin_of_the_first_version_is_described),
         cmocka_unit_test(a_wrong_plugin_is_not_described),
     };
     struct CMUnitTest tests[ARRAY_SIZE(fixed) + ARRAY_SIZE(wrong) + ARRAY_SIZE(answers) +
