@@ -98,7 +98,7 @@ def without_certificates(data):
     kept, at = [], 0
     for words, start, end, kind in statements(data):
         if kind == ";" and words and words[0] in CERTIFICATE:
-            kept.append(data[at:start])
+            kept.append(data[at:start].rstrip(b" \t"))
             at = end
     kept.append(data[at:])
     return b"".join(kept)

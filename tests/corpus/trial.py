@@ -10,6 +10,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 import traceback
 
@@ -160,16 +161,21 @@ def workers():
     return found
 
 
-def run(argv, seconds=COMMAND_SECONDS):
-    try:
-        with open("/dev/null", "rb") as nothing:
-            done = subprocess.run(argv, stdin=nothing, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, env=ENVIRONMENT, cwd="/", timeout=seconds)
-        return done.returncode, done.stdout, done.stderr
-    except subprocess.TimeoutExpired:
-        return 124, b"", b"not done in %d s: %s" % (seconds, " ".join(argv).encode())
-    except OSError as error:
-        return 127, b"", ("%s: %s" % (argv[0], error)).encode()
+def run(argv):
+    """(exit code, output, errors); through files, as a server that has started may keep its end of a
+    pipe open."""
+    with open("/dev/null", "rb") as nothing, tempfile.TemporaryFile() as out, \
+            tempfile.TemporaryFile() as err:
+        try:
+            code = subprocess.run(argv, stdin=nothing, stdout=out, stderr=err, env=ENVIRONMENT,
+                                  cwd="/", timeout=COMMAND_SECONDS).returncode
+        except subprocess.TimeoutExpired:
+            return 124, b"", b"not done in %d s: %s" % (COMMAND_SECONDS, " ".join(argv).encode())
+        except OSError as error:
+            return 127, b"", ("%s: %s" % (argv[0], error)).encode()
+        out.seek(0)
+        err.seek(0)
+        return code, out.read(), err.read()
 
 
 # ---- handshakes -----------------------------------------------------------------------------------
@@ -437,6 +443,8 @@ certificates = (
                 raise Wrong("%s: was %s, is %s" % (path, about(old), about(new)))
             if read is not None and os.path.realpath(path) not in read:
                 raise Wrong("%s was changed, and nginx does not read it" % path)
+            if endings(old[4]) == {b"\r\n"} and endings(new[4]) != {b"\r\n"}:
+                raise Wrong("%s: a line ends with LF, and all others with CR LF" % path)
             if self.case.creates and self.case.server == "apache":
                 why = apache_words.created(old[4], new[4])
                 if why is not None:
@@ -511,6 +519,10 @@ def logs():
     for path in sorted(pathlib.Path("/var/log").glob("*/error*")):
         said += path.read_bytes()[-2000:]
     return said
+
+
+def endings(data):
+    return set(re.findall(rb"\r?\n", data))
 
 
 def about(entry):
