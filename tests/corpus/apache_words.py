@@ -5,7 +5,7 @@ import re
 HOST = re.compile(r"^\s*(?:port \d+ namevhost|(?:wild )?alias|default server)?\s*(\S+)")
 LITERAL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+")
 CERTIFICATE = re.compile(
-    rb"^\s*(?:#\s*)?SSL(?:CertificateFile|CertificateKeyFile|CertificateChainFile|Engine)\b",
+    rb"^\s*(?:#\s*)?[\"']?SSL(?:CertificateFile|CertificateKeyFile|CertificateChainFile|Engine)\b",
     re.IGNORECASE)
 MACHINE = ("corpus.invalid", "corpus")
 
@@ -42,7 +42,9 @@ def lines(data):
 
 
 def rest_of_file(data):
-    return [line for line in lines(data) if not CERTIFICATE.match(line)]
+    return [line for line in lines(data)
+            if not CERTIFICATE.match(re.sub(rb"\\\r?\n", b"", line))]
+
 
 
 def created(before, after):

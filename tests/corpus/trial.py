@@ -445,6 +445,9 @@ certificates = (
                 raise Wrong("%s was changed, and nginx does not read it" % path)
             if endings(old[4]) == {b"\r\n"} and endings(new[4]) != {b"\r\n"}:
                 raise Wrong("%s: a line ends with LF, and all others with CR LF" % path)
+            if untouched(old[4]) != untouched(new[4]):
+                raise Wrong("%s: what must stay untouched was changed:\n%s"
+                            % (path, difference(old[4], new[4])))
             if self.case.creates and self.case.server == "apache":
                 why = apache_words.created(old[4], new[4])
                 if why is not None:
@@ -533,6 +536,11 @@ def difference(old, new):
     lines = difflib.unified_diff(text(old).split("\n"), text(new).split("\n"), "before", "after",
                                  lineterm="", n=1)
     return "\n".join(list(lines)[:60])
+
+
+def untouched(data):
+    """The lines that say of themselves that nobody may change them."""
+    return [line for line in data.splitlines() if b"untouched" in line]
 
 
 def compare_trees(before, after):
