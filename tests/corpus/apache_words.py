@@ -4,7 +4,7 @@ import re
 
 LITERAL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+")
 CERTIFICATE = re.compile(
-    rb"^\s*(?:#\s*)?SSL(?:CertificateFile|CertificateKeyFile|CertificateChainFile|Engine)\b",
+    rb"^\s*(?:#\s*)?[\"']?SSL(?:CertificateFile|CertificateKeyFile|CertificateChainFile|Engine)\b",
     re.IGNORECASE)
 MACHINE = ("corpus.invalid", "corpus")
 
@@ -41,7 +41,8 @@ def lines(data):
 
 
 def rest_of_file(data):
-    return [line for line in lines(data) if not CERTIFICATE.match(line)]
+    return [line for line in lines(data)
+            if not CERTIFICATE.match(re.sub(rb"\\\r?\n", b"", line))]
 
 
 def created(before, after):

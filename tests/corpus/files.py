@@ -125,6 +125,11 @@ def endings(data):
     return set(re.findall(rb"\r?\n", data))
 
 
+def untouched(data):
+    """The lines that say of themselves that nobody may change them."""
+    return [line for line in data.splitlines() if b"untouched" in line]
+
+
 def indentation(line):
     return line[:len(line) - len(line.lstrip(b" \t"))]
 

@@ -330,6 +330,9 @@ certificates = (
                 raise Wrong("%s was changed, and nginx does not read it" % path)
             if files.endings(old[4]) == {b"\r\n"} and files.endings(new[4]) != {b"\r\n"}:
                 raise Wrong("%s: a line ends with LF, and all others with CR LF" % path)
+            if files.untouched(old[4]) != files.untouched(new[4]):
+                raise Wrong("%s: what must stay untouched was changed:\n%s"
+                            % (path, files.difference(old[4], new[4])))
             line = files.misplaced(old[4], new[4])
             if line is not None:
                 raise Wrong("%s: added, and not in the block's indentation: '%s'" % (path, line))
