@@ -35,13 +35,13 @@ def workers():
     """Processes whose parent is a server's, and not we."""
     found = set()
     for name in os.listdir("/proc"):
-        if name.isdigit() and name != "1":
+        if name.isdigit() and int(name) not in (1, os.getpid()):
             try:
                 with open("/proc/%s/stat" % name, encoding="utf-8", errors="replace") as file:
                     fields = file.read().rpartition(")")[2].split()
             except OSError:
                 continue
-            if fields[1] not in ("0", "1") and fields[0] != "Z":
+            if fields[1] not in ("0", "1", str(os.getpid())) and fields[0] != "Z":
                 found.add((name, fields[19]))
     return found
 
