@@ -190,7 +190,7 @@ static const struct row {
      HEAD ON " Include sites/snippet.conf\n" TAIL, NULL,
      .snippet = "\tSSLCertificateFile @/old/rsa.pem",
      .snippet_after = "\tSSLCertificateFile @/live/fullchain.pem\n"
-                      "\tSSLCertificateKeyFile @/live/privkey.pem\n"},
+                      "\tSSLCertificateKeyFile @/live/privkey.pem"},
     {.name = "an included file of two chosen blocks",
      HEAD ON " Include sites/snippet.conf\n" TAIL
      "<VirtualHost *:18444>\n ServerName www.example.test\n SSLEngine on\n"
