@@ -134,6 +134,15 @@ static const struct row {
      "<IfModule mod_gnutls.c>\n SSLEngine off\n</IfModule>\n<IfModule gnutls_module>\n"
      " SSLEngine off\n</IfModule>\n<IfModule !event.c>\n SSLEngine off\n</IfModule>\n"
      "<IfModule !mod_macro.c>\n SSLCertificateFile @/none\n</IfModule>\n" TAIL, .n_runs = 2},
+    {.name = "sections by expression, directive, and quotes behind the mark",
+     HEAD ON "<IfVersion = /^2\\.4\\./>\n" OLD "</IfVersion>\n<IfVersion !~ ^2>\nSSLEngine off\n</IfVersion>\n"
+     "<IfDirective !SSLEngine>\nSSLEngine off\n</IfDirective>\n<IfSection !VirtualHost>\nSSLEngine off\n</IfSection>\n"
+     "<IfFile !\"@/old\">\nSSLEngine off\n</IfFile>\n<IfDefine LATER>\nSSLEngine off\n</IfDefine>\n"
+     TAIL "Define LATER\n",
+     HEAD ON "<IfVersion = /^2\\.4\\./>\n" NEW "</IfVersion>\n<IfVersion !~ ^2>\nSSLEngine off\n</IfVersion>\n"
+     "<IfDirective !SSLEngine>\nSSLEngine off\n</IfDirective>\n<IfSection !VirtualHost>\nSSLEngine off\n</IfSection>\n"
+     "<IfFile !\"@/old\">\nSSLEngine off\n</IfFile>\n<IfDefine LATER>\nSSLEngine off\n</IfDefine>\n"
+     TAIL "Define LATER\n", .n_runs = 2},
     {.name = "what UnDefine ended",
      "Define A\nUnDefine A\n" HEAD ON OLD "<IfDefine A>\n SSLEngine off\n</IfDefine>\n" TAIL,
      "Define A\nUnDefine A\n" HEAD ON NEW "<IfDefine A>\n SSLEngine off\n</IfDefine>\n" TAIL},
