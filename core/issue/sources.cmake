@@ -15,6 +15,10 @@ set(ECERT_ISSUE_SOURCES
   core/issue/csr.c
   core/issue/csr_check.c
   core/issue/foresee.c
+  core/issue/inventory.c
+  core/issue/inventory_chain.c
+  core/issue/inventory_files.c
+  core/issue/inventory_servers.c
   core/issue/new_key.c
   core/issue/new_key_pem.c
   core/issue/new_keys.c
