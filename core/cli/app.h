@@ -47,6 +47,7 @@ struct ecert_options {
     const char *key;
     const char *plugins[ECERT_OPTION_REPEATS + 1]; /* NULL-ended, as those below */
     const char *commands[ECERT_OPTION_REPEATS + 1];
+    const char *output;
     const char *const *args; /* operands, NULL-ended */
 };
 
@@ -98,6 +99,7 @@ void ecert_tell(struct ecert_app *app, const char *key, json_t *value);
 
 int ecert_cmd_adopt(struct ecert_app *app);
 int ecert_cmd_discover(struct ecert_app *app);
+int ecert_cmd_init(struct ecert_app *app);
 int ecert_cmd_import(struct ecert_app *app);
 int ecert_cmd_backup(struct ecert_app *app);
 int ecert_cmd_restore(struct ecert_app *app);

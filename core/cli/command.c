@@ -26,6 +26,12 @@ static const struct ecert_command commands[] = {
      "configuration; what a user who is not root cannot read is said. --all shows the sites without\n"
      "TLS, too. --command names a server that is somewhere else, and may be repeated.",
      ecert_cmd_discover, 0, 0, 0, " all plugin command "},
+    {"init", "", "write a first configuration out of what this host has",
+     "Looks as `ecert discover` does, and writes an entry for each certificate that is in use, with the\n"
+     "servers and files that use it: then `ecert adopt` takes them over, and `ecert plan` is empty. What\n"
+     "cannot be taken over stands there as a comment that says why. Writes the file of --config, or\n"
+     "--output (\"-\": standard output); a file that is there is never written over.",
+     ecert_cmd_init, 0, 0, 0, " output plugin command "},
     {"adopt", "[NAME...]", "take over the key and certificate that a server uses already",
      "Asks each target's plugin which site it is and which files that uses, reads them, and keeps them\n"
      "as the first generation; the target counts as having it. The server and its files are not\n"
@@ -202,6 +208,8 @@ static const struct option_row {
      "only the servers of this plugin; may be repeated"},
     {"command", 'd', "P=PROGRAM...", offsetof(struct ecert_options, commands), false,
      "how plugin P calls its server, in one word: \"nginx=/opt/nginx/sbin/nginx -c /x.conf\""},
+    {"output", 'O', "FILE", offsetof(struct ecert_options, output), false,
+     "write this file (\"-\": standard output)"},
 };
 /* clang-format on */
 

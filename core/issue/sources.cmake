@@ -14,6 +14,9 @@ set(ECERT_ISSUE_SOURCES
   core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c
+  core/issue/draft.c
+  core/issue/draft_names.c
+  core/issue/draft_text.c
   core/issue/foresee.c
   core/issue/inventory.c
   core/issue/inventory_chain.c
