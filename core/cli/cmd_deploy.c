@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/cli/reminding.h"
 #include "core/cli/report.h"
+#include "core/cli/sites.h"
 #include "core/flow/outcome_json.h"
 #include "core/flow/requests.h"
 
@@ -86,8 +87,10 @@ static void say_nothing_taken(struct ecert_app *app, const struct ecert_deployme
 
 int ecert_cmd_plan(struct ecert_app *app)
 {
-    const struct ecert_deploy_selection how = {
-        .names = app->options.args, .target = app->options.target, .every = true};
+    const struct ecert_deploy_selection how = {.names = app->options.args,
+                                               .target = app->options.target,
+                                               .every = true,
+                                               .with_sites = true};
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer diff = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings refused = {0};
@@ -112,6 +115,7 @@ int ecert_cmd_plan(struct ecert_app *app)
             ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
                       one->plan.notes.items[k]);
     }
+    ecert_say_sites(app, &deployments);
     ecert_say_text(app, ecert_buffer_view(&diff));
     if (app->json != NULL && diff.ptr != NULL)
         ecert_tell(app, "diff", ecert_text_json((const char *)diff.ptr));
@@ -147,6 +151,7 @@ static int deploy(struct ecert_app *app, const struct ecert_deploy_selection *ho
     if (status == ECERT_OK)
         status = ecert_pipeline_deploy(&app->context, how, &report, &err);
     size_t failed = ecert_report_recovered(app, &report);
+    ecert_say_sites(app, &report.deployments);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
     failed += ecert_report_deployments(app, &report.deployments);
@@ -162,16 +167,20 @@ static int deploy(struct ecert_app *app, const struct ecert_deploy_selection *ho
 
 int ecert_cmd_deploy(struct ecert_app *app)
 {
-    const struct ecert_deploy_selection how = {
-        .names = app->options.args, .target = app->options.target, .every = true};
+    const struct ecert_deploy_selection how = {.names = app->options.args,
+                                               .target = app->options.target,
+                                               .every = true,
+                                               .with_sites = app->options.verbose};
 
     return deploy(app, &how);
 }
 
 int ecert_cmd_rollback(struct ecert_app *app)
 {
-    struct ecert_deploy_selection how = {
-        .names = app->options.args, .target = app->options.target, .rollback = true};
+    struct ecert_deploy_selection how = {.names = app->options.args,
+                                         .target = app->options.target,
+                                         .with_sites = app->options.verbose,
+                                         .rollback = true};
 
     if (app->options.to != NULL) {
         char *end = NULL;
@@ -197,6 +206,7 @@ int ecert_cmd_run(struct ecert_app *app)
     const enum ecert_status status = ecert_pipeline_run(&app->context, &report, &err);
     size_t failed = ecert_report_recovered(app, &report);
     failed += ecert_report_arrivals(app, &report.arrivals);
+    ecert_say_sites(app, &report.deployments);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));
     failed += ecert_report_deployments(app, &report.deployments);

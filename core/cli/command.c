@@ -50,9 +50,10 @@ static const struct ecert_command commands[] = {
      ecert_cmd_fetch, STORE | ECERT_COMMAND_LOCK, 0, ALL, ""},
     {"plan", "[NAME...]", "what deploy would do, as a unified diff; changes nothing",
      "Shows every change that `ecert deploy` would make to a server's files, and which links would be\n"
-     "switched. Keys are never shown. Files are compared, nothing else: whether a server accepts its\n"
-     "configuration is tested by `ecert deploy` before it changes something. With --exit-code the exit\n"
-     "code is 10 if there is something to change.",
+     "switched. Says of each site that was looked at why it is taken or left; more than 20 left for one\n"
+     "reason are counted, and --verbose shows each. Keys are never shown. Files are compared, nothing\n"
+     "else: whether a server accepts its configuration is tested by `ecert deploy` before it changes\n"
+     "something. With --exit-code the exit code is 10 if there is something to change.",
      ecert_cmd_plan, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target exit-code "},
     {"deploy", "[NAME...]", "do it, prove it by a handshake, or put everything back",
      "Installs the newest generation on every target (or the one that a rollback chose), also on those\n"

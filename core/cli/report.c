@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/cli/sites.h"
 #include "core/flow/certificate.h"
 #include "core/flow/outcome_json.h"
 
@@ -246,6 +247,8 @@ json_t *ecert_deployment_json(const struct ecert_deployment *deployment)
     if (deployment->plan.notes.len > 0)
         (void)json_object_set_new(json, "plugin_notes",
                                   ecert_strings_json(&deployment->plan.notes));
+    if (deployment->with_sites)
+        (void)json_object_set_new(json, "sites", ecert_sites_json(&deployment->plan));
     return json;
 }
 

@@ -194,7 +194,8 @@ static enum ecert_status add(struct ecert_context *context,
         deployments->items = more;
     }
     struct ecert_deployment *deployment = &deployments->items[deployments->n++];
-    *deployment = (struct ecert_deployment){.certificate = certificate, .target = target};
+    *deployment = (struct ecert_deployment){
+        .certificate = certificate, .target = target, .with_sites = how->with_sites};
     if (stand(context, how, deployment, &deployment->error) == ECERT_OK)
         return ECERT_OK;
     if (how->rollback) { /* what was asked for cannot be done: no half of it is */

@@ -42,6 +42,7 @@ struct ecert_deployment {
     enum ecert_standing standing;
     struct ecert_error error; /* UNFIT: why */
     struct ecert_target_state state;
+    bool with_sites;     /* its plan shall tell of the sites that were looked at */
     bool has_state;      /* it was read: what could not be read is not written over */
     unsigned newest;     /* generation that there is; 0: none, or it could not be looked up */
     unsigned generation; /* to be deployed; 0 if NOTHING */
@@ -75,6 +76,7 @@ struct ecert_deploy_selection {
     const char *const *names; /* certificates, NULL-ended; NULL or empty: all */
     const char *target;       /* id; NULL: all */
     bool every;               /* those that are current or waiting too */
+    bool with_sites;          /* the plans shall tell of the sites that were looked at */
     bool rollback;            /* to_generation below is what they shall have from now on */
     unsigned to_generation;   /* 0: the one before what is deployed */
 };

@@ -228,6 +228,7 @@ static enum ecert_status ask_plugin(struct ecert_context *context,
                         : NULL,
             },
         .may_write = ecert_strings_array(&target->may_write),
+        .with_sites = deployment->with_sites,
         .key_is_encrypted = deployment->key_is_encrypted,
     };
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++) {

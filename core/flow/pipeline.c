@@ -50,7 +50,7 @@ enum ecert_status ecert_pipeline_deploy(struct ecert_context *context,
 enum ecert_status ecert_pipeline_run(struct ecert_context *context,
                                      struct ecert_pipeline_report *report, struct ecert_error *err)
 {
-    const struct ecert_deploy_selection whatever_needs_it = {0};
+    const struct ecert_deploy_selection whatever_needs_it = {.with_sites = report->with_diff};
 
     ECERT_TRY(ecert_pipeline_recover(context, report, err));
     ECERT_TRY(ecert_source_fetch(context, NULL, &report->arrivals, err));

@@ -22,7 +22,7 @@ struct ecert_pipeline_report {
     struct ecert_arrivals arrivals;
     struct ecert_deployments deployments;
     void (*before_changes)(void); /* called before the first change; NULL: nothing */
-    bool with_diff;               /* asked for by the caller */
+    bool with_diff;               /* asked for by the caller, and the sites of each plan */
     struct ecert_bytes diff;      /* then: of all that was to be changed */
 };
 void ecert_pipeline_report_clear(struct ecert_pipeline_report *report);
