@@ -325,7 +325,7 @@ static size_t count_shown(struct table *table)
         if (!is_shown(table->app, &table->found->sites[i]))
             continue;
         table->numbers[i] = n++;
-        for (size_t k = 0; k < site->names.len; k++) {
+        for (size_t k = 0; k == 0 || k < site->names.len; k++) {
             const size_t width = ecert_columns(name_at(site, k, &buffer));
 
             if (width > table->name_width && width <= NAME_WIDTH_MAX)

@@ -26,6 +26,20 @@ static enum ecert_status check_absent(const char *path, struct ecert_error *err)
     return errno == ENOENT ? ECERT_OK : ecert_error_errno(err, ECERT_E_IO, "'%s'", path);
 }
 
+static enum ecert_status check_directory(const char *path, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
+
+    if (ecert_fs_resolve_new(path, &resolved, err) == ECERT_OK)
+        return ECERT_OK;
+    if (err->status == ECERT_E_NOT_FOUND)
+        return ecert_error_set(err, ECERT_E_CONFIG,
+                               "'%s': its directory does not exist; make it, or name another file "
+                               "with --output",
+                               path);
+    return err->status;
+}
+
 static void say_sum(struct ecert_app *app, const struct ecert_draft_sum *sum, const char *path)
 {
     ecert_say(app, "'%s' is written: %zu certificate%s, %zu target%s, %zu watch%s%s", path,
@@ -111,7 +125,8 @@ int ecert_cmd_init(struct ecert_app *app)
         ecert_say(app, "nothing is written; --output FILE writes a skeleton");
         return failed > 0 ? ECERT_EXIT_FAILED : ECERT_EXIT_OK;
     }
-    if (write_draft(app, &found, path, &err) != ECERT_OK) {
+    if ((!to_output && check_directory(path, &err) != ECERT_OK) ||
+        write_draft(app, &found, path, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ecert_exit_of(err.status);
     }

@@ -126,6 +126,41 @@ first_steps() { # WHICH...
     grep -qF "other.example.org.conf:1, which uses these" "$W/ecert.conf"
 }
 
+@test "a wildcard that is only on sites which it covers: everywhere_it_was, and the plan is empty" {
+    test_ca issue "$W/ca" '*.myserver.com' --alt myserver.com --out "$W/wild"
+    cat "$W/wild.cer" "$W/ca/sub.pem" >"$W/wild.pem"
+    NGINX_PORT=$(free_port)
+    local name
+    for name in a b c; do
+        nginx_site "$W/nginx" "$NGINX_PORT" "$name.myserver.com" "$W/wild"
+    done
+    start_nginx "$W/nginx"
+    first_steps nginx
+    grep -qF 'everywhere_it_was = true;' "$W/ecert.conf"
+    grep -qF 'name = "*.myserver.com";' "$W/ecert.conf"
+    test_ca issue "$W/ca" '*.myserver.com' --alt myserver.com --out "$W/next"
+    cat "$W/next.cer" "$W/next.key" >"$W/again.pem"
+    run_ecert import "$W/again.pem"
+    [ "$status" -eq 0 ]
+    run_ecert deploy
+    [ "$status" -eq 0 ]
+    for name in a b c; do
+        wait_served "$NGINX_PORT" "$name.myserver.com" "$(sha256_of "$W/next.cer")"
+    done
+}
+
+@test "a pair that the http block gives to its sites, by relative paths: nothing to change" {
+    NGINX_PORT=$(free_port)
+    nginx_site "$W/nginx" "$NGINX_PORT" "$NAME" "$W/present"
+    nginx_site "$W/nginx" "$NGINX_PORT" myserver.com "$W/present"
+    sed -i '/ssl_certificate/d' "$W"/nginx/conf.d/*.conf
+    sed -i "s|^    include|    ssl_certificate ../present.pem; ssl_certificate_key \"../present.key\";\n&|" \
+        "$W/nginx/nginx.conf"
+    start_nginx "$W/nginx"
+    first_steps nginx
+    is "generations" 1 "$(generations)"
+}
+
 @test "two pairs, RSA and EC: an entry for each" {
     test_ca issue "$W/ca" "$NAME" --alt myserver.com --ec --out "$W/twin"
     cat "$W/twin.cer" "$W/ca/sub.pem" >"$W/twin.pem"
