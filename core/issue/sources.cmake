@@ -15,7 +15,10 @@ set(ECERT_ISSUE_SOURCES
   core/issue/csr.c
   core/issue/csr_check.c
   core/issue/draft.c
+  core/issue/draft_entry.c
   core/issue/draft_names.c
+  core/issue/draft_pieces.c
+  core/issue/draft_target.c
   core/issue/draft_text.c
   core/issue/foresee.c
   core/issue/inventory.c

@@ -267,3 +267,36 @@ first_steps() { # WHICH...
     [ "$status" -eq 0 ]
     says "no certificate is configured"
 }
+
+@test "an EC twin without a name of its own is watched; an encrypted key is told; --json counts" {
+    test_ca issue "$W/ca" shop.myserver.com --out "$W/shop"
+    test_ca issue "$W/ca" shop.myserver.com --ec --out "$W/twin"
+    printf 'a secret\n' >"$W/pass"
+    openssl pkcs8 -topk8 -v2 aes-256-cbc -in "$W/shop.key" -passout "file:$W/pass" -out "$W/shop.locked"
+    mv "$W/shop.locked" "$W/shop.key"
+    cat "$W/shop.cer" "$W/ca/sub.pem" >"$W/shop.pem"
+    cat "$W/twin.cer" "$W/ca/sub.pem" >"$W/twin.pem"
+    NGINX_PORT=$(free_port)
+    nginx_site "$W/nginx" "$NGINX_PORT" shop.myserver.com "$W/shop"
+    sed -i "s|^ *root|    ssl_certificate $W/twin.pem; ssl_certificate_key $W/twin.key;\n&|
+        s|^ *ssl_certificate  |    ssl_password_file $W/pass;\n&|" "$W/nginx/conf.d/shop.myserver.com.conf"
+    start_nginx "$W/nginx"
+    run --separate-stderr "$ECERT_BUILD/ecert" --config "$W/base.conf" init --json \
+        --output "$W/ecert.conf" --plugin nginx --command "$(nginx_words)"
+    [ "$status" -eq 0 ]
+    is "counts" "(1, 1, 1, 1, '$W/ecert.conf')" \
+        "$(json "tuple(o[k] for k in ('certificates', 'targets', 'watches', 'commented', 'file'))" <<<"$output")"
+    no_key_in "$W/present.key" "$output" "$(cat "$W/ecert.conf")"
+    grep -qF "{ file = \"$W/twin.pem\"; }" "$W/ecert.conf"
+    run_ecert config
+    [ "$status" -eq 0 ]
+    run_ecert adopt # says what it needs
+    [ "$status" -eq 1 ]
+    says "key.passphrase_file"
+    chmod 600 "$W/pass"
+    sed -i "s|#passphrase_file = .*|passphrase_file = \"$W/pass\";|; s|#encrypted|encrypted|" "$W/ecert.conf"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    run_ecert plan --exit-code
+    [ "$status" -eq 0 ]
+}
