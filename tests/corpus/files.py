@@ -142,7 +142,8 @@ def misplaced(old, new):
         for line in after[first:last]:
             right = indentation(line)
             if line.strip() and right not in (indentation(above), indentation(below)) and not (
-                    len(right) > len(indentation(above)) and below.strip()[:2] in (b"}", b"</")):
+                    len(right) > len(indentation(above)) and
+                    above.rstrip()[-1:] in (b"{", b">") and below.strip()[:1] in (b"}", b"<")):
                 return text(line)
     return None
 

@@ -47,7 +47,6 @@ class Run:
         build = pathlib.Path(os.environ.get("ECERT_BUILD", pki.ROOT / "build/gcc")).resolve()
         self.ecert = copy_ecert(build, folder)
         self.pki = pki.Pki(folder, self.ecert)
-        self.rolls_back = trial.can_roll_back(self.ecert)
         self.running, self.results = {}, {}
 
     def start(self, number, folder):
@@ -84,7 +83,7 @@ class Run:
             return 0
 
         def work():
-            trial.Trial(case, brought, self.pki, self.rolls_back, self.options.accept_only,
+            trial.Trial(case, brought, self.pki, self.options.accept_only,
                         kept is not None).report(report)
 
         return room.inside(work, str(place), str(self.ecert), None if kept is None else str(kept))
@@ -117,8 +116,6 @@ class Run:
         """True if none failed; printed in order."""
         right, printed, waiting = True, 0, list(enumerate(folders))
         print("1..%d" % len(folders))
-        if not self.rolls_back and not self.options.accept_only:
-            print("# step 6 is left out: this ecert knows no `ecert rollback NAME --to 0`")
         while waiting or self.running:
             while waiting and len(self.running) < self.options.workers:
                 self.start(*waiting.pop(0))

@@ -31,12 +31,6 @@ class Wrong(Exception):
     """A step failed; the lines say how."""
 
 
-def can_roll_back(ecert):
-    said = subprocess.run([ecert / "ecert", "rollback", "--help"], capture_output=True,
-                          timeout=COMMAND_SECONDS).stdout.decode()
-    return "--to 0" in said
-
-
 def workers():
     """Processes whose parent is a server's, and not we."""
     found = set()
@@ -121,9 +115,9 @@ def served(name, kind):
 
 
 class Trial:
-    def __init__(self, case, brought, made, rolls_back, accept_only, keep):
+    def __init__(self, case, brought, made, accept_only, keep):
         self.case, self.files, self.pki = case, brought, made
-        self.rolls_back, self.accept_only, self.keep = rolls_back, accept_only, keep
+        self.accept_only, self.keep = accept_only, keep
         self.argv = case.command + case.arguments
         self.said, self.labels, self.fell_back = [], {}, False
 
@@ -147,11 +141,11 @@ class Trial:
                  ("step 1: every name is asked", self.ask_before))
         if self.case.refused is not None:
             return first + (("the refusal", self.refuse),)
-        last = (("step 6: rollback", self.roll_back),) if self.rolls_back else ()
         return first + (("step 2: ecert deploy", self.deploy),
                         ("step 3: the server's account of itself", self.compare),
                         ("step 4: handshakes", self.ask_after),
-                        ("step 5: a second plan is empty", self.plan_again)) + last
+                        ("step 5: a second plan is empty", self.plan_again),
+                        ("step 6: rollback", self.roll_back))
 
     def keep_files(self):
         if not self.keep:
