@@ -287,12 +287,13 @@ static void say_site(const struct table *table, size_t at)
     struct ecert_error ignored = {0};
 
     say_rows(table, one);
+    const char *state = site->enabled ? "enabled" : site->tls ? "not enabled" : "without TLS";
+    /* the plugin's reason begins with what it is the reason of */
+    const bool told = site->why != NULL && strncmp(site->why, state, strlen(state)) == 0;
     if (ecert_inventory_place(site, &place, &ignored) == ECERT_OK)
         ecert_say(table->app, "    %s %s, %s%s%s", table->found->servers[one->server].plugin, place,
-                  site->enabled ? "enabled"
-                  : site->tls   ? "not enabled"
-                                : "without TLS",
-                  site->why == NULL ? "" : ": ", site->why == NULL ? "" : site->why);
+                  told ? "" : state, told || site->why == NULL ? "" : ": ",
+                  site->why == NULL ? "" : site->why);
     if (site->certificate != NULL)
         ecert_say(table->app, "    certificate %s%s%s", site->certificate,
                   site->chain == NULL ? "" : ", chain ", site->chain == NULL ? "" : site->chain);

@@ -420,8 +420,8 @@ enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
     const enum ecert_status status = parse(&reader, path, &parsed, err);
     if (status == ECERT_E_NOT_FOUND)
         return ecert_error_set(err, status,
-                               "there is no configuration '%s'; start from ecert.conf.example and "
-                               "README, or name another with --config",
+                               "there is no configuration '%s'; `ecert init` writes a first one, "
+                               "ecert.conf.example shows every key, --config names another",
                                path);
     if (status != ECERT_OK && status != ECERT_E_CONFIG)
         return status;

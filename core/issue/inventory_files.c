@@ -89,9 +89,9 @@ static enum ecert_status decode(const char *path, struct ecert_decoded *ret,
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret bytes = {0}; /* a key may be among them */
 
-    if (ecert_fs_read_secret(path, ECERT_DECODE_MAX_INPUT, &bytes, err) != ECERT_OK ||
-        ecert_decode_certificates(ecert_secret_view(&bytes), (struct ecert_view){0}, ret, err) !=
-            ECERT_OK)
+    ECERT_TRY(ecert_fs_read_secret(path, ECERT_DECODE_MAX_INPUT, &bytes, err)); /* names it */
+    if (ecert_decode_certificates(ecert_secret_view(&bytes), (struct ecert_view){0}, ret, err) !=
+        ECERT_OK)
         return ecert_error_wrap(err, "'%s'", path);
     return ECERT_OK;
 }
@@ -192,18 +192,16 @@ static enum ecert_status read_key(struct key *key, struct ecert_error *err)
     struct ecert_error why = {0};
 
     key->state = ECERT_INVENTORY_KEY_UNREADABLE;
-    if (ecert_fs_read_secret(key->path, ECERT_DECODE_MAX_INPUT, &bytes, &why) == ECERT_OK) {
-        if (ecert_key_is_encrypted(ecert_secret_view(&bytes))) {
-            key->state = ECERT_INVENTORY_KEY_ENCRYPTED;
-            return ECERT_OK;
-        }
-        if (ecert_decode_key(ecert_secret_view(&bytes), (struct ecert_view){0}, &pem, key->id,
-                             &why) == ECERT_OK) {
-            key->state = ECERT_INVENTORY_KEY_MATCHES;
-            return ECERT_OK;
-        }
-    }
-    return ecert_text_format(&key->problem, err, "the key '%s': %s", key->path, why.text);
+    if (ecert_fs_read_secret(key->path, ECERT_DECODE_MAX_INPUT, &bytes, &why) != ECERT_OK)
+        return ecert_text_copy(ecert_view_of(why.text), &key->problem, err); /* names it */
+    if (ecert_key_is_encrypted(ecert_secret_view(&bytes)))
+        key->state = ECERT_INVENTORY_KEY_ENCRYPTED;
+    else if (ecert_decode_key(ecert_secret_view(&bytes), (struct ecert_view){0}, &pem, key->id,
+                              &why) == ECERT_OK)
+        key->state = ECERT_INVENTORY_KEY_MATCHES;
+    else
+        return ecert_text_format(&key->problem, err, "the key '%s': %s", key->path, why.text);
+    return ECERT_OK;
 }
 
 static enum ecert_status find_key(struct reading *reading, struct ecert_inventory_site *site,
