@@ -1,7 +1,7 @@
 # A first configuration out of what a real nginx and a real Apache have: it passes `ecert config`, and
 # after `ecert adopt` the first `ecert plan` is empty.
 #
-# covers: core/issue/draft.h core/flow/holds.h
+# covers: core/issue/draft.h core/issue/draft_parts.h core/flow/holds.h
 
 load deploying
 
