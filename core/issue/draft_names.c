@@ -38,10 +38,12 @@ static enum ecert_status name_entry(struct ecert_draft *draft, struct ecert_draf
     const X509 *leaf = draft->found->certificates[entry->certificate].leaf;
     ECERT_AUTO(ecert_auto_free) char *common_name = NULL;
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings candidates = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
 
     ECERT_TRY(ecert_certificate_common_name(leaf, &common_name, err));
     ECERT_TRY(ecert_strings_add(&candidates, common_name, err));
-    ECERT_TRY(ecert_certificate_names(leaf, &candidates, err));
+    ECERT_TRY(ecert_certificate_names(leaf, &names, err));
+    ECERT_TRY(ecert_strings_add_all(&candidates, ecert_strings_array(&names), err));
     for (size_t i = 0; i < candidates.len; i++) {
         ECERT_AUTO(ecert_auto_free) char *name = as_name(leaf, candidates.items[i]);
 

@@ -291,6 +291,19 @@ static void test_two_files_with_one_leaf(void **state)
     end(&host);
 }
 
+/* The common name goes first, wherever it stands among the names; none of them is there twice. */
+static void test_names(void **state)
+{
+    (void)state;
+    struct host host;
+
+    begin(&host, &(struct row){"/c", NULL, "/k", "www.x.hk a.x.hk www.x.hk", "a.x.hk", 0, NULL}, 1);
+    assert_string_equal(host.draft.entries[0].name, "www.x.hk");
+    assert_int_equal(host.draft.entries[0].names.len, 1);
+    assert_true(says(&host, "names = [ \"a.x.hk\" ];"));
+    end(&host);
+}
+
 /* ---- the text ---- */
 
 static void test_organization(void **state)
@@ -356,9 +369,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_uses),         cmocka_unit_test(test_two_files_with_one_leaf),
-        cmocka_unit_test(test_organization), cmocka_unit_test(test_quoting),
-        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_uses),    cmocka_unit_test(test_two_files_with_one_leaf),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_organization),
+        cmocka_unit_test(test_quoting), cmocka_unit_test(test_nothing),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
