@@ -98,7 +98,7 @@ static const struct row {
      .error = "the server's configuration is broken: /usr/sbin/apache2 -t says (exit code 1): AH00526: "
               "Syntax error on line 4 of ", .error2 = "Argument must be On or Off"},
     {.name = "no mod_ssl", .site = HEAD ON OLD TAIL, .option = "-DNOSSL",
-     .error = "Invalid command 'SSLEngine'", .error2 = "a2enmod ssl"},
+     .error = "Invalid command 'SSLEngine'", .error2 = "; mod_ssl is not loaded: write \"LoadModule ssl_module /usr/lib/"},
     {.name = "no chain", .site = HEAD ON OLD TAIL, .drop = 1 + ECERT_MATERIAL_FULLCHAIN,
      .error = "the target's 'files' name no complete chain"},
     {.name = "an encrypted key, no dialog", .site = HEAD ON OLD TAIL, .encrypted = true,
