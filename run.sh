@@ -9,7 +9,8 @@ BUILD_PACKAGES=(gcc g++ cmake make pkg-config libssl-dev libcurl4-openssl-dev li
 DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
 TEST_PACKAGES=(clang clang-format bats libcmocka-dev nginx apache2 openssl libnss3-tools gnutls-bin
     valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light
-    slapd nsd systemd chromium python3-websocket jq faketime)
+    slapd nsd systemd chromium python3-websocket jq faketime python3-cryptography
+    libnginx-mod-stream libnginx-mod-mail libnginx-mod-http-lua)
 BENCH_PACKAGES=(nginx apache2 openssl time python3 certbot python3-certbot-nginx
     python3-certbot-apache python3-cryptography iproute2 util-linux)
 

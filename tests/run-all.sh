@@ -138,6 +138,16 @@ for file in tests/system/*.bats; do
     case " ${long[*]} tests/system/load.bats " in *" $file "*) ;; *) others+=("$file") ;; esac
 done
 system "${long[@]}" "${others[@]}"
+# One worker per processor; what was left out of all cases is said once.
+for server in nginx apache; do
+    step "configurations as they are in the wild: $server"
+    ECERT_BUILD="$PWD/build/gcc" timeout 600 tests/corpus/run.py "$server" >"$LOG/tap" 2>"$LOG/words" \
+        </dev/null
+    code=$?
+    cat "$LOG/words" >>"$LOG/tap"
+    count "corpus of $server" "$LOG/tap" "$code"
+    grep -E '^# (step 6 is left out|ecert had no private view)' "$LOG/tap" | sort | uniq -c
+done
 system tests/system/load.bats
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
