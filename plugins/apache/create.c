@@ -312,7 +312,8 @@ static enum ecert_status add_edit(const struct search *search,
         .path = block->host->file, .text = block->text, .begin = at, .end = at, .with = text};
     if (!ecert_apache_edits_add(search->scan->arena, &search->changes->edits, &edit))
         return no_memory(search);
-    return ecert_apache_create_listens(search->changes, creation, search->err);
+    return ecert_apache_create_listens(search->changes, creation, search->found->n_listens,
+                                       search->err);
 }
 
 static enum ecert_status create_beside(const struct search *search,
@@ -352,6 +353,7 @@ enum ecert_status ecert_apache_create(struct ecert_apache_changes *changes,
         .changes = changes, .scan = scan, .names = names, .found = ret, .err = err};
 
     *ret = (struct ecert_apache_creations){
+        .n_listens = ecert_apache_use_count(&scan->server, ECERT_APACHE_LISTEN),
         .of = ecert_arena_alloc(scan->arena, (scan->n_blocks + 1) * sizeof *ret->of)};
     if (ret->of == NULL)
         return no_memory(&search);

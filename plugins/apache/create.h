@@ -30,6 +30,7 @@ struct ecert_apache_creation {
 struct ecert_apache_creations {
     struct ecert_apache_creation *list;
     size_t n;
+    size_t n_listens;                        /* before any was added */
     const struct ecert_apache_creation **of; /* by the block that it stands beside; NULL: none */
 };
 
@@ -49,9 +50,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_create_refuse(
     const struct ecert_apache_changes *changes, const struct ecert_apache_block *beside,
     const char *why, struct ecert_error *err);
 
-/* The Listen that the addresses need, as edits. */
+/* The Listen that the addresses need, as edits; the first `n` of the scope are the server's own. */
 ECERT_MUST_CHECK enum ecert_status ecert_apache_create_listens(
-    struct ecert_apache_changes *changes, const struct ecert_apache_creation *creation,
+    struct ecert_apache_changes *changes, const struct ecert_apache_creation *creation, size_t n,
     struct ecert_error *err);
 
 /* "*", "_default_", "0.0.0.0", "::", or "" as a Listen has it: every address. */

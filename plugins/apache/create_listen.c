@@ -10,6 +10,7 @@ struct work {
     struct ecert_apache_changes *changes;
     struct ecert_apache_scan *scan;
     const struct ecert_apache_creation *creation;
+    size_t n; /* of the server's own Listen directives */
     struct ecert_error *err;
 };
 
@@ -86,7 +87,7 @@ static const char *other_port(const struct work *work, size_t i)
 
 static enum ecert_status listen_at(const struct work *work, const char *address)
 {
-    const size_t n = ecert_apache_use_count(&work->scan->server, ECERT_APACHE_LISTEN);
+    const size_t n = work->n;
     size_t last_443 = n;
     size_t n_added = 0;
 
@@ -119,10 +120,10 @@ static enum ecert_status listen_at(const struct work *work, const char *address)
 
 enum ecert_status ecert_apache_create_listens(struct ecert_apache_changes *changes,
                                               const struct ecert_apache_creation *creation,
-                                              struct ecert_error *err)
+                                              size_t n, struct ecert_error *err)
 {
     const struct work work = {
-        .changes = changes, .scan = changes->scan, .creation = creation, .err = err};
+        .changes = changes, .scan = changes->scan, .creation = creation, .n = n, .err = err};
 
     for (size_t i = 0; i < creation->host.n_addresses; i++)
         ECERT_APACHE_TRY(listen_at(&work, creation->host.addresses[i].text));

@@ -46,13 +46,13 @@ def rest_of_file(data):
             if not CERTIFICATE.match(re.sub(rb"\\\r?\n", b"", line))]
 
 
-
 def created(before, after):
     """Whether `after` is `before` with one block and Listen added; else why not."""
     old, new = rest_of_file(before), rest_of_file(after)
     at, added = 0, []
     for line in new:
-        if at < len(old) and line == old[at]:
+        last = at == len(old) - 1  # a file without a final line end gets one behind this line
+        if at < len(old) and (line == old[at] or last and line.rstrip(b"\r") == old[at]):
             at += 1
         else:
             added.append(line)

@@ -59,6 +59,17 @@ static const struct row {
      .site = "Listen 0.0.0.0:80\nListen [::]:80\n" HEAD TAIL,
      .want = "Listen 0.0.0.0:80\nListen 0.0.0.0:443\nListen [::]:80\nListen [::]:443\n" HEAD TAIL
              NEW PAIR TAIL},
+    {.name = "a Listen for each address",
+     .site = "Listen [::1]:80\nListen 127.0.0.2:80\n<VirtualHost 127.0.0.2:80 [::1]:80>\n"
+             "    ServerName www.example.test\n" TAIL,
+     .want = "Listen [::1]:80\nListen [::1]:443\nListen 127.0.0.2:80\nListen 127.0.0.2:443\n"
+             "<VirtualHost 127.0.0.2:80 [::1]:80>\n    ServerName www.example.test\n" TAIL
+             "\n<VirtualHost 127.0.0.2:443 [::1]:443>\n    ServerName www.example.test\n" PAIR TAIL},
+    {.name = "two sites, one Listen",
+     .site = "Listen 80\n" HEAD TAIL "<VirtualHost *:80>\n    ServerName example.test\n" TAIL,
+     .want = "Listen 80\n" L443 HEAD TAIL NEW PAIR TAIL "<VirtualHost *:80>\n    ServerName example.test\n"
+             TAIL "\n<VirtualHost *:443>\n    ServerName example.test\n" PAIR TAIL,
+     .probes = "127.0.0.1 443 www.example.test; 127.0.0.1 443 example.test; "},
     {.name = "a Listen by a Define", .site = "Define P 80\nListen ${P}\n" HEAD TAIL,
      .want = "Define P 80\nListen ${P}\n" L443 HEAD TAIL NEW PAIR TAIL},
     {.name = "a Listen for port 443 elsewhere, and one at the end of the file",
