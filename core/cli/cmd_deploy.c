@@ -182,12 +182,15 @@ int ecert_cmd_rollback(struct ecert_app *app)
         char *end = NULL;
         errno = 0;
         const unsigned long to = strtoul(app->options.to, &end, 10);
-        if (errno != 0 || *end != '\0' || to == 0 || to > 999999) {
-            ecert_complain(app, "--to '%s' is not the number of a generation: it takes 1, 2, ...",
+        if (errno != 0 || *end != '\0' || to > 999999) {
+            ecert_complain(app,
+                           "--to '%s' is not the number of a generation: it takes 1, 2, ..., or 0 "
+                           "for as it was before ecert",
                            app->options.to);
             return ECERT_EXIT_USAGE;
         }
         how.to_generation = (unsigned)to;
+        how.to_nothing = to == 0;
     }
     return deploy(app, &how);
 }

@@ -166,13 +166,19 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
         ecert_clock_text(state->deployed, when);
         ecert_say(
             app, "  %s: has generation %u since %s%s%s%s", deployment->target->id, state->actual,
-            when, state->actual == deployment->generation ? "" : "; a newer one is owed",
+            when,
+            state->actual == deployment->generation ? ""
+            : deployment->restores                  ? "; to be put back as it was before ecert"
+                                                    : "; a newer one is owed",
             deployment->settings_changed ? "; its settings were changed since, which is owed" : "",
             state->desired > 0 && deployment->generation == state->desired ? "; held by a rollback"
                                                                            : "");
     } else {
         ecert_say(app, "  %s: %s", deployment->target->id,
-                  deployment->generation == 0 ? "nothing to deploy yet" : "never deployed: owed");
+                  deployment->standing == ECERT_STANDING_HELD
+                      ? "held as it was before ecert (`ecert rollback --to 0`)"
+                  : deployment->generation == 0 ? "nothing to deploy yet"
+                                                : "never deployed: owed");
     }
     if (state->last_error != NULL) {
         ecert_clock_text(state->next_try, when);

@@ -50,7 +50,9 @@ static const struct ecert_command commands[] = {
      ecert_cmd_deploy, STORE | ECERT_COMMAND_LOCK, 0, ALL, " target "},
     {"rollback", "NAME", "an earlier generation",
      "Deploys an earlier generation in the same way, and keeps it until a newer certificate is taken\n"
-     "or `ecert rollback NAME --to N` chooses another.",
+     "or `ecert rollback NAME --to N` chooses another. --to 0 puts the server's files back as they were\n"
+     "before ecert changed them first (what others changed since stays), and `ecert run` leaves them so\n"
+     "until a newer certificate is taken, or `ecert deploy` or `--to N` says otherwise.",
      ecert_cmd_rollback, STORE | ECERT_COMMAND_LOCK, 1, 1, " target to "},
     {"status", "[NAME...]", "certificate by target: generation, end, what is served now, what is owed",
      "Asks each live server what it serves at this moment. It reports, so that a target that failed, is\n"
@@ -139,7 +141,7 @@ static const struct option_row {
     {"version", 'V', NULL, offsetof(struct ecert_options, version), true, "show the version"},
     {"target", 't', "ID", offsetof(struct ecert_options, target), false, "only this target"},
     {"to", 'T', "N", offsetof(struct ecert_options, to), false,
-     "the generation to go back to (default: the one before)"},
+     "the generation to go back to (default: the one before; 0: as it was before ecert)"},
     {"name", 'n', "NAME", offsetof(struct ecert_options, name), false,
      "the file belongs to this certificate"},
     {"password-file", 'p', "FILE", offsetof(struct ecert_options, password_file), false,

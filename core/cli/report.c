@@ -165,6 +165,24 @@ static bool is_next_step(const struct ecert_outcome *outcome, const char *note)
            strstr(note, "next, by hand: ") != NULL;
 }
 
+static const char *restored_words(enum ecert_outcome_kind kind)
+{
+    switch (kind) {
+    case ECERT_OUTCOME_DEPLOYED:
+        return "put back, and the server was seen to serve what it served then";
+    case ECERT_OUTCOME_UNCHANGED:
+        return "it is so already";
+    case ECERT_OUTCOME_NOT_RUNNING:
+        return "put back; the server is not running";
+    case ECERT_OUTCOME_PLACED:
+    case ECERT_OUTCOME_REFUSED:
+    case ECERT_OUTCOME_UNDONE:
+    case ECERT_OUTCOME_UNDO_FAILED:
+        break;
+    }
+    return "put back; there is nothing to look at";
+}
+
 static void report_outcome(struct ecert_app *app, const struct ecert_deployment *deployment)
 {
     const struct ecert_outcome *outcome = &deployment->outcome;
@@ -173,6 +191,11 @@ static void report_outcome(struct ecert_app *app, const struct ecert_deployment 
     if (outcome->error.status != ECERT_OK)
         ecert_complain(app, "%s: %s: %s: %s", name, id, ecert_outcome_sentence(outcome->kind),
                        outcome->error.text);
+    else if (deployment->restores)
+        ecert_say(app,
+                  "%s: %s: as it was before ecert: %s; `ecert run` leaves it so until a newer "
+                  "certificate comes, `ecert deploy %s` deploys again",
+                  name, id, restored_words(outcome->kind), name);
     else
         ecert_say(app, "%s: %s: generation %u: %s%s", name, id, deployment->generation,
                   ecert_outcome_sentence(outcome->kind),
@@ -186,7 +209,7 @@ static void report_outcome(struct ecert_app *app, const struct ecert_deployment 
     for (size_t i = 0; i < outcome->notes.len; i++)
         say_note(app, outcome->notes.items[i]);
     for (size_t i = 0; i < deployment->notes.len; i++)
-        ecert_say(app, "  note: %s", deployment->notes.items[i]);
+        say_note(app, deployment->notes.items[i]);
     for (size_t i = 0; i < deployment->plan.notes.len; i++) {
         const char *note = deployment->plan.notes.items[i];
 
@@ -218,6 +241,12 @@ static void report_deployment(struct ecert_app *app, const struct ecert_deployme
         return;
     case ECERT_STANDING_UNFIT:
         ecert_complain(app, "%s: %s: %s", name, id, deployment->error.text);
+        for (size_t i = 0; deployment->restores && i < deployment->notes.len; i++)
+            say_note(app, deployment->notes.items[i]);
+        return;
+    case ECERT_STANDING_HELD:
+        ecert_say_more(app, "%s: %s: held as it was before ecert (`ecert deploy %s` deploys again)",
+                       name, id, name);
         return;
     case ECERT_STANDING_WANTED:
         report_outcome(app, deployment);
@@ -247,6 +276,10 @@ json_t *ecert_deployment_json(const struct ecert_deployment *deployment)
     if (deployment->plan.notes.len > 0)
         (void)json_object_set_new(json, "plugin_notes",
                                   ecert_strings_json(&deployment->plan.notes));
+    if (deployment->restores) {
+        (void)json_object_set_new(json, "restores", json_true());
+        (void)json_object_set_new(json, "restore_notes", ecert_strings_json(&deployment->notes));
+    }
     if (deployment->with_sites)
         (void)json_object_set_new(json, "sites", ecert_sites_json(&deployment->plan));
     return json;

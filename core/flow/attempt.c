@@ -6,6 +6,7 @@
 
 #include "core/flow/attempt.h"
 #include "core/flow/look.h"
+#include "core/flow/origin.h"
 #include "core/flow/prove.h"
 
 static void attempt_clear(struct ecert_attempt *attempt)
@@ -232,6 +233,23 @@ static enum ecert_status look_after(struct ecert_attempt *attempt, struct ecert_
     return ECERT_OK;
 }
 
+/*
+ * What was there before ecert, for `rollback --to 0`: the last thing before everything is final,
+ * because until then the journal knows it.
+ */
+static enum ecert_status keep_origins(struct ecert_attempt *attempt, struct ecert_error *err)
+{
+    for (size_t i = 0; i < attempt->n; i++) {
+        const struct ecert_member *member = &attempt->members[i];
+
+        if (!member->waiting || member->change->served_before != NULL)
+            continue;
+        if (ecert_origin_keep(attempt->env->state_dir, &attempt->items, i, member, err) != ECERT_OK)
+            return ecert_error_wrap(err, "what was there before cannot be kept");
+    }
+    return ECERT_OK;
+}
+
 static const struct step {
     const char *name;
     enum ecert_status (*run)(struct ecert_attempt *attempt, struct ecert_error *err);
@@ -239,7 +257,7 @@ static const struct step {
 } steps[] = {
     {"compare", find_items, false}, {"stage", stage_files, false}, {"prove", run_tests, false},
     {"commit", mark_commit, false}, {"commit", rename_all, true},  {"activate", activate, true},
-    {"look", look_after, true},
+    {"look", look_after, true},     {"keep", keep_origins, true},
 };
 
 /* ---- the good end ---- */

@@ -34,6 +34,8 @@ static void deployment_clear(struct ecert_deployment *deployment)
     free(deployment->fullchain_file);
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++)
         free(deployment->copy_from[i]);
+    ecert_strings_clear(&deployment->served);
+    ecert_strings_clear(&deployment->emptied);
     ecert_outcome_clear(&deployment->outcome);
     *deployment = (struct ecert_deployment){0};
 }
@@ -84,7 +86,7 @@ static enum ecert_status raise_hold(const char *state_dir, const char *name, uns
     ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
     bool same = true;
 
-    if (state->desired == 0 || state->held_at == 0 || newest <= state->held_at)
+    if ((state->desired == 0 && !state->nothing) || state->held_at == 0 || newest <= state->held_at)
         return ECERT_OK;
     const enum ecert_status status =
         ecert_store_facts(state_dir, name, state->held_at, &facts, err);
@@ -118,7 +120,11 @@ static enum ecert_status decide(const char *state_dir, const struct ecert_deploy
     const unsigned now = state->actual > 0 ? state->actual : newest;
 
     deployment->desired_before = state->desired;
+    deployment->nothing_before = state->nothing;
     deployment->held_at_before = state->held_at;
+    state->nothing = how->to_nothing;
+    if (how->to_nothing)
+        return ecert_deploy_decide_nothing(state_dir, newest, deployment, err);
     state->desired = how->to_generation > 0 ? how->to_generation : now > 0 ? now - 1 : 0;
     state->held_at = newest;
     if (state->desired == 0)
@@ -154,6 +160,10 @@ static enum ecert_status stand(struct ecert_context *context,
     ECERT_TRY(raise_hold(state_dir, name, newest, state, err));
     if (how->rollback)
         ECERT_TRY(decide(state_dir, how, newest, deployment, err));
+    bool at_nothing = false;
+    ECERT_TRY(ecert_deploy_stand_at_nothing(state_dir, how, deployment, &at_nothing, err));
+    if (at_nothing)
+        return ECERT_OK;
     deployment->generation = desired_generation(state, newest);
     if (deployment->generation == 0) {
         deployment->standing = ECERT_STANDING_NOTHING;
@@ -288,6 +298,12 @@ void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployment
 
         if (deployment->standing != ECERT_STANDING_WANTED)
             continue;
+        if (deployment->restores) {
+            if (ecert_deploy_prepare_restore(context->config->state_dir, deployment,
+                                             &deployment->error) != ECERT_OK)
+                deployment->standing = ECERT_STANDING_UNFIT;
+            continue;
+        }
         if (begun - ended == room)
             take_answer(&ring[ended++ % room]);
         slot->deployment = deployment;

@@ -10,6 +10,9 @@
  *
  * A rollback holds a target at an older generation until there is one with another leaf than that
  * which was the newest then: the same certificate taken again undoes no decision.
+ *
+ * `rollback --to 0` holds it at nothing in the same way, with its server's files as they were
+ * before ecert (origin.h); `ecert deploy` ends that, too.
  */
 #ifndef ECERT_FLOW_DEPLOY_H
 #define ECERT_FLOW_DEPLOY_H
@@ -22,11 +25,12 @@
 #define ECERT_DEPLOY_LONGEST_PAUSE 86400
 
 /* X(value, word) */
-#define ECERT_STANDING_LIST(X)                                                           \
-    X(ECERT_STANDING_WANTED, "wanted")      /* to be deployed */                         \
-    X(ECERT_STANDING_CURRENT, "current")    /* has what it shall have: nothing to do */  \
-    X(ECERT_STANDING_WAITING, "waiting")    /* failed lately: not before its next try */ \
-    X(ECERT_STANDING_NOTHING, "not-issued") /* no certificate has been taken yet */      \
+#define ECERT_STANDING_LIST(X)                                                               \
+    X(ECERT_STANDING_WANTED, "wanted")      /* to be deployed */                             \
+    X(ECERT_STANDING_CURRENT, "current")    /* has what it shall have: nothing to do */      \
+    X(ECERT_STANDING_WAITING, "waiting")    /* failed lately: not before its next try */     \
+    X(ECERT_STANDING_NOTHING, "not-issued") /* no certificate has been taken yet */          \
+    X(ECERT_STANDING_HELD, "held")          /* held as it was before ecert: nothing to do */ \
     X(ECERT_STANDING_UNFIT, "unfit")        /* could not be prepared: see error */
 
 enum ecert_standing {
@@ -47,6 +51,8 @@ struct ecert_deployment {
     unsigned newest;     /* generation that there is; 0: none, or it could not be looked up */
     unsigned generation; /* to be deployed; 0 if NOTHING */
     bool decided;        /* by a rollback */
+    bool restores;       /* its files are put back as they were before ecert */
+    bool nothing_before; /* DECIDED: likewise */
     unsigned desired_before, held_at_before; /* DECIDED: what counts again if it is refused */
     char settings[ECERT_SHA256_HEX_LEN];     /* fingerprint of what the configuration says now */
     bool settings_changed;                   /* since what the target has was deployed */
@@ -59,6 +65,8 @@ struct ecert_deployment {
     bool key_is_encrypted;
     char *copy_from[ECERT_MATERIAL_COUNT];
     struct ecert_change_copy copies[ECERT_MATERIAL_COUNT];
+    struct ecert_strings served;  /* RESTORES: what each probe shall see again */
+    struct ecert_strings emptied; /* files that were not there: removed once it went well */
     struct ecert_change change;
 
     /* carried out */
@@ -78,6 +86,7 @@ struct ecert_deploy_selection {
     bool every;               /* those that are current or waiting too */
     bool with_sites;          /* the plans shall tell of the sites that were looked at */
     bool rollback;            /* to_generation below is what they shall have from now on */
+    bool to_nothing;          /* ... which is: as it was before ecert */
     unsigned to_generation;   /* 0: the one before what is deployed */
 };
 
@@ -132,6 +141,39 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_begin(struct ecert_conte
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_end(struct ecert_deployment *deployment,
                                                             struct ecert_preparation *preparation,
                                                             struct ecert_error *err);
+
+/*
+ * restore.c: from now on the target shall be as it was before ecert.  ECERT_E_NOT_FOUND: nothing is
+ * known of that, because no file was changed for it.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_decide_nothing(const char *state_dir,
+                                                               unsigned newest,
+                                                               struct ecert_deployment *deployment,
+                                                               struct ecert_error *err);
+
+/*
+ * restore.c: is it held so, and how does it stand then?  A deployment that somebody asks for and a
+ * newer certificate than the hold's end it: *ret is false, and the state says so.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_stand_at_nothing(
+    const char *state_dir, const struct ecert_deploy_selection *how,
+    struct ecert_deployment *deployment, bool *ret, struct ecert_error *err);
+
+/*
+ * restore.c: the same as ecert_deploy_prepare_begin() and _end() for one that RESTORES, without a
+ * plugin.  ECERT_E_CHANGED: a file was changed since, in the lines that are to be put back, and the
+ * notes have both differences.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_restore(const char *state_dir,
+                                                                struct ecert_deployment *deployment,
+                                                                struct ecert_error *err);
+
+/*
+ * restore.c: once it went well.  What was not there before is removed, and its origin forgotten.
+ * ECERT_E_IO.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_finish_restore(
+    const char *state_dir, const struct ecert_deployment *deployment, struct ecert_error *err);
 
 /*
  * deploy_prepare.c: the operator's addresses (`probes`) take the place of those which the plugin

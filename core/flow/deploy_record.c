@@ -78,6 +78,12 @@ static enum ecert_status update_state(struct ecert_deployment *deployment,
     }
     state->failures = 0;
     state->next_try = 0;
+    if (deployment->restores) { /* as if it had never been deployed */
+        state->actual = 0;
+        state->actual_sha256[0] = state->actual_sha1[0] = state->actual_settings[0] = '\0';
+        state->deployed = 0;
+        return keep_probes(deployment, err);
+    }
     if (deployment->outcome.kind != ECERT_OUTCOME_UNCHANGED || state->deployed == 0)
         state->deployed = now;
     state->actual = deployment->generation;
@@ -155,6 +161,7 @@ static enum ecert_status write_state(const struct ecert_config *config,
     if (is_refused_rollback(deployment)) {
         state->desired = deployment->desired_before;
         state->held_at = deployment->held_at_before;
+        state->nothing = deployment->nothing_before;
     } else {
         ECERT_TRY(update_state(deployment, failure, word, now, err));
     }
@@ -183,7 +190,10 @@ enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
             failure = &deployment->outcome.error;
     }
     ECERT_TRY(write_state(config, deployment, failure, word, now, err));
-    if (deployment->has_outcome && deployment->outcome.kind == ECERT_OUTCOME_UNCHANGED)
+    if (deployment->restores && failure == NULL)
+        ECERT_TRY(ecert_deploy_finish_restore(config->state_dir, deployment, err));
+    if (deployment->has_outcome && deployment->outcome.kind == ECERT_OUTCOME_UNCHANGED &&
+        !deployment->restores)
         return ECERT_OK; /* nothing happened: nothing to tell later */
     return write_record(config, deployment, failure, word, sha256_before, before, now, err);
 }

@@ -17,6 +17,7 @@
 struct endpoint {
     const struct ecert_change *change;
     struct ecert_observation *observation;
+    size_t number; /* of its probe */
     bool settled;
 };
 
@@ -82,13 +83,18 @@ static enum ecert_status list_endpoints(struct ecert_member *members, size_t n,
         return ecert_error_nomem(err);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; members[i].waiting && j < members[i].outcome->n_observations; j++)
-            endpoints.list[endpoints.n++] =
-                (struct endpoint){members[i].change, &members[i].outcome->observations[j], false};
+            endpoints.list[endpoints.n++] = (struct endpoint){
+                members[i].change, &members[i].outcome->observations[j], j, false};
     *ret = endpoints;
     return ECERT_OK;
 }
 
 /* ---- judging ---- */
+
+static const char *wanted_of(const struct ecert_change *change, size_t number)
+{
+    return number < change->served_before->len ? change->served_before->items[number] : "";
+}
 
 static void set_problem(struct ecert_observation *observation, struct ecert_buffer *words)
 {
@@ -156,6 +162,23 @@ static void add_chain_problem(struct ecert_buffer *out, const struct ecert_chang
                             sent, sk_X509_num(change->chain));
 }
 
+/* On the way back: is it what was served before ecert? */
+static void judge_again(struct endpoint *endpoint, const X509 *leaf, struct ecert_buffer *words)
+{
+    struct ecert_observation *observation = endpoint->observation;
+
+    endpoint->settled =
+        strcmp(observation->after, wanted_of(endpoint->change, endpoint->number)) == 0;
+    if (endpoint->settled) {
+        free(observation->problem);
+        observation->problem = NULL;
+        return;
+    }
+    ecert_buffer_add_text(words, " does not serve what it served before ecert, but ");
+    add_served(words, leaf);
+    set_problem(observation, words);
+}
+
 /* Write down what was seen.  Settled: more looking will not change it. */
 static void judge(struct endpoint *endpoint, const struct ecert_seen *seen)
 {
@@ -181,6 +204,10 @@ static void judge(struct endpoint *endpoint, const struct ecert_seen *seen)
     observation->chain_sent = (size_t)sk_X509_num(seen->certificates) - 1;
     if (ecert_certificate_title(leaf, &observation->after_title, &ignored) != ECERT_OK)
         observation->after_title = NULL;
+    if (endpoint->change->served_before != NULL) {
+        judge_again(endpoint, leaf, &words);
+        return;
+    }
     const bool new_leaf = ecert_certificate_equal(leaf, endpoint->change->leaf);
     if (new_leaf && chain_is_complete(endpoint->change, seen)) {
         free(observation->problem);
@@ -372,7 +399,8 @@ static enum ecert_status give_up(const struct ecert_transaction_env *env,
 static void tell_what_is_known(const struct ecert_transaction_env *env,
                                const struct ecert_change *change)
 {
-    ecert_network_knows(env->network, change->leaf);
+    if (change->leaf != NULL)
+        ecert_network_knows(env->network, change->leaf);
     for (int i = 0; change->chain != NULL && i < sk_X509_num(change->chain); i++)
         ecert_network_knows(env->network, sk_X509_value(change->chain, i));
 }
@@ -420,13 +448,16 @@ bool ecert_look_is_good(const struct ecert_member *member)
 
 bool ecert_look_was_good(const struct ecert_member *member)
 {
-    char wanted[ECERT_SHA256_HEX_LEN];
+    const struct ecert_change *change = member->change;
+    char leaf[ECERT_SHA256_HEX_LEN] = "";
 
     if (member->outcome->n_observations == 0)
         return false;
-    ecert_certificate_sha256(member->change->leaf, wanted);
+    if (change->served_before == NULL)
+        ecert_certificate_sha256(change->leaf, leaf);
     for (size_t i = 0; i < member->outcome->n_observations; i++)
-        if (strcmp(member->outcome->observations[i].before, wanted) != 0)
+        if (strcmp(member->outcome->observations[i].before,
+                   change->served_before == NULL ? leaf : wanted_of(change, i)) != 0)
             return false;
     return true;
 }

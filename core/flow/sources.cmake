@@ -60,6 +60,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/network_search.c
   core/flow/network_send.c
   core/flow/ocsp.c
+  core/flow/origin.c
   core/flow/outcome.c
   core/flow/outcome_json.c
   core/flow/outdated.c
@@ -68,6 +69,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/private_view.c
   core/flow/prove.c
   core/flow/recover.c
+  core/flow/restore.c
   core/flow/refused.c
   core/flow/requests.c
   core/flow/requests_files.c

@@ -188,7 +188,7 @@ static enum ecert_status tidy_requests(const char *certificate, struct ecert_err
 enum ecert_status ecert_store_tidy(const char *state_dir, struct ecert_error *err)
 {
     /* not live/: its temporaries are a transaction's */
-    static const char *const written[] = {"generations", "targets", "deployments"};
+    static const char *const written[] = {"before", "generations", "targets", "deployments"};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
     ECERT_AUTO(ecert_auto_free) char *certificates = NULL;
     ECERT_AUTO(ecert_auto_free) char *rejected = NULL;

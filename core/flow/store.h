@@ -9,6 +9,7 @@
  *       live/TARGET -> ../generations/0001
  *       requests/ID/                      keys and CSRs that wait for the CA (requests.h)
  *       targets/TARGET.json               desired and actual state, tries, back-off
+ *       before/TARGET                     its server's files before ecert (origin.h)
  *       deployments/TIME-TARGET.json      one record per deployment
  *   STATE/transactions/ID/{journal,backup/}
  *   STATE/chains/SHA256.pem  STATE/crls/  STATE/fetched/    caches
@@ -111,6 +112,8 @@ ECERT_MUST_CHECK enum ecert_status ecert_store_live(const char *state_dir, const
 
 struct ecert_target_state {
     unsigned desired; /* generation that shall be served; 0: the newest */
+    bool nothing;     /* `rollback --to 0`: its server's files shall be as they were before ecert,
+                         instead of `desired`; held_at as for that */
     unsigned held_at; /* after a rollback: a newer generation with another leaf than this one's ends
                          the hold; 0: none */
     unsigned actual;  /* generation that was last proved or placed; 0: none */

@@ -125,6 +125,7 @@ static enum ecert_status read_state(const char *path, const json_t *json,
                                     struct ecert_target_state *state, struct ecert_error *err)
 {
     ECERT_TRY(ecert_store_get_unsigned(path, json, "desired", &state->desired, err));
+    state->nothing = json_is_true(json_object_get(json, "nothing")); /* absent: an older version */
     ECERT_TRY(ecert_store_get_unsigned(path, json, "held_at", &state->held_at, err));
     ECERT_TRY(ecert_store_get_unsigned(path, json, "actual", &state->actual, err));
     ECERT_TRY(ecert_store_get_into(path, json, "actual_sha256", state->actual_sha256,
@@ -196,16 +197,17 @@ enum ecert_status ecert_store_save_target(const char *state_dir, const char *nam
     ECERT_TRY(make_parent(path, err));
     return ecert_store_write_json(
         path,
-        json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
-                  "desired", (json_int_t)state->desired, "held_at", (json_int_t)state->held_at,
-                  "actual", (json_int_t)state->actual, "actual_sha256", state->actual_sha256,
-                  "actual_sha1", state->actual_sha1, "actual_settings", state->actual_settings,
-                  "tried_settings", state->tried_settings, "deployed", (json_int_t)state->deployed,
-                  "failures", (json_int_t)state->failures, "tried_generation",
-                  (json_int_t)state->tried_generation, "last_try", (json_int_t)state->last_try,
-                  "next_try", (json_int_t)state->next_try, "last_error",
-                  ecert_store_json_string(state->last_error), "outcome",
-                  ecert_store_json_string(state->outcome), "probes", probes_json(state)),
+        json_pack(
+            "{s:I, s:b, s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+            "desired", (json_int_t)state->desired, "nothing", state->nothing, "held_at",
+            (json_int_t)state->held_at, "actual", (json_int_t)state->actual, "actual_sha256",
+            state->actual_sha256, "actual_sha1", state->actual_sha1, "actual_settings",
+            state->actual_settings, "tried_settings", state->tried_settings, "deployed",
+            (json_int_t)state->deployed, "failures", (json_int_t)state->failures,
+            "tried_generation", (json_int_t)state->tried_generation, "last_try",
+            (json_int_t)state->last_try, "next_try", (json_int_t)state->next_try, "last_error",
+            ecert_store_json_string(state->last_error), "outcome",
+            ecert_store_json_string(state->outcome), "probes", probes_json(state)),
         err);
 }
 

@@ -61,7 +61,12 @@ struct ecert_change {
     const X509 *leaf;      /* what must be served afterwards */
     STACK_OF(X509) *chain; /* and its chain, as far as it must be sent */
     const char *key_type;  /* "rsa" or "ec" */
-    bool look;             /* false: `probe = false` in the configuration */
+    /*
+     * Not NULL: the way back to what was before ecert.  The SHA-256 of the leaf that each probe
+     * must see again; leaf, chain and the files of a pair are NULL then, and no origin is kept.
+     */
+    const struct ecert_strings *served_before;
+    bool look; /* false: `probe = false` in the configuration */
 };
 
 /* What one handshake after the activation saw; kept in the deployment's record. */

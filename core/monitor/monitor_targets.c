@@ -70,7 +70,9 @@ static void describe(const struct had *had, const struct ecert_target_state *sta
 /* Nothing was ever deployed there: what its server serves is what somebody else put there. */
 static bool is_foreign(const struct ecert_deployment *deployment)
 {
-    return deployment->standing == ECERT_STANDING_NOTHING && deployment->state.actual == 0;
+    return (deployment->standing == ECERT_STANDING_NOTHING ||
+            deployment->standing == ECERT_STANDING_HELD) &&
+           deployment->state.actual == 0;
 }
 
 static enum ecert_status begin(const struct ecert_deployment *deployment, const char *place,
@@ -215,7 +217,8 @@ static enum ecert_status look_at(struct monitor *monitor, struct ecert_deploymen
 
     if (deployment->standing == ECERT_STANDING_UNFIT)
         return tell_unfit(monitor, deployment, err);
-    if (deployment->standing == ECERT_STANDING_NOTHING) /* the certificate is told */
+    if (deployment->standing == ECERT_STANDING_NOTHING ||
+        deployment->standing == ECERT_STANDING_HELD) /* the certificate is told */
         return is_foreign(deployment) ? ask_foreign(monitor, deployment, err) : ECERT_OK;
     if (serves && !asks)
         monitor_pass_over(monitor, deployment->state.n_probes, 0);

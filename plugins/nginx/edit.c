@@ -158,6 +158,21 @@ static enum ecert_status insert_lines(struct ecert_nginx *env, struct ecert_ngin
                        err);
 }
 
+/* One step of indentation: what the block is deeper than the one around it, else a tab or four. */
+static const char *deeper_than(const struct ecert_nginx_directive *block, const struct line *line)
+{
+    static const char blanks[] = "        ";
+    const struct ecert_view text = block->file->text;
+    struct line outer = {0};
+
+    if (line->indent_len != 0 && text.ptr[line->indent_at] == '\t')
+        return "\t";
+    if (block->parent == NULL || !find_indent(text, block->parent->start, &outer) ||
+        line->indent_len <= outer.indent_len || line->indent_len - outer.indent_len > 8)
+        return blanks + 4;
+    return blanks + 8 - (line->indent_len - outer.indent_len);
+}
+
 /* Neither listen nor server_name stands in the block itself: start with its first line. */
 static enum ecert_status insert_at_open(struct ecert_nginx *env,
                                         const struct ecert_nginx_directive *block,
@@ -177,20 +192,21 @@ static enum ecert_status insert_at_open(struct ecert_nginx *env,
             return insert_lines(env, file, &line, "", directives, n, err);
         }
     (void)find_indent(file->text, block->start, &line);
-    const bool tabs = line.indent_len != 0 && file->text.ptr[line.indent_at] == '\t';
-    return insert_lines(env, file, &line, tabs ? "\t" : "    ", directives, n, err);
+    return insert_lines(env, file, &line, deeper_than(block, &line), directives, n, err);
 }
 
 enum ecert_status ecert_nginx_edit_insert(struct ecert_nginx *env,
                                           const struct ecert_nginx_directive *block,
+                                          const struct ecert_nginx_directive *after,
                                           const char *const *directives, size_t n,
                                           struct ecert_error *err)
 {
-    const struct ecert_nginx_directive *in_line = NULL;
+    const struct ecert_nginx_directive *in_line = after;
     struct line line = {0};
-    bool own_line = false;
+    bool own_line = after != NULL && is_own_line(after, &line);
 
-    for (const struct ecert_nginx_directive *d = block->first; d != NULL; d = d->next) {
+    for (const struct ecert_nginx_directive *d = block->first; after == NULL && d != NULL;
+         d = d->next) {
         if (d->kind != ECERT_NGINX_LISTEN && d->kind != ECERT_NGINX_SERVER_NAME)
             continue;
         in_line = d;

@@ -24,12 +24,14 @@ enum ecert_status ecert_nginx_edit_directive(struct ecert_nginx *env, const char
                                              struct ecert_error *err);
 
 /*
- * Adds directives to a server block: as lines of their own after the last listen or server_name
- * that stands on its own line, in its indentation and line ending; where none does, in the line,
- * after the last one of these or after "{".
+ * Adds directives to a server block: as lines of their own in its indentation and line ending,
+ * after `after`, one of the block's own directives, or without one after the last listen or
+ * server_name that stands on its own line; where none does, in the line, after the last one of
+ * these or after "{".
  */
 enum ecert_status ecert_nginx_edit_insert(struct ecert_nginx *env,
                                           const struct ecert_nginx_directive *block,
+                                          const struct ecert_nginx_directive *after,
                                           const char *const *directives, size_t n,
                                           struct ecert_error *err);
 

@@ -161,7 +161,10 @@ static bool names_lua_block(const struct ecert_nginx_lexer *lexer, uint32_t star
 {
     static const char suffix[] = "_by_lua_block";
     const uint32_t len = sizeof suffix - 1;
+    const uint8_t first = lexer->text[start];
 
+    if ((first == '"' || first == '\'') && lexer->text[end - 1] == first)
+        end--;
     return end - start > len && memcmp(lexer->text + end - len, suffix, len) == 0;
 }
 

@@ -99,6 +99,8 @@ enum ecert_status ecert_nginx_listen_read(struct ecert_nginx *env,
             listen.tls_over_tcp = false;
         } else if (strcmp(word, "proxy_protocol") == 0) {
             listen.proxy_protocol = true;
+        } else if (strcmp(word, "default_server") == 0 || strcmp(word, "default") == 0) {
+            listen.default_server = true;
         }
     }
     *ret = listen;

@@ -15,6 +15,7 @@ struct ecert_nginx_listen {
     bool ssl;            /* this directive says "ssl" or "quic" */
     bool tls_over_tcp;   /* not QUIC, not DTLS */
     bool proxy_protocol; /* a plain handshake would be refused */
+    bool default_server; /* it says so */
 };
 
 /* ECERT_E_NOMEM.  What is not understood gives a socket that is not numeric. */

@@ -8,6 +8,7 @@
 #include "plugins/nginx/edit.h"
 #include "plugins/nginx/pairs.h"
 #include "plugins/nginx/probes.h"
+#include "plugins/nginx/ready.h"
 #include "plugins/nginx/select.h"
 
 #include <signal.h>
@@ -20,6 +21,8 @@ static const struct ecert_setting settings[] = {
     {"service", ECERT_SETTING_STRING, false, "nginx.service", "the systemd unit that runs it"},
     {"pid_file", ECERT_SETTING_PATH, false, NULL,
      "the pid file, where it is not the one of the configuration"},
+    {"everywhere_it_was", ECERT_SETTING_BOOLEAN, false, "false",
+     "each place that today uses the certificate that is replaced, whatever its name"},
     {0},
 };
 
@@ -27,6 +30,21 @@ static const char *const may_write[] = {
     "/etc/nginx",
     "/usr/local/nginx/conf",
     "/usr/local/etc/nginx",
+    NULL,
+};
+
+/* Debian, RHEL, Alpine, Gentoo and nginx.org; from source and FreeBSD; OpenResty; Homebrew; panels.
+ */
+static const char *const programs[] = {
+    "/usr/sbin/nginx",
+    "/usr/local/sbin/nginx",
+    "/usr/local/nginx/sbin/nginx",
+    "/usr/bin/nginx",
+    "/usr/local/bin/nginx",
+    "/usr/local/openresty/nginx/sbin/nginx",
+    "/opt/nginx/sbin/nginx",
+    "/opt/homebrew/bin/nginx",
+    "/www/server/nginx/sbin/nginx",
     NULL,
 };
 
@@ -50,17 +68,28 @@ static const char *const *command_with(struct ecert_nginx *env, const char *firs
 
 /* ---- files and commands ---------------------------------------------------------------------- */
 
+static enum ecert_status emit_file(struct ecert_nginx *env, struct ecert_nginx_file *file,
+                                   struct ecert_error *err)
+{
+    struct ecert_file_record record = {
+        .size = sizeof record, .path = file->path, .uid = -1, .gid = -1, .mode = -1};
+
+    record.expected = file->text;
+    ECERT_NGINX_TRY(ecert_nginx_edit_apply(env, file, &record.content, err));
+    return env->host->emit_file(env->job, &record, err);
+}
+
 static enum ecert_status emit_files(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
                                     struct ecert_error *err)
 {
     for (struct ecert_nginx_file *file = sites->files; file != NULL; file = file->next) {
-        struct ecert_file_record record = {
-            .size = sizeof record, .path = file->path, .uid = -1, .gid = -1, .mode = -1};
+        struct ecert_nginx one = {.host = env->host, .job = env->job};
         if (file->n_edits == 0)
             continue;
-        record.expected = file->text;
-        ECERT_NGINX_TRY(ecert_nginx_edit_apply(env, file, &record.content, err));
-        ECERT_NGINX_TRY(env->host->emit_file(env->job, &record, err));
+        const enum ecert_status status = emit_file(&one, file, err);
+        ecert_arena_clear(&one.arena); /* the host has its copy */
+        if (status != ECERT_OK)
+            return status;
     }
     return ECERT_OK;
 }
@@ -124,7 +153,7 @@ static enum ecert_status check_passwords(struct ecert_nginx *env,
     for (size_t i = 0; i < sites->n_servers; i++) {
         const struct ecert_nginx_server *server = sites->servers[i];
 
-        if (server->chosen_for != NULL && !ecert_nginx_sites_has_passwords(server))
+        if (server->chosen && !ecert_nginx_sites_has_passwords(server))
             return host->fail(err, ECERT_E_CONFIG,
                               "%s:%u: the key of '%s' is encrypted, and nginx could not open it: "
                               "write \"ssl_password_file FILE;\" into this server block or the "
@@ -148,12 +177,13 @@ static enum ecert_status make_plan(struct ecert_nginx *env, struct ecert_error *
     ECERT_NGINX_TRY(
         ecert_nginx_layout_find(env, env->host->setting_list(env->job, "command"), &layout, err));
     ECERT_NGINX_TRY(ecert_nginx_sites_read(env, &layout, &sites, err));
-    ECERT_NGINX_TRY(ecert_nginx_select(env, &layout, &sites, err));
+    ECERT_NGINX_TRY(ecert_nginx_select(env, &layout, &pair, &sites, err));
+    ecert_nginx_pairs_find_outsiders(env, &sites, ecert_nginx_select_is_covered);
     for (size_t i = 0; i < sites.n_servers; i++)
-        if (sites.servers[i]->chosen_for != NULL)
-            ECERT_NGINX_TRY(
-                ecert_nginx_pairs_edit(env, &layout, &sites, sites.servers[i], &pair, err));
+        if (sites.servers[i]->chosen)
+            ECERT_NGINX_TRY(ecert_nginx_pairs_edit(env, &layout, sites.servers[i], &pair, err));
     ECERT_NGINX_TRY(check_passwords(env, &sites, err));
+    ECERT_NGINX_TRY(ecert_nginx_report(env, &layout, &sites, &pair, err));
     ECERT_NGINX_TRY(emit_files(env, &sites, err));
     ECERT_NGINX_TRY(emit_test(env, &sites, err));
     ECERT_NGINX_TRY(emit_activate(env, &sites, err));
@@ -178,6 +208,7 @@ static enum ecert_status find_sites(struct ecert_nginx *env, struct ecert_error 
     ECERT_NGINX_TRY(
         ecert_nginx_layout_find(env, env->host->setting_list(env->job, "command"), &layout, err));
     ECERT_NGINX_TRY(ecert_nginx_sites_read(env, &layout, &sites, err));
+    ECERT_NGINX_TRY(ecert_nginx_ready_read(env, &layout, &sites, err));
     return ecert_nginx_discover(env, &layout, &sites, err);
 }
 
@@ -201,4 +232,5 @@ const struct ecert_plugin ecert_plugin = {
     .plan = plan,
     .discover = discover,
     .may_write = may_write,
+    .programs = programs,
 };

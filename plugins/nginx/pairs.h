@@ -24,33 +24,79 @@ enum ecert_status ecert_nginx_pairs_want(struct ecert_nginx *env, struct ecert_n
                                          struct ecert_error *err);
 
 /*
- * Collects the edits of one chosen block:
- *   one pair          its two values;
- *   several pairs     the one that has the path already, else the one of our key type;
- *   missing           added to the block, each of the two by itself.
- * A pair in a file that several server blocks include is changed there if the leaf covers all of
- * them that listen with ssl.
- *
- * ECERT_E_CONFIG, naming file and line and what to write: a value with variables, "data:",
- * "engine:" or "store:"; a shared file as above that other blocks need; several pairs of which
- * none has our key type, or not as many keys as certificates.
+ * What a block uses at present, its own or inherited: of several pairs the one that nginx serves
+ * to clients of our key type, which is the last of that type; else the one that has our path
+ * already, else the first.  A member is NULL where there is none, or no plain file.
  */
-enum ecert_status ecert_nginx_pairs_edit(struct ecert_nginx *env,
-                                         const struct ecert_nginx_layout *layout,
-                                         const struct ecert_nginx_sites *sites,
-                                         const struct ecert_nginx_server *server,
-                                         const struct ecert_nginx_pair *pair,
-                                         struct ecert_error *err);
+struct ecert_nginx_present {
+    size_t index; /* of the two, among those of the block or of the block around it */
+    const struct ecert_nginx_directive *certificate, *key;
+    struct ecert_nginx_pair path;
+    bool is_told;        /* there is one pair at most, or one is ours by path or type */
+    const char *special; /* a value that is not the path of a file: with a variable, "data:",
+                            "engine:", "store:"; NULL: none */
+    const struct ecert_nginx_directive *special_in; /* the directive that has it */
+};
 
 /*
- * What a block uses at present, its own or inherited: of several pairs the one of our key type,
- * else the first.  A member is NULL where there is none, or no plain file (a value with variables,
- * "data:", "engine:", "store:").  ECERT_E_CONFIG: a directive without its one value.
+ * `pair` may be {0}: nothing is ours yet.  ECERT_E_CONFIG: a directive without its one value.
+ * ECERT_E_NOMEM.
  */
 enum ecert_status ecert_nginx_pairs_present(struct ecert_nginx *env,
                                             const struct ecert_nginx_layout *layout,
-                                            const struct ecert_nginx_sites *sites,
                                             const struct ecert_nginx_server *server,
-                                            struct ecert_nginx_pair *ret, struct ecert_error *err);
+                                            const struct ecert_nginx_pair *pair,
+                                            struct ecert_nginx_present *ret,
+                                            struct ecert_error *err);
+
+/* Leaves by their thumbprints. */
+struct ecert_nginx_leaves {
+    const char *replaced; /* NULL or "": none */
+    const char **others;  /* sorted */
+    size_t n_others;
+};
+
+/* How a pair of the block, its own or inherited, has to do with a certificate: bits. */
+enum {
+    ECERT_NGINX_USES_PATH = 1,     /* it names this file */
+    ECERT_NGINX_USES_REPLACED = 2, /* its file holds the leaf `replaced` */
+    ECERT_NGINX_USES_OTHER = 4,    /* its file holds one of `others` */
+};
+enum ecert_status ecert_nginx_pairs_use(struct ecert_nginx *env,
+                                        const struct ecert_nginx_layout *layout,
+                                        const struct ecert_nginx_server *server, const char *path,
+                                        const struct ecert_nginx_leaves *leaves, unsigned *ret,
+                                        struct ecert_error *err);
+
+/*
+ * Says of each directive by which other blocks it is used that the target is not for, once all
+ * blocks are chosen: `covered` says whether the certificate would serve a block well all the same.
+ */
+typedef bool ecert_nginx_covered_fn(const struct ecert_nginx *env,
+                                    const struct ecert_nginx_server *server);
+void ecert_nginx_pairs_find_outsiders(const struct ecert_nginx *env,
+                                      const struct ecert_nginx_sites *sites,
+                                      ecert_nginx_covered_fn *covered);
+
+/*
+ * Collects the edits of one chosen block:
+ *   no pair         one is added;
+ *   its own         the two values are changed;
+ *   of a snippet    changed there, unless other blocks use it that the leaf does not cover: then a
+ *                   pair of its own goes behind the include.  Of two pairs of one key type nginx
+ *                   serves the later one (SSL_CTX_use_certificate() replaces what the context has;
+ *                   tried with nginx 1.22);
+ *   inherited       changed there if the target is for every block that inherits it; else the
+ *                   block gets a pair of its own, and with it the pairs of other key types that it
+ *                   would no longer inherit.
+ *
+ * ECERT_E_CONFIG, naming file and line and what to write: a value that is not the path of a file;
+ * several pairs of which none has our key type; not as many keys as certificates.
+ */
+enum ecert_status ecert_nginx_pairs_edit(struct ecert_nginx *env,
+                                         const struct ecert_nginx_layout *layout,
+                                         const struct ecert_nginx_server *server,
+                                         const struct ecert_nginx_pair *pair,
+                                         struct ecert_error *err);
 
 #endif

@@ -3,31 +3,81 @@
 #include <ctype.h>
 #include <string.h>
 
+#define BUCKETS       4096u
+#define MAX_ADDRESSES 256u  /* a site takes no more */
+#define MAX_PROBES    8000u /* a plan takes no more than 8192 */
+
+struct known {
+    struct known *next; /* of the same bucket */
+    struct ecert_probe_record record;
+};
+
 struct probes {
-    struct ecert_probe_record *records;
+    struct known **buckets;
     size_t n;
 };
 
-/* A host name that the block answers to: "www.x" for "*.x", "x" for ".x". */
-static const char *probe_name(struct ecert_nginx *env, const char *name)
+static char *lower(char *text)
 {
-    char *text = name[0] == '*'   ? ecert_arena_text(&env->arena, "www%s", name + 1)
-                 : name[0] == '.' ? ecert_arena_text(&env->arena, "%s", name + 1)
-                                  : ecert_arena_text(&env->arena, "%s", name);
-
     for (char *c = text; c != NULL && *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
     return text;
 }
 
-static bool is_known(const struct probes *probes, const struct ecert_probe_record *probe)
+/*
+ * A host name that the block answers to: "x" for ".x"; for "*.x" one below x that no other block
+ * has as its own.
+ */
+static const char *probe_name(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
+                              const char *name)
 {
-    for (size_t i = 0; i < probes->n; i++)
-        if (probes->records[i].port == probe->port &&
-            strcmp(probes->records[i].address, probe->address) == 0 &&
-            strcmp(probes->records[i].server_name, probe->server_name) == 0)
-            return true;
-    return false;
+    if (name[0] == '.')
+        return lower(ecert_arena_text(&env->arena, "%s", name + 1));
+    if (name[0] != '*')
+        return lower(ecert_arena_text(&env->arena, "%s", name));
+    const char *www = lower(ecert_arena_text(&env->arena, "www%s", name + 1));
+    if (www == NULL || !ecert_nginx_sockets_have_name(&sites->sockets, www))
+        return www;
+    return lower(ecert_arena_text(&env->arena, "ecert-probe%s", name + 1));
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static uint32_t hash_of(const struct ecert_probe_record *probe)
+{
+    const char *const texts[] = {probe->address, probe->server_name};
+    uint32_t hash = 2166136261u ^ probe->port; /* FNV-1a */
+
+    for (size_t i = 0; i < 2; i++)
+        for (const char *c = texts[i]; c != NULL && *c != '\0'; c++)
+            hash = (hash ^ (uint8_t)*c) * 16777619u;
+    return hash % BUCKETS;
+}
+
+/* *ret_new is false where the same probe was added before. */
+static enum ecert_status remember(struct ecert_nginx *env, struct probes *probes,
+                                  const struct ecert_probe_record *probe, bool *ret_new,
+                                  struct ecert_error *err)
+{
+    struct known **bucket = &probes->buckets[hash_of(probe)];
+
+    *ret_new = false;
+    for (const struct known *known = *bucket; known != NULL; known = known->next)
+        if (known->record.port == probe->port &&
+            strcmp(known->record.address, probe->address) == 0 &&
+            is_same_text(known->record.server_name, probe->server_name) &&
+            is_same_text(known->record.starttls, probe->starttls))
+            return ECERT_OK;
+    struct known *known = ecert_arena_alloc(&env->arena, sizeof *known);
+    if (known == NULL)
+        return ecert_nginx_no_memory(env, err);
+    *known = (struct known){*bucket, *probe};
+    *bucket = known;
+    *ret_new = true;
+    return ECERT_OK;
 }
 
 /*
@@ -37,17 +87,11 @@ static bool is_known(const struct probes *probes, const struct ecert_probe_recor
 static bool is_shadowed(const struct ecert_nginx_sites *sites,
                         const struct ecert_nginx_server *server, const char *address, uint16_t port)
 {
-    bool shadowed = false;
-
-    for (size_t i = 0; i < sites->n_loopbacks; i++) {
-        const struct ecert_nginx_loopback *loopback = &sites->loopbacks[i];
-        if (loopback->port != port || strcmp(loopback->address, address) != 0)
-            continue;
-        if (loopback->server == server)
+    for (size_t i = 0; i < server->n_listens; i++)
+        if (server->listens[i].port == port && server->listens[i].tls_over_tcp &&
+            strcmp(server->listens[i].address, address) == 0)
             return false;
-        shadowed = true;
-    }
-    return shadowed;
+    return ecert_nginx_sockets_have(&sites->sockets, address, port);
 }
 
 static const char *why_not(const struct ecert_nginx_sites *sites,
@@ -70,7 +114,31 @@ static bool is_wanted(const struct ecert_nginx_sites *sites,
                       const struct ecert_nginx_listen *listen)
 {
     return listen->tls_over_tcp && strncmp(listen->address, "unix:", 5) != 0 &&
-           ecert_nginx_sites_is_tls(sites, server, listen);
+           !ecert_nginx_sites_rejects(server) &&
+           (ecert_nginx_sites_is_tls(sites, server, listen) ||
+            ecert_nginx_sites_starttls(sites, server, listen) != NULL);
+}
+
+/* Without a name only the default block of a socket can be asked for. */
+static bool can_be_asked(const struct ecert_nginx_sites *sites,
+                         const struct ecert_nginx_server *server,
+                         const struct ecert_nginx_listen *listen)
+{
+    return server->chosen_for != NULL ||
+           ecert_nginx_sockets_default(&sites->sockets, server->scope, listen) == server;
+}
+
+static enum ecert_status note_unseen(struct ecert_nginx *env,
+                                     const struct ecert_nginx_server *server,
+                                     const struct ecert_nginx_listen *listen, const char *why,
+                                     struct ecert_error *err)
+{
+    const char *text = ecert_arena_text(
+        &env->arena, "%s:%u: 'listen %s' is not looked at after the reload: %s; set 'probe'",
+        server->block->file->path, server->block->line, listen->text, why);
+
+    return text != NULL ? env->host->emit_note(env->job, text, err)
+                        : ecert_nginx_no_memory(env, err);
 }
 
 static enum ecert_status probe_socket(struct ecert_nginx *env,
@@ -79,28 +147,27 @@ static enum ecert_status probe_socket(struct ecert_nginx *env,
                                       const struct ecert_nginx_listen *listen,
                                       struct probes *probes, struct ecert_error *err)
 {
-    if (!is_wanted(sites, server, listen))
+    bool is_new = false;
+
+    if (!is_wanted(sites, server, listen) || !can_be_asked(sites, server, listen))
         return ECERT_OK;
     const char *why = why_not(sites, server, listen);
-    if (why != NULL) {
-        const char *text = ecert_arena_text(
-            &env->arena, "%s:%u: 'listen %s' is not looked at after the reload: %s; set 'probe'",
-            server->block->file->path, server->block->line, listen->text, why);
-        return text != NULL ? env->host->emit_note(env->job, text, err)
-                            : ecert_nginx_no_memory(env, err);
-    }
-    const struct ecert_probe_record record = {
+    if (why != NULL)
+        return note_unseen(env, server, listen, why, err);
+    struct ecert_probe_record record = {
         .size = sizeof record,
         .address = ecert_nginx_listen_reach(listen),
         .port = listen->port,
-        .server_name = probe_name(env, server->chosen_for),
+        .starttls = ecert_nginx_sites_starttls(sites, server, listen),
     };
-    probes->records = ecert_arena_grow(&env->arena, probes->records, probes->n, sizeof record);
-    if (probes->records == NULL || record.server_name == NULL)
-        return ecert_nginx_no_memory(env, err);
-    if (is_known(probes, &record))
+    if (server->chosen_for != NULL) {
+        record.server_name = probe_name(env, sites, server->chosen_for);
+        if (record.server_name == NULL)
+            return ecert_nginx_no_memory(env, err);
+    }
+    ECERT_NGINX_TRY(remember(env, probes, &record, &is_new, err));
+    if (!is_new || ++probes->n > MAX_PROBES)
         return ECERT_OK;
-    probes->records[probes->n++] = record;
     return env->host->emit_probe(env->job, &record, err);
 }
 
@@ -108,39 +175,25 @@ enum ecert_status ecert_nginx_probes_emit(struct ecert_nginx *env,
                                           const struct ecert_nginx_sites *sites,
                                           struct ecert_error *err)
 {
-    const struct ecert_nginx_listen otherwise = ecert_nginx_listen_default();
     struct probes probes = {0};
 
+    probes.buckets = ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct known *));
+    if (probes.buckets == NULL)
+        return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < sites->n_servers; i++) {
         const struct ecert_nginx_server *server = sites->servers[i];
-        if (server->chosen_for == NULL)
-            continue;
-        for (size_t j = 0; j < server->n_listens; j++)
+        for (size_t j = 0; server->chosen && j < server->n_listens; j++)
             ECERT_NGINX_TRY(probe_socket(env, sites, server, &server->listens[j], &probes, err));
-        if (server->n_listens == 0)
-            ECERT_NGINX_TRY(probe_socket(env, sites, server, &otherwise, &probes, err));
     }
-    return ECERT_OK;
+    if (probes.n <= MAX_PROBES)
+        return ECERT_OK;
+    const char *text = ecert_arena_text(
+        &env->arena, "of %zu sockets and names the first %u are looked at", probes.n, MAX_PROBES);
+    return text != NULL ? env->host->emit_note(env->job, text, err)
+                        : ecert_nginx_no_memory(env, err);
 }
 
 /* ---- without a plan -------------------------------------------------------------------------- */
-
-static enum ecert_status add_address(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
-                                     const struct ecert_nginx_server *server,
-                                     const struct ecert_nginx_listen *listen,
-                                     const struct ecert_probe_record **records, size_t *n,
-                                     struct ecert_error *err)
-{
-    if (!is_wanted(sites, server, listen) || why_not(sites, server, listen) != NULL)
-        return ECERT_OK;
-    struct ecert_probe_record *record = ecert_arena_alloc(&env->arena, sizeof *record);
-    if (record == NULL)
-        return ecert_nginx_no_memory(env, err);
-    *record = (struct ecert_probe_record){
-        .size = sizeof *record, .address = ecert_nginx_listen_reach(listen), .port = listen->port};
-    records[(*n)++] = record;
-    return ECERT_OK;
-}
 
 enum ecert_status ecert_nginx_probes_of(struct ecert_nginx *env,
                                         const struct ecert_nginx_sites *sites,
@@ -148,17 +201,28 @@ enum ecert_status ecert_nginx_probes_of(struct ecert_nginx *env,
                                         const struct ecert_probe_record *const **ret,
                                         struct ecert_error *err)
 {
-    const struct ecert_nginx_listen otherwise = ecert_nginx_listen_default();
     const struct ecert_probe_record **records =
-        ecert_arena_alloc(&env->arena, (server->n_listens + 2) * sizeof *records);
+        ecert_arena_alloc(&env->arena, (server->n_listens + 1) * sizeof *records);
     size_t n = 0;
 
     if (records == NULL)
         return ecert_nginx_no_memory(env, err);
-    for (size_t i = 0; i < server->n_listens; i++)
-        ECERT_NGINX_TRY(add_address(env, sites, server, &server->listens[i], records, &n, err));
-    if (server->n_listens == 0)
-        ECERT_NGINX_TRY(add_address(env, sites, server, &otherwise, records, &n, err));
+    for (size_t i = 0; i < server->n_listens && n < MAX_ADDRESSES; i++) {
+        const struct ecert_nginx_listen *listen = &server->listens[i];
+        if (!server->read || !is_wanted(sites, server, listen) ||
+            why_not(sites, server, listen) != NULL)
+            continue;
+        struct ecert_probe_record *record = ecert_arena_alloc(&env->arena, sizeof *record);
+        if (record == NULL)
+            return ecert_nginx_no_memory(env, err);
+        *record = (struct ecert_probe_record){
+            .size = sizeof *record,
+            .address = ecert_nginx_listen_reach(listen),
+            .port = listen->port,
+            .starttls = ecert_nginx_sites_starttls(sites, server, listen),
+        };
+        records[n++] = record;
+    }
     *ret = records;
     return ECERT_OK;
 }

@@ -1,17 +1,27 @@
 #include "plugins/nginx/select.h"
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define MAX_LISTED 8
+#define MAX_LISTED     8
+#define MAX_REFUSED_AT 800 /* of an error's text: the list ends there */
 
-/* The target's names, and which of them were found. */
+/* What the target is for, and what was found so far. */
 struct wanted {
+    const struct ecert_nginx_layout *layout;
+    const struct ecert_nginx_pair *pair;
+    struct ecert_nginx_sites *sites;
     const char *const *names;
     size_t n;
     bool explicit_names;
-    bool *found;
-    const char *first_left; /* the first note about a block that was left alone */
+    bool everywhere;
+    bool *found;            /* of `names` */
+    const char *first_left; /* of the blocks with one of the names that are left: where and why */
+    struct ecert_nginx_leaves leaves;
+    const char *refused; /* the blocks that everywhere_it_was found and must not take; NULL: none */
+    size_t n_refused, n_shown;
 };
 
 static bool is_unknowable(const char *name)
@@ -19,9 +29,12 @@ static bool is_unknowable(const char *name)
     return name[0] == '~' || strchr(name, '$') != NULL;
 }
 
+/* "", "_", and what else people write for a name that nobody asks for: "--", "!@#" */
 static bool is_nobody(const char *name)
 {
-    return name[0] == '\0' || strcmp(name, "_") == 0;
+    while (*name != '\0' && !isalnum((unsigned char)*name) && !(*name & 0x80))
+        name++;
+    return *name == '\0';
 }
 
 bool ecert_nginx_select_is_known(const char *name)
@@ -80,10 +93,10 @@ const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *
     return text;
 }
 
-/* The names of the block that the leaf does not cover. */
+/* The names of the block that the leaf does not cover; with `unknown`, those that nobody knows. */
 static enum ecert_status list_uncovered(struct ecert_nginx *env,
-                                        const struct ecert_nginx_server *server, size_t *ret_n,
-                                        const char **ret, struct ecert_error *err)
+                                        const struct ecert_nginx_server *server, bool unknown,
+                                        size_t *ret_n, const char **ret, struct ecert_error *err)
 {
     const char **names = ecert_arena_alloc(&env->arena, server->n_names * sizeof *names);
     size_t n = 0;
@@ -92,7 +105,7 @@ static enum ecert_status list_uncovered(struct ecert_nginx *env,
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < server->n_names; i++) {
         const char *name = server->names[i];
-        if (ecert_nginx_select_is_known(name) && !covers(env, name))
+        if (is_unknowable(name) ? unknown : !is_nobody(name) && !covers(env, name))
             names[n++] = name;
     }
     *ret = ecert_nginx_select_list(env, names, n);
@@ -100,20 +113,37 @@ static enum ecert_status list_uncovered(struct ecert_nginx *env,
     return *ret != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
 }
 
-static enum ecert_status note(struct ecert_nginx *env, const char *text, struct ecert_error *err)
+/* ---- why ------------------------------------------------------------------------------------- */
+
+/* `why` may be NULL: no memory. */
+static enum ecert_status leave(struct ecert_nginx *env, struct ecert_nginx_server *server,
+                               const char *why, struct ecert_error *err)
 {
-    if (text == NULL)
-        return ecert_nginx_no_memory(env, err);
-    return env->host->emit_note(env->job, text, err);
+    server->why = why;
+    return why != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
 }
 
-static enum ecert_status leave(struct ecert_nginx *env, struct wanted *wanted, const char *text,
-                               struct ecert_error *err)
+/* A block that has the name, and is left: it is the reason if there is no other one. */
+static enum ecert_status leave_named(struct ecert_nginx *env, struct wanted *wanted,
+                                     struct ecert_nginx_server *server, const char *why,
+                                     struct ecert_error *err)
 {
-    if (wanted->first_left == NULL)
-        wanted->first_left = text;
-    return note(env, text, err);
+    if (wanted->first_left == NULL && why != NULL)
+        wanted->first_left = ecert_arena_text(
+            &env->arena, "%s:%u: the server block for '%s' is left alone: %s",
+            server->block->file->path, server->block->line, server->chosen_for, why);
+    server->chosen_for = NULL;
+    return leave(env, server, why, err);
 }
+
+static enum ecert_status take(struct ecert_nginx *env, struct ecert_nginx_server *server,
+                              const char *why, struct ecert_error *err)
+{
+    server->chosen = true;
+    return leave(env, server, why, err);
+}
+
+/* ---- by name --------------------------------------------------------------------------------- */
 
 static const char *find_name(const struct wanted *wanted, const struct ecert_nginx_server *server)
 {
@@ -126,62 +156,204 @@ static const char *find_name(const struct wanted *wanted, const struct ecert_ngi
 
 static void mark_found(struct wanted *wanted, const struct ecert_nginx_server *server)
 {
-    for (size_t i = 0; i < server->n_names; i++)
+    for (size_t i = 0; wanted->explicit_names && i < server->n_names; i++)
         for (size_t j = 0; j < wanted->n; j++)
             wanted->found[j] |= is_name_of(server->names[i], wanted->names[j]);
 }
 
-static enum ecert_status judge(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
-                               struct wanted *wanted, struct ecert_nginx_server *server,
-                               struct ecert_error *err)
+static const char *why_special(struct ecert_nginx *env, const struct wanted *wanted,
+                               const struct ecert_nginx_present *now)
 {
-    const struct ecert_nginx_directive *block = server->block;
-    const char *name = find_name(wanted, server);
+    return ecert_arena_text(&env->arena,
+                            "'%s' in %s:%u is not the path of a file; write 'ssl_certificate %s;' "
+                            "and 'ssl_certificate_key %s;' into the block instead",
+                            now->special, now->special_in->file->path, now->special_in->line,
+                            wanted->pair->certificate, wanted->pair->key);
+}
+
+static enum ecert_status refuse_names(struct ecert_nginx *env,
+                                      const struct ecert_nginx_server *server,
+                                      const char *uncovered, struct ecert_error *err)
+{
+    return env->host->fail(err, ECERT_E_CONFIG,
+                           "%s:%u: the server block for '%s' also serves %s, which the "
+                           "certificate '%s' does not cover; give these names a server block "
+                           "of their own",
+                           server->block->file->path, server->block->line, server->chosen_for,
+                           uncovered, env->host->certificate(env->job));
+}
+
+/* The leaf that the block has now may be that of blocks with other names. */
+static enum ecert_status remember_leaf(struct ecert_nginx *env, struct wanted *wanted,
+                                       const struct ecert_nginx_present *now,
+                                       struct ecert_error *err)
+{
+    struct ecert_nginx_leaves *leaves = &wanted->leaves;
+    const struct ecert_pem *pem =
+        ecert_pem_look(&env->shelf, &env->arena, env->host, env->job, now->path.certificate);
+
+    if (pem == NULL)
+        return ecert_nginx_no_memory(env, err);
+    if (pem->sha1[0] == '\0')
+        return ECERT_OK;
+    leaves->others =
+        ecert_arena_grow(&env->arena, leaves->others, leaves->n_others, sizeof *leaves->others);
+    if (leaves->others == NULL)
+        return ecert_nginx_no_memory(env, err);
+    leaves->others[leaves->n_others++] = pem->sha1;
+    return ECERT_OK;
+}
+
+static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *wanted,
+                                    struct ecert_nginx_server *server, struct ecert_error *err)
+{
+    struct ecert_nginx_present now = {0};
     const char *uncovered = NULL;
     size_t n = 0;
 
-    if (name == NULL)
-        return ECERT_OK;
-    if (!ecert_nginx_sites_has_tls(sites, server))
-        return leave(env, wanted,
-                     ecert_arena_text(&env->arena,
-                                      "%s:%u: the server block for '%s' does not listen with ssl; "
-                                      "it is left alone",
-                                      block->file->path, block->line, name),
-                     err);
-    ECERT_NGINX_TRY(list_uncovered(env, server, &n, &uncovered, err));
+    ECERT_NGINX_TRY(list_uncovered(env, server, false, &n, &uncovered, err));
     if (n != 0 && wanted->explicit_names)
-        return env->host->fail(err, ECERT_E_CONFIG,
-                               "%s:%u: the server block for '%s' also serves %s, which the "
-                               "certificate '%s' does not cover; give these names a server block "
-                               "of their own",
-                               block->file->path, block->line, name, uncovered,
-                               env->host->certificate(env->job));
+        return refuse_names(env, server, uncovered, err);
     if (n != 0)
-        return leave(env, wanted,
-                     ecert_arena_text(&env->arena,
-                                      "%s:%u: the server block for '%s' is left alone, because it "
-                                      "also serves %s, which the certificate does not cover",
-                                      block->file->path, block->line, name, uncovered),
-                     err);
-    server->chosen_for = name;
+        return leave_named(env, wanted, server,
+                           ecert_arena_text(&env->arena,
+                                            "it also serves %s, which the certificate does not "
+                                            "cover",
+                                            uncovered),
+                           err);
+    ECERT_NGINX_TRY(
+        ecert_nginx_pairs_present(env, wanted->layout, server, wanted->pair, &now, err));
+    if (!wanted->explicit_names && now.special != NULL)
+        return leave_named(env, wanted, server, why_special(env, wanted, &now), err);
+    if (!wanted->explicit_names && !now.is_told)
+        return leave_named(env, wanted, server,
+                           ecert_arena_text(&env->arena,
+                                            "none of its certificates is of the type '%s'; add "
+                                            "'ssl_certificate %s;' and 'ssl_certificate_key %s;'",
+                                            env->host->leaf(env->job)->key_type,
+                                            wanted->pair->certificate, wanted->pair->key),
+                           err);
+    if (wanted->everywhere)
+        ECERT_NGINX_TRY(remember_leaf(env, wanted, &now, err));
     mark_found(wanted, server);
-    const char *names = ecert_nginx_select_list(env, server->names, server->n_names);
-    return note(env,
-                names == NULL
-                    ? NULL
-                    : ecert_arena_text(&env->arena,
-                                       "%s:%u: the server block for %s takes the certificate",
-                                       block->file->path, block->line, names),
-                err);
+    return take(env, server,
+                ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for), err);
 }
 
-static enum ecert_status refuse_none(struct ecert_nginx *env,
-                                     const struct ecert_nginx_layout *layout,
-                                     const struct ecert_nginx_sites *sites,
-                                     const struct wanted *wanted, struct ecert_error *err)
+static enum ecert_status judge_by_name(struct ecert_nginx *env, struct wanted *wanted,
+                                       struct ecert_nginx_server *server, struct ecert_error *err)
+{
+    server->chosen_for = find_name(wanted, server);
+    if (server->chosen_for == NULL && server->tls)
+        return ECERT_OK; /* by the certificate, perhaps */
+    if (server->tls)
+        return take_named(env, wanted, server, err);
+    const char *why = ecert_nginx_sites_rejects(server)
+                          ? "it refuses every handshake (ssl_reject_handshake)"
+                          : "it does not listen with ssl";
+    return server->chosen_for != NULL ? leave_named(env, wanted, server, why, err)
+                                      : leave(env, server, why, err);
+}
+
+/* ---- by certificate -------------------------------------------------------------------------- */
+
+static const char *why_used(unsigned uses)
+{
+    if (uses & ECERT_NGINX_USES_PATH)
+        return "it uses the target's own file";
+    if (uses & ECERT_NGINX_USES_REPLACED)
+        return "it uses the certificate that is replaced";
+    return "it uses the certificate of a site that has the target's name";
+}
+
+/* The block has names that the certificate is not for. */
+static enum ecert_status refuse_later(struct ecert_nginx *env, struct wanted *wanted,
+                                      const struct ecert_nginx_server *server,
+                                      const char *uncovered, struct ecert_error *err)
+{
+    wanted->n_refused++;
+    if (wanted->refused != NULL && strlen(wanted->refused) > MAX_REFUSED_AT)
+        return ECERT_OK;
+    wanted->n_shown++;
+    wanted->refused = ecert_arena_text(&env->arena, "%s%s%s:%u (%s)",
+                                       wanted->refused != NULL ? wanted->refused : "",
+                                       wanted->refused != NULL ? ", " : "",
+                                       server->block->file->path, server->block->line, uncovered);
+    return wanted->refused != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
+}
+
+static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wanted,
+                                   struct ecert_nginx_server *server, unsigned uses,
+                                   struct ecert_error *err)
+{
+    struct ecert_nginx_present now = {0};
+    const char *uncovered = NULL;
+    size_t n = 0;
+
+    ECERT_NGINX_TRY(list_uncovered(env, server, true, &n, &uncovered, err));
+    if (n != 0)
+        return refuse_later(env, wanted, server, uncovered, err);
+    ECERT_NGINX_TRY(
+        ecert_nginx_pairs_present(env, wanted->layout, server, wanted->pair, &now, err));
+    if (now.special != NULL)
+        return leave(env, server, why_special(env, wanted, &now), err);
+    for (size_t i = 0; i < server->n_names && server->chosen_for == NULL; i++)
+        if (ecert_nginx_select_is_known(server->names[i]))
+            server->chosen_for = server->names[i]; /* to ask for it */
+    return take(env, server, why_used(uses), err);
+}
+
+static const char *why_other(struct ecert_nginx *env, const struct ecert_nginx_server *server,
+                             unsigned uses)
+{
+    const char *names = "it has none of the target's names";
+
+    if (server->n_names == 0)
+        names = "it has no name";
+    if (uses == 0)
+        return names;
+    return ecert_arena_text(&env->arena, "%s, but %s; 'everywhere_it_was = true' takes it", names,
+                            why_used(uses));
+}
+
+static enum ecert_status judge_by_certificate(struct ecert_nginx *env, struct wanted *wanted,
+                                              struct ecert_nginx_server *server,
+                                              struct ecert_error *err)
+{
+    unsigned uses = 0;
+
+    if (server->chosen || !server->tls)
+        return ECERT_OK;
+    ECERT_NGINX_TRY(ecert_nginx_pairs_use(env, wanted->layout, server, wanted->pair->certificate,
+                                          &wanted->leaves, &uses, err));
+    if (wanted->everywhere && uses != 0)
+        return take_used(env, wanted, server, uses, err);
+    return server->why != NULL ? ECERT_OK : leave(env, server, why_other(env, server, uses), err);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static enum ecert_status refuse_used(struct ecert_nginx *env, const struct wanted *wanted,
+                                     struct ecert_error *err)
+{
+    const char *more =
+        wanted->n_shown == wanted->n_refused
+            ? ""
+            : ecert_arena_text(&env->arena, " and %zu more", wanted->n_refused - wanted->n_shown);
+
+    if (more == NULL)
+        return ecert_nginx_no_memory(env, err);
+    return env->host->fail(err, ECERT_E_CONFIG,
+                           "these server blocks use the certificate that is replaced, for names "
+                           "that '%s' does not cover: %s%s; give them a pair of their own",
+                           env->host->certificate(env->job), wanted->refused, more);
+}
+
+static enum ecert_status refuse_none(struct ecert_nginx *env, const struct wanted *wanted,
+                                     struct ecert_error *err)
 {
     const char *names = ecert_nginx_select_list(env, wanted->names, wanted->n);
+    const size_t n = wanted->sites->n_servers;
 
     if (names == NULL)
         return ecert_nginx_no_memory(env, err);
@@ -189,18 +361,17 @@ static enum ecert_status refuse_none(struct ecert_nginx *env,
         return env->host->fail(err, ECERT_E_CONFIG,
                                "none of the %zu server blocks of '%s' can take the certificate for "
                                "%s: %s",
-                               sites->n_servers, layout->conf_path, names, wanted->first_left);
+                               n, wanted->layout->conf_path, names, wanted->first_left);
     return env->host->fail(err, ECERT_E_CONFIG,
                            "none of the %zu server blocks of '%s' and its includes has the name "
                            "%s; add a server block with 'listen 443 ssl' and this server_name, or "
                            "set 'server_names' of target '%s'",
-                           sites->n_servers, layout->conf_path, names, env->host->target(env->job));
+                           n, wanted->layout->conf_path, names, env->host->target(env->job));
 }
 
 /* Each name that the configuration of the target asks for must be served. */
-static enum ecert_status check_found(struct ecert_nginx *env,
-                                     const struct ecert_nginx_layout *layout,
-                                     const struct wanted *wanted, struct ecert_error *err)
+static enum ecert_status check_found(struct ecert_nginx *env, const struct wanted *wanted,
+                                     struct ecert_error *err)
 {
     for (size_t i = 0; wanted->explicit_names && i < wanted->n; i++)
         if (!wanted->found[i])
@@ -208,29 +379,49 @@ static enum ecert_status check_found(struct ecert_nginx *env,
                                    "no server block of '%s' and its includes that listens with ssl "
                                    "has the name '%s'; add one, or take the name out of "
                                    "'server_names' of target '%s'",
-                                   layout->conf_path, wanted->names[i],
+                                   wanted->layout->conf_path, wanted->names[i],
                                    env->host->target(env->job));
     return ECERT_OK;
 }
 
+static enum ecert_status want(struct ecert_nginx *env, struct wanted *wanted,
+                              struct ecert_error *err)
+{
+    const char *everywhere = env->host->setting(env->job, "everywhere_it_was");
+
+    wanted->names = env->host->server_names(env->job, &wanted->explicit_names);
+    while (wanted->names[wanted->n] != NULL)
+        wanted->n++;
+    wanted->everywhere = everywhere != NULL && strcmp(everywhere, "true") == 0;
+    wanted->leaves.replaced = env->host->leaf(env->job)->replaced_sha1;
+    wanted->found = ecert_arena_alloc(&env->arena, wanted->n * sizeof *wanted->found);
+    return wanted->found != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
                                      const struct ecert_nginx_layout *layout,
+                                     const struct ecert_nginx_pair *pair,
                                      struct ecert_nginx_sites *sites, struct ecert_error *err)
 {
-    struct wanted wanted = {0};
+    struct wanted wanted = {.layout = layout, .pair = pair, .sites = sites};
     bool any = false;
 
-    wanted.names = env->host->server_names(env->job, &wanted.explicit_names);
-    while (wanted.names[wanted.n] != NULL)
-        wanted.n++;
-    wanted.found = ecert_arena_alloc(&env->arena, wanted.n * sizeof *wanted.found);
-    if (wanted.found == NULL)
-        return ecert_nginx_no_memory(env, err);
+    ECERT_NGINX_TRY(want(env, &wanted, err));
+    for (size_t i = 0; i < sites->n_servers; i++)
+        ECERT_NGINX_TRY(judge_by_name(env, &wanted, sites->servers[i], err));
+    if (wanted.leaves.n_others > 0)
+        qsort(wanted.leaves.others, wanted.leaves.n_others, sizeof *wanted.leaves.others,
+              compare_texts);
     for (size_t i = 0; i < sites->n_servers; i++) {
-        ECERT_NGINX_TRY(judge(env, sites, &wanted, sites->servers[i], err));
-        any |= sites->servers[i]->chosen_for != NULL;
+        ECERT_NGINX_TRY(judge_by_certificate(env, &wanted, sites->servers[i], err));
+        any |= sites->servers[i]->chosen;
     }
-    if (!any)
-        return refuse_none(env, layout, sites, &wanted, err);
-    return check_found(env, layout, &wanted, err);
+    if (wanted.n_refused > 0)
+        return refuse_used(env, &wanted, err);
+    return any ? check_found(env, &wanted, err) : refuse_none(env, &wanted, err);
 }

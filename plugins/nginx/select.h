@@ -1,27 +1,36 @@
 /*
- * Which server blocks the target is for.
+ * Which server blocks the target is for, and why.
  *
- * A block is chosen when one of its names is one of the target's and one of its sockets starts
- * with a TLS handshake.  The names compare without regard to case: exactly; ".x" is "x" and "*.x";
- * "*.x" is itself.  Regular expressions, variables, "_" and the empty name are nobody's.
+ * A block is chosen when one of its sockets speaks TLS and
+ *   (1) one of its names is one of the target's.  The names compare without regard to case:
+ *       exactly; ".x" is "x" and "*.x"; "*.x" is itself.  Regular expressions, variables and
+ *       names without a letter or digit ("_", "") are nobody's;
+ *       (A mail block has the one of its server_name, own or inherited; a stream block has names
+ *       since nginx 1.25.5 only, and is found by (2) to (4) before.)
+ * or, with the setting everywhere_it_was,
+ *   (2) one of its certificates is the target's own file,
+ *   (3) or holds the leaf that the target had before,
+ *   (4) or holds the leaf that a block which was chosen by (1) uses now.
  *
  * All names of a chosen block must be covered by the leaf, because the block has one certificate
- * for all of them.  A block with a name that is not covered is refused when the target's
- * `server_names` asked for it, and left alone otherwise.
+ * for all of them.  A block found by (1) with a name that is not covered is refused when the
+ * target's `server_names` asked for it, and left alone otherwise, as is one whose pair is not a
+ * plain file.  Blocks found by (2) to (4) with such names, or with names that cannot be known, are
+ * refused together, with the list.
  */
 #ifndef ECERT_NGINX_SELECT_H
 #define ECERT_NGINX_SELECT_H
 
-#include "plugins/nginx/sites.h"
+#include "plugins/nginx/pairs.h"
 
 /*
- * Fills in chosen_for of the chosen blocks and emits a note for each of them and for each block
- * that has the name and is left alone.  ECERT_E_CONFIG: no block is chosen; a name of
- * `server_names` is in none of the chosen ones; a block that `server_names` asks for has other
- * names.
+ * Fills in chosen, chosen_for and why of every block.  ECERT_E_CONFIG: no block is chosen; a name
+ * of `server_names` is in none of the chosen ones; a block that `server_names` asks for has other
+ * names; blocks that everywhere_it_was found have other names.
  */
 enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
                                      const struct ecert_nginx_layout *layout,
+                                     const struct ecert_nginx_pair *pair,
                                      struct ecert_nginx_sites *sites, struct ecert_error *err);
 
 /*

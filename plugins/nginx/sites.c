@@ -1,89 +1,33 @@
 #include "plugins/nginx/sites.h"
 
-#include "plugins/nginx/lexer.h"
+#include "plugins/nginx/files.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_INCLUDE_DEPTH 64
-#define MAX_INCLUDES      200000
-#define BUCKETS           4096
+#define MAX_INCLUDES      2000000 /* 40,000 blocks with 50 each; not what doubles at each step */
 
 struct reader {
     struct ecert_nginx *env;
+    bool ready; /* files that nginx does not read */
     const struct ecert_nginx_layout *layout;
     struct ecert_nginx_sites sites;
-    struct ecert_nginx_file **buckets;
     unsigned includes;
 };
 
 /* Where in the configuration a directive stands, includes resolved. */
 struct place {
-    enum ecert_nginx_kind context; /* HTTP, STREAM, MAIL; NONE: the main context */
-    struct ecert_nginx_scope *scope;
-    struct ecert_nginx_server *server; /* NULL: in none, or in one that is of no interest */
+    struct ecert_nginx_scope *scope;   /* NULL: the main context */
+    struct ecert_nginx_server *server; /* NULL: in none */
     bool location;
-    unsigned depth; /* of includes */
+    const struct ecert_nginx_directive *entry; /* the include in the server block that led here */
+    unsigned depth;                            /* of includes */
 };
 
 static enum ecert_status walk(struct reader *reader, const struct place *place,
                               struct ecert_nginx_directive *first, struct ecert_error *err);
 
 /* ---- files ----------------------------------------------------------------------------------- */
-
-static size_t bucket_of(const char *path)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-
-    for (; *path != '\0'; path++)
-        hash = (hash ^ (uint8_t)*path) * 16777619u;
-    return hash % BUCKETS;
-}
-
-/*
- * The path that a record may carry.  ".." is left to the file system, because what stands before
- * it may be a symbolic link.
- */
-static const char *clean_path(struct ecert_nginx *env, const char *base, const char *name)
-{
-    if (strstr(name, "..") == NULL)
-        return ecert_nginx_resolve(env, base, name);
-    const char *joined = name[0] == '/' ? name : ecert_arena_text(&env->arena, "%s/%s", base, name);
-    char *real = joined == NULL ? NULL : realpath(joined, NULL);
-    if (real == NULL)
-        return ecert_nginx_resolve(env, base, name);
-    const char *path = ecert_arena_copy(&env->arena, real, strlen(real));
-    free(real);
-    return path;
-}
-
-static enum ecert_status load(struct reader *reader, const char *path,
-                              struct ecert_nginx_file **ret, struct ecert_error *err)
-{
-    struct ecert_nginx *env = reader->env;
-    struct ecert_nginx_file **bucket = &reader->buckets[bucket_of(path)];
-    struct ecert_view text = {0};
-
-    for (struct ecert_nginx_file *known = *bucket; known != NULL; known = known->next_in_bucket)
-        if (strcmp(known->path, path) == 0) {
-            *ret = known;
-            return ECERT_OK;
-        }
-    ECERT_NGINX_TRY(env->host->read_file(env->job, path, ECERT_NGINX_MAX_FILE_LEN, &text, err));
-    struct ecert_nginx_file *file = ecert_arena_alloc(&env->arena, sizeof *file);
-    if (file == NULL)
-        return ecert_nginx_no_memory(env, err);
-    *file = (struct ecert_nginx_file){.path = path, .text = text, .next_in_bucket = *bucket};
-    ECERT_NGINX_TRY(ecert_nginx_parse(env, file, err));
-    *bucket = file;
-    if (reader->sites.last_file == NULL)
-        reader->sites.files = file;
-    else
-        reader->sites.last_file->next = file;
-    reader->sites.last_file = file;
-    *ret = file;
-    return ECERT_OK;
-}
 
 static enum ecert_status include_one(struct reader *reader, const struct place *place,
                                      const struct ecert_nginx_directive *from, const char *path,
@@ -103,7 +47,8 @@ static enum ecert_status include_one(struct reader *reader, const struct place *
     if (++reader->includes > MAX_INCLUDES)
         return env->host->fail(err, ECERT_E_CONFIG, "%s:%u: more than %d includes",
                                from->file->path, from->line, MAX_INCLUDES);
-    const enum ecert_status status = load(reader, path, &file, err);
+    const enum ecert_status status =
+        ecert_nginx_files_load(reader->env, &reader->sites, path, &file, err);
     if (status == ECERT_E_NOT_FOUND || status == ECERT_E_REFUSED || status == ECERT_E_IO) {
         const char *why = ecert_arena_copy(&env->arena, err->text, strlen(err->text));
         return env->host->fail(err, ECERT_E_CONFIG, "%s:%u: include '%s': %s", from->file->path,
@@ -128,7 +73,7 @@ static enum ecert_status include(struct reader *reader, const struct place *plac
         return ecert_nginx_no_memory(env, err);
     const char *base = reader->layout->conf_prefix;
     if (strpbrk(name, "*?[") == NULL)
-        return include_one(reader, place, from, clean_path(env, base, name), err);
+        return include_one(reader, place, from, ecert_nginx_files_path(env, base, name), err);
 
     const char *pattern =
         name[0] == '/' ? name : ecert_arena_text(&env->arena, "%s/%s", base, name);
@@ -136,7 +81,8 @@ static enum ecert_status include(struct reader *reader, const struct place *plac
         return ecert_nginx_no_memory(env, err);
     ECERT_NGINX_TRY(env->host->glob(env->job, pattern, &paths, err));
     for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
-        ECERT_NGINX_TRY(include_one(reader, place, from, clean_path(env, "", paths[i]), err));
+        ECERT_NGINX_TRY(
+            include_one(reader, place, from, ecert_nginx_files_path(env, "", paths[i]), err));
     return ECERT_OK;
 }
 
@@ -190,44 +136,40 @@ static enum ecert_status take_pid(struct reader *reader,
     return reader->sites.pid_path != NULL ? ECERT_OK : ecert_nginx_no_memory(reader->env, err);
 }
 
-static enum ecert_status take_names(struct reader *reader, struct ecert_nginx_server *server,
+static enum ecert_status add_name(struct reader *reader, struct ecert_nginx_server *server,
+                                  const char *name, struct ecert_error *err)
+{
+    const char **names =
+        ecert_arena_grow(&reader->env->arena, server->names, server->n_names, sizeof *names);
+
+    if (names == NULL || name == NULL)
+        return ecert_nginx_no_memory(reader->env, err);
+    server->names = names;
+    server->names[server->n_names++] = name;
+    return reader->ready
+               ? ECERT_OK
+               : ecert_nginx_sockets_add_name(reader->env, &reader->sites.sockets, name, err);
+}
+
+static enum ecert_status take_names(struct reader *reader, const struct place *place,
                                     const struct ecert_nginx_directive *directive,
                                     struct ecert_error *err)
 {
     for (uint32_t i = 0; i < directive->n_words; i++) {
-        const char **names =
-            ecert_arena_grow(&reader->env->arena, server->names, server->n_names, sizeof *names);
         const char *name = ecert_nginx_argument(reader->env, directive, i);
-        if (names == NULL || name == NULL)
+        if (name == NULL)
             return ecert_nginx_no_memory(reader->env, err);
-        server->names = names;
-        server->names[server->n_names++] = name;
+        if (place->server != NULL)
+            ECERT_NGINX_TRY(add_name(reader, place->server, name, err));
+        else if (place->scope != NULL && place->scope->kind == ECERT_NGINX_MAIL)
+            place->scope->name = name;
     }
     return ECERT_OK;
 }
 
-static enum ecert_status note_loopback(struct reader *reader,
-                                       const struct ecert_nginx_server *server,
-                                       const struct ecert_nginx_listen *listen,
-                                       struct ecert_error *err)
-{
-    struct ecert_nginx_sites *sites = &reader->sites;
-
-    if (!listen->tls_over_tcp ||
-        (strcmp(listen->address, "127.0.0.1") != 0 && strcmp(listen->address, "::1") != 0))
-        return ECERT_OK;
-    sites->loopbacks = ecert_arena_grow(&reader->env->arena, sites->loopbacks, sites->n_loopbacks,
-                                        sizeof *sites->loopbacks);
-    if (sites->loopbacks == NULL)
-        return ecert_nginx_no_memory(reader->env, err);
-    sites->loopbacks[sites->n_loopbacks++] =
-        (struct ecert_nginx_loopback){server, listen->address, listen->port};
-    return ECERT_OK;
-}
-
-static enum ecert_status take_listen(struct reader *reader, struct ecert_nginx_server *server,
-                                     const struct ecert_nginx_directive *directive,
-                                     struct ecert_error *err)
+static enum ecert_status add_listen(struct reader *reader, struct ecert_nginx_server *server,
+                                    const struct ecert_nginx_listen *listen,
+                                    struct ecert_error *err)
 {
     struct ecert_nginx_listen *listens =
         ecert_arena_grow(&reader->env->arena, server->listens, server->n_listens, sizeof *listens);
@@ -235,9 +177,21 @@ static enum ecert_status take_listen(struct reader *reader, struct ecert_nginx_s
     if (listens == NULL)
         return ecert_nginx_no_memory(reader->env, err);
     server->listens = listens;
-    ECERT_NGINX_TRY(
-        ecert_nginx_listen_read(reader->env, directive, &listens[server->n_listens], err));
-    return note_loopback(reader, server, &listens[server->n_listens++], err);
+    listens[server->n_listens++] = *listen;
+    if (reader->ready)
+        return ECERT_OK;
+    return ecert_nginx_sockets_add(reader->env, &reader->sites.sockets, server->scope, server,
+                                   listen, err);
+}
+
+static enum ecert_status take_listen(struct reader *reader, struct ecert_nginx_server *server,
+                                     const struct ecert_nginx_directive *directive,
+                                     struct ecert_error *err)
+{
+    struct ecert_nginx_listen listen = {0};
+
+    ECERT_NGINX_TRY(ecert_nginx_listen_read(reader->env, directive, &listen, err));
+    return add_listen(reader, server, &listen, err);
 }
 
 static enum ecert_status take_pair_half(struct reader *reader,
@@ -259,19 +213,23 @@ static enum ecert_status enter_server(struct reader *reader, const struct place 
                                       struct ecert_nginx_directive *block, struct ecert_error *err)
 {
     struct ecert_nginx_sites *sites = &reader->sites;
-    struct place inside = *place;
+    struct place inside = {.scope = place->scope, .depth = place->depth};
 
-    if (place->scope != NULL) {
-        struct ecert_nginx_server **servers = ecert_arena_grow(&reader->env->arena, sites->servers,
-                                                               sites->n_servers, sizeof *servers);
-        inside.server = ecert_arena_alloc(&reader->env->arena, sizeof *inside.server);
-        if (servers == NULL || inside.server == NULL)
-            return ecert_nginx_no_memory(reader->env, err);
-        *inside.server = (struct ecert_nginx_server){.block = block, .scope = place->scope};
-        sites->servers = servers;
-        sites->servers[sites->n_servers++] = inside.server;
-    }
-    return walk(reader, &inside, block->first, err);
+    if (place->scope == NULL)
+        return ECERT_OK; /* nginx would not have it there */
+    struct ecert_nginx_server **servers =
+        ecert_arena_grow(&reader->env->arena, sites->servers, sites->n_servers, sizeof *servers);
+    inside.server = ecert_arena_alloc(&reader->env->arena, sizeof *inside.server);
+    if (servers == NULL || inside.server == NULL)
+        return ecert_nginx_no_memory(reader->env, err);
+    *inside.server =
+        (struct ecert_nginx_server){.block = block, .scope = place->scope, .read = !reader->ready};
+    sites->servers = servers;
+    sites->servers[sites->n_servers++] = inside.server;
+    ECERT_NGINX_TRY(walk(reader, &inside, block->first, err));
+    const struct ecert_nginx_listen otherwise = ecert_nginx_listen_default();
+    return inside.server->n_listens > 0 ? ECERT_OK
+                                        : add_listen(reader, inside.server, &otherwise, err);
 }
 
 static enum ecert_status enter_context(struct reader *reader, const struct place *place,
@@ -279,23 +237,31 @@ static enum ecert_status enter_context(struct reader *reader, const struct place
 {
     struct place inside = *place;
 
-    inside.context = block->kind;
-    if (block->kind != ECERT_NGINX_MAIL) {
-        inside.scope = ecert_arena_alloc(&reader->env->arena, sizeof *inside.scope);
-        if (inside.scope == NULL)
-            return ecert_nginx_no_memory(reader->env, err);
-    }
+    inside.scope = ecert_arena_alloc(&reader->env->arena, sizeof *inside.scope);
+    if (inside.scope == NULL)
+        return ecert_nginx_no_memory(reader->env, err);
+    inside.scope->kind = block->kind;
     return walk(reader, &inside, block->first, err);
 }
 
-static void take_ssl(const struct place *place, const struct ecert_nginx_directive *directive)
+static void take_switch(const struct place *place, const struct ecert_nginx_directive *directive)
 {
-    const bool on = ecert_nginx_argument_is(directive, 0, "on");
+    struct ecert_nginx_switches *on = place->server != NULL ? &place->server->on : NULL;
+    const enum ecert_nginx_switch value =
+        ecert_nginx_argument_is(directive, 0, "on") || ecert_nginx_argument_is(directive, 0, "only")
+            ? ECERT_NGINX_ON
+            : ECERT_NGINX_OFF;
 
-    if (place->server != NULL)
-        place->server->ssl = on ? ECERT_NGINX_ON : ECERT_NGINX_OFF;
-    else if (place->scope != NULL)
-        place->scope->ssl = on;
+    if (on == NULL && place->scope != NULL)
+        on = &place->scope->on;
+    if (on == NULL || place->location)
+        return;
+    if (directive->kind == ECERT_NGINX_SSL)
+        on->ssl = value;
+    else if (directive->kind == ECERT_NGINX_STARTTLS)
+        on->starttls = value;
+    else
+        on->rejects = value;
 }
 
 /* One below the server blocks holds for them too. */
@@ -309,19 +275,23 @@ static void take_password_file(const struct place *place)
         place->scope->passwords = true;
 }
 
-bool ecert_nginx_sites_has_passwords(const struct ecert_nginx_server *server)
+static enum ecert_status take_protocol(struct reader *reader, const struct place *place,
+                                       const struct ecert_nginx_directive *directive,
+                                       struct ecert_error *err)
 {
-    return server->passwords || server->scope->passwords;
+    if (place->server == NULL || place->location || directive->n_words == 0)
+        return ECERT_OK;
+    place->server->protocol = ecert_nginx_argument(reader->env, directive, 0);
+    return place->server->protocol != NULL ? ECERT_OK : ecert_nginx_no_memory(reader->env, err);
 }
 
-static enum ecert_status take_in_server(struct reader *reader, struct ecert_nginx_server *server,
+static enum ecert_status take_in_server(struct reader *reader, const struct place *place,
                                         const struct ecert_nginx_directive *directive,
                                         struct ecert_error *err)
 {
-    if (directive->kind == ECERT_NGINX_LISTEN)
-        return take_listen(reader, server, directive, err);
-    if (directive->kind == ECERT_NGINX_SERVER_NAME)
-        return take_names(reader, server, directive, err);
+    struct ecert_nginx_server *server = place->server;
+
+    server->pair_end = place->entry != NULL ? place->entry : directive;
     if (directive->kind == ECERT_NGINX_CERTIFICATE)
         return take_pair_half(reader, directive, &server->certificates, &server->n_certificates,
                               err);
@@ -347,7 +317,8 @@ static enum ecert_status take(struct reader *reader, const struct place *place,
 
     switch (directive->kind) {
     case ECERT_NGINX_INCLUDE:
-        return include(reader, place, directive, err);
+        inside.entry = place->entry != NULL || place->server == NULL ? place->entry : directive;
+        return include(reader, &inside, directive, err);
     case ECERT_NGINX_HTTP:
     case ECERT_NGINX_STREAM:
     case ECERT_NGINX_MAIL:
@@ -363,19 +334,26 @@ static enum ecert_status take(struct reader *reader, const struct place *place,
     case ECERT_NGINX_PID:
         return take_pid(reader, directive, err);
     case ECERT_NGINX_SSL:
-        take_ssl(place, directive);
+    case ECERT_NGINX_REJECT_HANDSHAKE:
+    case ECERT_NGINX_STARTTLS:
+        take_switch(place, directive);
         return ECERT_OK;
+    case ECERT_NGINX_PROTOCOL:
+        return take_protocol(reader, place, directive, err);
     case ECERT_NGINX_PASSWORD_FILE:
         take_password_file(place);
         return ECERT_OK;
     case ECERT_NGINX_LISTEN:
+        return place->server == NULL ? ECERT_OK
+                                     : take_listen(reader, place->server, directive, err);
     case ECERT_NGINX_SERVER_NAME:
+        return take_names(reader, place, directive, err);
     case ECERT_NGINX_CERTIFICATE:
     case ECERT_NGINX_CERTIFICATE_KEY:
         if (place->location)
             return ECERT_OK;
         if (place->server != NULL)
-            return take_in_server(reader, place->server, directive, err);
+            return take_in_server(reader, place, directive, err);
         return take_in_scope(reader, place->scope, directive, err);
     case ECERT_NGINX_NONE:
         break;
@@ -419,50 +397,59 @@ static enum ecert_status add_built_in_logs(struct reader *reader, struct ecert_e
     return ECERT_OK;
 }
 
+/* What only the whole configuration says of each of the blocks from `first` on. */
+static enum ecert_status finish(struct reader *reader, size_t first, struct ecert_error *err)
+{
+    struct ecert_nginx_sites *sites = &reader->sites;
+
+    for (size_t i = first; i < sites->n_servers; i++) {
+        struct ecert_nginx_server *server = sites->servers[i];
+        if (server->n_names == 0 && server->scope->name != NULL)
+            ECERT_NGINX_TRY(add_name(reader, server, server->scope->name, err));
+        server->tls = ecert_nginx_sites_speaks_tls(sites, server);
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status read_all(struct reader *reader, struct ecert_error *err)
+{
+    const struct place main_context = {0};
+    struct ecert_nginx_file *file = NULL;
+
+    ECERT_NGINX_TRY(read_directives(reader, err));
+    ECERT_NGINX_TRY(
+        ecert_nginx_files_load(reader->env, &reader->sites, reader->layout->conf_path, &file, err));
+    ECERT_NGINX_TRY(walk(reader, &main_context, file->first, err));
+    ECERT_NGINX_TRY(add_built_in_logs(reader, err));
+    if (reader->sites.pid_path == NULL)
+        reader->sites.pid_path = reader->layout->pid_path;
+    return finish(reader, 0, err);
+}
+
 enum ecert_status ecert_nginx_sites_read(struct ecert_nginx *env,
                                          const struct ecert_nginx_layout *layout,
                                          struct ecert_nginx_sites *ret, struct ecert_error *err)
 {
     struct reader reader = {.env = env, .layout = layout};
-    const struct place main_context = {0};
-    struct ecert_nginx_file *file = NULL;
 
-    reader.buckets = ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_file *));
-    if (reader.buckets == NULL)
-        return ecert_nginx_no_memory(env, err);
-    ECERT_NGINX_TRY(read_directives(&reader, err));
-    ECERT_NGINX_TRY(load(&reader, layout->conf_path, &file, err));
-    ECERT_NGINX_TRY(walk(&reader, &main_context, file->first, err));
-    ECERT_NGINX_TRY(add_built_in_logs(&reader, err));
-    if (reader.sites.pid_path == NULL)
-        reader.sites.pid_path = layout->pid_path;
+    ECERT_NGINX_TRY(read_all(&reader, err));
     *ret = reader.sites;
     return ECERT_OK;
 }
 
-bool ecert_nginx_sites_is_tls(const struct ecert_nginx_sites *sites,
-                              const struct ecert_nginx_server *server,
-                              const struct ecert_nginx_listen *listen)
+enum ecert_status ecert_nginx_sites_read_more(struct ecert_nginx *env,
+                                              const struct ecert_nginx_layout *layout,
+                                              struct ecert_nginx_scope *http, const char *path,
+                                              struct ecert_nginx_sites *sites,
+                                              struct ecert_error *err)
 {
-    if (listen->ssl || server->ssl == ECERT_NGINX_ON ||
-        (server->ssl == ECERT_NGINX_UNSET && server->scope->ssl))
-        return true;
-    for (size_t i = 0; i < sites->n_servers; i++) {
-        const struct ecert_nginx_server *other = sites->servers[i];
-        for (size_t j = 0; other->scope == server->scope && j < other->n_listens; j++)
-            if (other->listens[j].ssl && ecert_nginx_listen_is_same(&other->listens[j], listen))
-                return true;
-    }
-    return false;
-}
+    struct reader reader = {.env = env, .layout = layout, .ready = true, .sites = *sites};
+    const struct place place = {.scope = http};
+    struct ecert_nginx_file *file = NULL;
 
-bool ecert_nginx_sites_has_tls(const struct ecert_nginx_sites *sites,
-                               const struct ecert_nginx_server *server)
-{
-    const struct ecert_nginx_listen otherwise = ecert_nginx_listen_default();
-
-    for (size_t i = 0; i < server->n_listens; i++)
-        if (ecert_nginx_sites_is_tls(sites, server, &server->listens[i]))
-            return true;
-    return server->n_listens == 0 && ecert_nginx_sites_is_tls(sites, server, &otherwise);
+    ECERT_NGINX_TRY(ecert_nginx_files_load(env, &reader.sites, path, &file, err));
+    ECERT_NGINX_TRY(walk(&reader, &place, file->first, err));
+    ECERT_NGINX_TRY(finish(&reader, sites->n_servers, err));
+    *sites = reader.sites;
+    return ECERT_OK;
 }

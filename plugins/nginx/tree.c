@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define MAX_DEPTH    100
+#define MAX_DEPTH    100 /* of kept blocks: whoever walks the tree calls itself */
+#define MAX_WORD_LEN 64  /* of a keyword with quotes and escapes */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct keyword {
@@ -31,6 +32,9 @@ static const struct keyword {
     KEYWORD("ssl_certificate", false, CERTIFICATE),
     KEYWORD("ssl_certificate_key", false, CERTIFICATE_KEY),
     KEYWORD("ssl_password_file", false, PASSWORD_FILE),
+    KEYWORD("ssl_reject_handshake", false, REJECT_HANDSHAKE),
+    KEYWORD("starttls", false, STARTTLS),
+    KEYWORD("protocol", false, PROTOCOL),
     KEYWORD("pid", false, PID),
     KEYWORD("error_log", false, ERROR_LOG),
     KEYWORD("access_log", false, ACCESS_LOG),
@@ -49,10 +53,11 @@ struct parser {
     struct ecert_nginx *env;
     struct ecert_nginx_file *file;
     struct ecert_nginx_directive *block; /* the innermost kept one */
-    uint32_t open_lines[MAX_DEPTH];      /* where the open blocks start */
     size_t depth;
-    size_t skipped; /* blocks that are open inside one that is not kept, itself included */
+    size_t skipped;        /* blocks that are open inside one that is not kept, itself included */
+    uint32_t skipped_line; /* where the outermost of these starts */
     struct pending pending;
+    struct ecert_nginx_directive *spare; /* of a block that was not kept after all; NULL: none */
 };
 
 enum ecert_status ecert_nginx_no_memory(const struct ecert_nginx *env, struct ecert_error *err)
@@ -60,15 +65,37 @@ enum ecert_status ecert_nginx_no_memory(const struct ecert_nginx *env, struct ec
     return env->host->fail(err, ECERT_E_NOMEM, "out of memory");
 }
 
+/* As nginx understands it: also a directive's name may be in quotes, and have escapes. */
+static bool word_is(const struct ecert_nginx_file *file, struct ecert_nginx_word word,
+                    const char *text, size_t len)
+{
+    const struct ecert_view raw = {file->text.ptr + word.start, word.len};
+    uint8_t decoded[MAX_WORD_LEN];
+
+    if (raw.len == len)
+        return memcmp(raw.ptr, text, len) == 0;
+    if (raw.len < len || raw.len > sizeof decoded)
+        return false;
+    return ecert_nginx_word_decode(raw, decoded) == len && memcmp(decoded, text, len) == 0;
+}
+
+static bool is_written_plainly(const struct ecert_nginx_file *file, struct ecert_nginx_word word)
+{
+    const uint8_t *text = file->text.ptr + word.start;
+
+    return text[0] != '"' && text[0] != '\'' && memchr(text, '\\', word.len) == NULL;
+}
+
 static enum ecert_nginx_kind kind_of(const struct parser *parser, bool block)
 {
-    const struct ecert_nginx_word name =
-        parser->pending.n == 0 ? (struct ecert_nginx_word){0} : parser->pending.words[0];
-    const uint8_t *text = parser->file->text.ptr + name.start;
+    if (parser->pending.n == 0)
+        return ECERT_NGINX_NONE;
+    const struct ecert_nginx_word name = parser->pending.words[0];
+    const bool plain = is_written_plainly(parser->file, name);
 
     for (size_t i = 0; i < COUNT(keywords); i++)
-        if (keywords[i].block == block && keywords[i].len == name.len &&
-            memcmp(keywords[i].name, text, name.len) == 0)
+        if (keywords[i].block == block && (!plain || keywords[i].len == name.len) &&
+            word_is(parser->file, name, keywords[i].name, keywords[i].len))
             return keywords[i].kind;
     return ECERT_NGINX_NONE;
 }
@@ -100,15 +127,17 @@ static struct ecert_nginx_directive *new_directive(struct parser *parser,
                                                    enum ecert_nginx_kind kind)
 {
     const struct pending *pending = &parser->pending;
-    const size_t n = pending->n - 1;
+    const size_t n = kind == ECERT_NGINX_LOCATION ? 0 : pending->n - 1; /* nobody asks which */
     struct ecert_nginx_directive *directive =
-        ecert_arena_alloc(&parser->env->arena, sizeof *directive);
+        parser->spare != NULL ? parser->spare
+                              : ecert_arena_alloc(&parser->env->arena, sizeof *directive);
     struct ecert_nginx_word *words = ecert_arena_alloc(&parser->env->arena, n * sizeof *words);
 
     if (directive == NULL || words == NULL)
         return NULL;
     if (n != 0)
         memcpy(words, pending->words + 1, n * sizeof *words);
+    parser->spare = NULL;
     *directive = (struct ecert_nginx_directive){
         .file = parser->file,
         .parent = parser->block,
@@ -157,19 +186,17 @@ static enum ecert_status open_block(struct parser *parser, const struct ecert_ng
     const enum ecert_nginx_kind kind =
         parser->skipped != 0 ? ECERT_NGINX_NONE : kind_of(parser, true);
 
-    if (parser->depth == MAX_DEPTH)
-        return parser->env->host->fail(err, ECERT_E_CONFIG,
-                                       "%s:%u: blocks are nested more than %d deep",
-                                       parser->file->path, piece->line, MAX_DEPTH);
-    parser->open_lines[parser->depth++] = piece->line;
-    if (kind == ECERT_NGINX_NONE) {
-        parser->skipped++;
+    if (kind == ECERT_NGINX_NONE || parser->depth == MAX_DEPTH) {
+        if (parser->skipped++ == 0)
+            parser->skipped_line = piece->line;
     } else {
         struct ecert_nginx_directive *directive = new_directive(parser, kind);
         if (directive == NULL)
             return ecert_nginx_no_memory(parser->env, err);
         directive->open = piece->end;
+        directive->open_line = piece->line;
         parser->block = directive;
+        parser->depth++;
     }
     parser->pending.n = 0;
     return ECERT_OK;
@@ -185,19 +212,21 @@ static enum ecert_status close_block(struct parser *parser, const struct ecert_n
                                        "%s:%u: the directive that starts here has no ';' before "
                                        "the '}' of line %u; correct the file",
                                        parser->file->path, parser->pending.line, piece->line);
-    if (parser->depth == 0)
+    if (parser->skipped == 0 && block == NULL)
         return parser->env->host->fail(err, ECERT_E_CONFIG,
                                        "%s:%u: this '}' closes no block; correct the file",
                                        parser->file->path, piece->line);
-    parser->depth--;
     if (parser->skipped != 0) {
         parser->skipped--;
         return ECERT_OK;
     }
+    parser->depth--;
     block->end = piece->end;
     parser->block = block->parent;
     if (block->first != NULL || block->kind == ECERT_NGINX_SERVER)
         append(parser, block);
+    else
+        parser->spare = block; /* a file has many locations */
     return ECERT_OK;
 }
 
@@ -236,10 +265,11 @@ enum ecert_status ecert_nginx_parse(struct ecert_nginx *env, struct ecert_nginx_
                                "%s:%u: the directive that starts here is not finished at the end "
                                "of the file; correct the file",
                                file->path, parser.pending.line);
-    if (parser.depth != 0)
+    if (parser.skipped != 0 || parser.block != NULL)
         return env->host->fail(err, ECERT_E_CONFIG,
                                "%s:%u: the block that starts here is not closed; correct the file",
-                               file->path, parser.open_lines[parser.depth - 1]);
+                               file->path,
+                               parser.skipped != 0 ? parser.skipped_line : parser.block->open_line);
     return ECERT_OK;
 }
 
@@ -259,9 +289,6 @@ char *ecert_nginx_argument(struct ecert_nginx *env, const struct ecert_nginx_dir
 bool ecert_nginx_argument_is(const struct ecert_nginx_directive *directive, uint32_t i,
                              const char *text)
 {
-    if (i >= directive->n_words)
-        return false;
-    const struct ecert_nginx_word word = directive->words[i];
-    return word.len == strlen(text) &&
-           memcmp(directive->file->text.ptr + word.start, text, word.len) == 0;
+    return i < directive->n_words &&
+           word_is(directive->file, directive->words[i], text, strlen(text));
 }

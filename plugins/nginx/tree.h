@@ -3,7 +3,8 @@
  *
  * Kept: blocks in which a server block or a log can stand (http, stream, mail, server, location,
  * if, limit_except) and the directives of ECERT_NGINX_* below.  Everything else is passed over:
- * the inside of map, types, upstream and the like is not even looked at, only its braces counted.
+ * the inside of map, types, upstream, of blocks of modules that nobody here has heard of and of
+ * what is nested more than 100 deep is not even looked at, only its braces counted.
  * A directive knows where it stands in the file, to the byte, so that an edit can leave all other
  * bytes alone.
  *
@@ -13,6 +14,7 @@
 #define ECERT_NGINX_TREE_H
 
 #include "plugins/shared/arena.h"
+#include "plugins/shared/pem.h"
 
 #include <ecert/plugin.h>
 
@@ -31,6 +33,7 @@ struct ecert_nginx {
     const struct ecert_host *host;
     struct ecert_job *job;
     struct ecert_arena arena;
+    struct ecert_pem_shelf shelf; /* the certificates that server blocks use */
 };
 
 enum ecert_nginx_kind {
@@ -47,12 +50,16 @@ enum ecert_nginx_kind {
     ECERT_NGINX_CERTIFICATE,
     ECERT_NGINX_CERTIFICATE_KEY,
     ECERT_NGINX_PASSWORD_FILE,
+    ECERT_NGINX_REJECT_HANDSHAKE,
+    ECERT_NGINX_STARTTLS,
+    ECERT_NGINX_PROTOCOL,
     ECERT_NGINX_PID,
     ECERT_NGINX_ERROR_LOG,
     ECERT_NGINX_ACCESS_LOG,
 };
 
 struct ecert_nginx_file;
+struct ecert_nginx_server;
 
 /* A word as it stands in the file, quotes included. */
 struct ecert_nginx_word {
@@ -70,7 +77,14 @@ struct ecert_nginx_directive {
     uint32_t open;  /* behind "{"; 0: not a block */
     uint32_t end;   /* behind ";" or "}" */
     uint32_t line;
+    uint32_t open_line; /* of "{" */
     enum ecert_nginx_kind kind;
+    bool resolved;                             /* `path` is what it will be */
+    bool ours;                                 /* it names the target's file, or will */
+    const char *path;                          /* of a certificate or key; NULL: not a plain file */
+    const struct ecert_nginx_server *user;     /* the chosen block for which `ours` was set */
+    const struct ecert_nginx_server *outsider; /* a block that uses it and that the certificate
+                                                  is not for; NULL: none */
 };
 
 /* Bytes to be replaced: [start, end) by `text`; start == end inserts. */
@@ -90,7 +104,7 @@ struct ecert_nginx_file {
 
 /*
  * Fills in first and last from path and text.  ECERT_E_CONFIG, naming file and line: braces that
- * do not match, a directive without its end, blocks nested more than 100 deep.  ECERT_E_NOMEM.
+ * do not match, a directive without its end: nginx refuses such a file, too.  ECERT_E_NOMEM.
  */
 enum ecert_status ecert_nginx_parse(struct ecert_nginx *env, struct ecert_nginx_file *file,
                                     struct ecert_error *err);

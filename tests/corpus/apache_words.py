@@ -2,7 +2,6 @@
 
 import re
 
-HOST = re.compile(r"^\s*(?:port \d+ namevhost|(?:wild )?alias|default server)?\s*(\S+)")
 LITERAL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+")
 CERTIFICATE = re.compile(
     rb"^\s*(?:#\s*)?[\"']?SSL(?:CertificateFile|CertificateKeyFile|CertificateChainFile|Engine)\b",

@@ -94,14 +94,17 @@ def statements(data):
 
 
 def without_certificates(data):
-    """The bytes without directives of certificates."""
-    kept, at = [], 0
+    """The bytes without directives of certificates: with their line where it has nothing else, with
+    the blanks before them otherwise."""
+    kept, at = bytearray(), 0
     for words, start, end, kind in statements(data):
         if kind == ";" and words and words[0] in CERTIFICATE:
-            kept.append(data[at:start].rstrip(b" \t"))
+            kept += data[at:start].rstrip(b" \t")
             at = end
-    kept.append(data[at:])
-    return b"".join(kept)
+            rest = re.compile(rb"[ \t]*\r?\n").match(data, at)
+            if rest is not None and (not kept or kept.endswith(b"\n")):
+                at = rest.end()
+    return bytes(kept + data[at:])
 
 
 def account(dump):
@@ -111,8 +114,8 @@ def account(dump):
 
 
 def rest_of_file(data):
-    """The lines of a file that an edit must leave as they are, byte for byte."""
-    return [line for line in without_certificates(data).split(b"\n") if line.strip()]
+    """What an edit of the file must leave as it is, byte for byte."""
+    return without_certificates(data)
 
 
 def files(dump):

@@ -140,14 +140,22 @@ def bind(source, target):
     mount(None, target, None, BIND | REMOUNT | READ_ONLY)
 
 
+def unshare():
+    check(LIBC.unshare(NEW_MOUNTS | NEW_HOST_NAME | NEW_PROCESSES | NEW_NETWORK), "unshare")
+
+
 def inside(work, place, ecert, kept):
     """Run work() as the first process of a room; its exit code is that of this process."""
     die_with_parent()
-    check(LIBC.unshare(NEW_MOUNTS | NEW_HOST_NAME | NEW_PROCESSES | NEW_NETWORK), "unshare")
+    unshare()
     child = os.fork()
     if child == 0:
-        die_with_parent()
-        enter(place, ecert, kept)
+        try:
+            die_with_parent()
+            enter(place, ecert, kept)
+        except OSError as error:
+            os.write(2, ("%s\n" % error).encode())
+            os._exit(1)
         work()
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

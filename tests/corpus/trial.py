@@ -15,6 +15,7 @@ import time
 import traceback
 
 import apache_words
+import files
 import nginx_words
 import pki
 from case import STARTTLS
@@ -26,124 +27,8 @@ NOTHING = "nothing"
 PLUGIN_PLACES = {"nginx": ["/etc/nginx", "/usr/local/nginx/conf", "/usr/local/etc/nginx"],
                  "apache": ["/etc/apache2", "/etc/httpd", "/usr/local/apache/conf",
                             "/usr/local/apache2/conf", "/usr/local/etc/apache24"]}
-# what servers write, and ecert itself
-WRITTEN = ("/run", "/proc", "/dev", "/sys", "/tmp", "/ecert", "/kept", "/bin", "/sbin", "/etc/ecert",
-           "/var/log", "/var/cache", "/var/tmp", "/var/lib/ecert", "/var/lib/nginx")
-WRITTEN_NAMES = re.compile(r"logs|.*_temp|.*\.(pid|sock|log)")
-# what Debian's packages enable
-ENABLED = {
-    "sites-enabled": ["000-default.conf", "default"],
-    "conf-enabled": ["charset.conf", "localized-error-pages.conf", "other-vhosts-access-log.conf",
-                     "security.conf", "serve-cgi-bin.conf"],
-    "mods-enabled": [name + end for end in (".load", ".conf") for name in (
-        "access_compat", "alias", "auth_basic", "authn_core", "authn_file", "authz_core",
-        "authz_host", "authz_user", "autoindex", "deflate", "dir", "env", "filter", "mime",
-        "mpm_event", "negotiation", "reqtimeout", "setenvif", "status")],
-    "modules-enabled": [],
-}
-
-
-class Skip(Exception):
-    pass
-
-
 class Wrong(Exception):
     """A step failed; the lines say how."""
-
-
-def can_roll_back(ecert):
-    said = subprocess.run([ecert / "ecert", "rollback", "--help"], capture_output=True,
-                          timeout=COMMAND_SECONDS).stdout.decode()
-    return "--to 0" in said
-
-
-def layout(case):
-    """What of the machine goes into the room, before it is entered: [(path, bytes or link)]."""
-    for path in case.needs:
-        if not os.path.exists(path):
-            raise Skip("there is no %s" % path)
-    program = case.command[0]
-    if not os.path.exists(program) and not os.path.lexists(str(case.folder / "root") + program):
-        raise Skip("there is no %s" % program)
-    found = list(collect(case.folder / "root", pathlib.Path("/")))
-    if case.layout == "debian":
-        package, folder = (("nginx-common", "/etc/nginx") if case.server == "nginx" else
-                           ("apache2", "/etc/apache2"))
-        found = list(collect_package(package, pathlib.Path(folder))) + found
-    return found
-
-
-def collect_package(package, folder):
-    """A package's folder; what an administrator changed in it makes the case impossible."""
-    said = subprocess.run(["dpkg-query", "-W", "-f", "${Conffiles}", package], capture_output=True,
-                          timeout=COMMAND_SECONDS).stdout.decode()
-    for line in said.splitlines():
-        path, sum_ = line.split()[:2]
-        if path.startswith(str(folder) + "/"):
-            if not os.path.exists(path):
-                raise Skip("%s is not there" % path)
-            if hashlib.md5(pathlib.Path(path).read_bytes()).hexdigest() != sum_:
-                raise Skip("%s is not the package's own" % path)
-    for path, content, mode in collect(folder, folder):
-        kind = pathlib.Path(path).parent.name
-        if kind not in ENABLED or pathlib.Path(path).name in ENABLED[kind]:
-            yield path, content, mode
-
-
-def collect(source, target):
-    """(path in the room, bytes of a file or text of a link or None for a folder, mode)"""
-    if not source.is_dir():
-        return
-    for entry in sorted(source.iterdir()):
-        path = target / entry.name
-        if entry.is_symlink():
-            yield str(path), os.readlink(entry), 0
-        elif entry.is_dir():
-            yield str(path), None, 0o755
-            yield from collect(entry, path)
-        else:
-            yield str(path), entry.read_bytes(), 0o755 if entry.stat().st_mode & 0o100 else 0o644
-
-
-def place(path, content, mode):
-    """Links on the way to a place are followed, a link or file in the place is replaced."""
-    if content is None:
-        if not os.path.isdir(path):
-            os.makedirs(path)
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if os.path.lexists(path):
-        os.unlink(path)
-    if isinstance(content, str):
-        os.symlink(content, path)
-        return
-    with open(path, "wb") as file:
-        file.write(content)
-    os.chmod(path, mode)
-
-
-def snapshot():
-    """Every file that is the operator's: type, mode, owner, contents."""
-    found = {}
-    for folder, folders, files in os.walk("/"):
-        folders[:] = [name for name in folders if wanted(os.path.join(folder, name))]
-        for name in files + [name for name in folders if os.path.islink(os.path.join(folder, name))]:
-            path = os.path.join(folder, name)
-            about = os.lstat(path)
-            if os.path.islink(path):
-                found[path] = ("link", 0, 0, 0, os.fsencode(os.readlink(path)))
-            elif wanted(path) and os.path.isfile(path):
-                with open(path, "rb") as file:
-                    found[path] = ("file", about.st_mode & 0o7777, about.st_uid, about.st_gid,
-                                   file.read())
-    return found
-
-
-def wanted(path):
-    if path.startswith("/usr"):
-        return path == "/usr" or path == "/usr/local" or path.startswith("/usr/local/")
-    return (path not in WRITTEN and not path.startswith("/lib") and
-            not WRITTEN_NAMES.fullmatch(os.path.basename(path)))
 
 
 def workers():
@@ -230,9 +115,9 @@ def served(name, kind):
 
 
 class Trial:
-    def __init__(self, case, files, made, rolls_back, accept_only, keep):
-        self.case, self.files, self.pki = case, files, made
-        self.rolls_back, self.accept_only, self.keep = rolls_back, accept_only, keep
+    def __init__(self, case, brought, made, accept_only, keep):
+        self.case, self.files, self.pki = case, brought, made
+        self.accept_only, self.keep = accept_only, keep
         self.argv = case.command + case.arguments
         self.said, self.labels, self.fell_back = [], {}, False
 
@@ -256,11 +141,11 @@ class Trial:
                  ("step 1: every name is asked", self.ask_before))
         if self.case.refused is not None:
             return first + (("the refusal", self.refuse),)
-        last = (("step 6: rollback", self.roll_back),) if self.rolls_back else ()
         return first + (("step 2: ecert deploy", self.deploy),
                         ("step 3: the server's account of itself", self.compare),
                         ("step 4: handshakes", self.ask_after),
-                        ("step 5: a second plan is empty", self.plan_again)) + last
+                        ("step 5: a second plan is empty", self.plan_again),
+                        ("step 6: rollback", self.roll_back))
 
     def keep_files(self):
         if not self.keep:
@@ -279,7 +164,7 @@ class Trial:
 
     def prepare(self):
         for entry in self.files:
-            place(*entry)
+            files.place(*entry)
         arguments = self.case.arguments
         for option, value in zip(arguments, arguments[1:]):
             if option == "-p":
@@ -291,22 +176,22 @@ class Trial:
                 self.labels[pki.thumbprint(made[which])] = which
             chain, secret = made[which] + self.pki.chain, self.pki.key_pem(which)
             if certificate == key:
-                place(key, secret + chain, 0o600)
+                files.place(key, secret + chain, 0o600)
             else:
-                place(certificate, chain, 0o644)
-                place(key, secret, 0o600)
+                files.place(certificate, chain, 0o644)
+                files.place(key, secret, 0o600)
 
     def prepare_ecert(self):
         case, which = self.case, "new-" + self.case.key
         os.makedirs("/etc/ecert", 0o755)
         for path, content in self.pki.files:
-            place(path, content, 0o600)
+            files.place(path, content, 0o600)
         new = self.pki.leaf(case.leaf, which, 1)
         self.new = pki.thumbprint(new)
         self.labels[self.new] = "the new certificate"
-        place("/etc/ecert/new.cer", new, 0o644)
-        place("/etc/ecert/new.key", self.pki.key_pem(which), 0o600)
-        place("/etc/ecert/ecert.conf", self.configuration().encode(), 0o600)
+        files.place("/etc/ecert/new.cer", new, 0o644)
+        files.place("/etc/ecert/new.key", self.pki.key_pem(which), 0o600)
+        files.place("/etc/ecert/ecert.conf", self.configuration().encode(), 0o600)
 
     def configuration(self):
         case = self.case
@@ -345,15 +230,15 @@ certificates = (
     def test(self):
         code, out, err = run(self.argv + ["-t"])
         if code != 0:
-            raise Wrong("%s -t fails:\n%s" % (" ".join(self.argv), text(out + err)))
+            raise Wrong("%s -t fails:\n%s" % (" ".join(self.argv), files.text(out + err)))
 
     def accept(self):
         self.test()
         code, out, err = run(self.argv + ([] if self.case.server == "nginx" else ["-k", "start"]))
         if code != 0:
-            raise Wrong("it does not start:\n%s" % text(out + err + logs()))
+            raise Wrong("it does not start:\n%s" % files.text(out + err + logs()))
         self.dump_before = self.dump()
-        self.before = snapshot()
+        self.before = files.snapshot()
         words = nginx_words if self.case.server == "nginx" else apache_words
         listed = {name.name for name in self.case.new + self.case.old}
         missing = words.names(self.dump_before) - listed
@@ -367,12 +252,12 @@ certificates = (
         more = ["-T"] if self.case.server == "nginx" else ["-t", "-D", "DUMP_VHOSTS"]
         code, out, err = run(self.argv + more)
         if code != 0:
-            raise Wrong("%s fails:\n%s" % (" ".join(self.argv + more), text(out + err)))
+            raise Wrong("%s fails:\n%s" % (" ".join(self.argv + more), files.text(out + err)))
         return out if self.case.server == "nginx" else out.decode(errors="surrogateescape")
 
     def ecert(self, *arguments):
         code, out, err = run(["/ecert/ecert", *arguments])
-        said = text(out + err)
+        said = files.text(out + err)
         self.said.append("$ ecert %s   (%d)" % (" ".join(arguments), code))
         self.said += said.splitlines()
         self.fell_back |= "no private view" in said
@@ -393,9 +278,9 @@ certificates = (
             while not listens(name) and not self.case.creates and time.monotonic() < until:
                 time.sleep(0.02)
             self.shown[name] = served(name, self.case.key)
-            # a port that was written down may be one without TLS
-            if self.shown[name] == NOTHING and not name.chosen and not (
-                    self.case.creates and name in self.case.new):
+            # an address that was written down may be one without TLS, a new key's kind may be missing
+            mended = name in self.case.new and (self.case.creates or name.kind is not None)
+            if self.shown[name] == NOTHING and not name.chosen and not mended:
                 raise Wrong("%s shows no certificate, and no address was given" % name.text)
         self.old_workers = workers()
 
@@ -423,14 +308,14 @@ certificates = (
         self.test()
 
     def unchanged(self, what):
-        differences = list(compare_trees(self.before, snapshot()))
+        differences = list(files.compare_trees(self.before, files.snapshot()))
         if differences:
             raise Wrong("%s files changed:\n%s" % (what, "\n".join(differences)))
 
     # ---- 3 ----
 
     def compare(self):
-        after, now = snapshot(), self.dump()
+        after, now = files.snapshot(), self.dump()
         self.compare_dumps(now)
         words = nginx_words if self.case.server == "nginx" else apache_words
         read = {os.path.realpath(path) for path in nginx_words.files(self.dump_before)} \
@@ -440,26 +325,29 @@ certificates = (
             if old == new or ('"%s"' % path) in self.case.target:
                 continue
             if old is None or new is None or old[:4] != new[:4] or old[0] == "link":
-                raise Wrong("%s: was %s, is %s" % (path, about(old), about(new)))
+                raise Wrong("%s: was %s, is %s" % (path, files.about(old), files.about(new)))
             if read is not None and os.path.realpath(path) not in read:
                 raise Wrong("%s was changed, and nginx does not read it" % path)
-            if endings(old[4]) == {b"\r\n"} and endings(new[4]) != {b"\r\n"}:
+            if files.endings(old[4]) == {b"\r\n"} and files.endings(new[4]) != {b"\r\n"}:
                 raise Wrong("%s: a line ends with LF, and all others with CR LF" % path)
-            if untouched(old[4]) != untouched(new[4]):
+            if files.untouched(old[4]) != files.untouched(new[4]):
                 raise Wrong("%s: what must stay untouched was changed:\n%s"
-                            % (path, difference(old[4], new[4])))
+                            % (path, files.difference(old[4], new[4])))
+            line = files.misplaced(old[4], new[4])
+            if line is not None:
+                raise Wrong("%s: added, and not in the block's indentation: '%s'" % (path, line))
             if self.case.creates and self.case.server == "apache":
                 why = apache_words.created(old[4], new[4])
                 if why is not None:
                     raise Wrong("%s: %s" % (path, why))
             elif words.rest_of_file(old[4]) != words.rest_of_file(new[4]):
                 raise Wrong("%s: more than the certificate differs:\n%s"
-                            % (path, difference(old[4], new[4])))
+                            % (path, files.difference(old[4], new[4])))
 
     def compare_dumps(self, now):
         if self.case.server == "nginx":
             old, new = nginx_words.account(self.dump_before), nginx_words.account(now)
-            old, new = ([text(word) for word in words] for words in (old, new))
+            old, new = ([files.text(word) for word in words] for words in (old, new))
         else:
             old, new = apache_words.account(self.dump_before), apache_words.account(now)
             if self.case.creates:
@@ -513,40 +401,8 @@ def listens(name):
         return False
 
 
-def text(data):
-    return data.decode(errors="backslashreplace")
-
-
 def logs():
     said = b""
     for path in sorted(pathlib.Path("/var/log").glob("*/error*")):
         said += path.read_bytes()[-2000:]
     return said
-
-
-def endings(data):
-    return set(re.findall(rb"\r?\n", data))
-
-
-def about(entry):
-    return "absent" if entry is None else "%s %o %d:%d" % entry[:4]
-
-
-def difference(old, new):
-    lines = difflib.unified_diff(text(old).split("\n"), text(new).split("\n"), "before", "after",
-                                 lineterm="", n=1)
-    return "\n".join(list(lines)[:60])
-
-
-def untouched(data):
-    """The lines that say of themselves that nobody may change them."""
-    return [line for line in data.splitlines() if b"untouched" in line]
-
-
-def compare_trees(before, after):
-    for path in sorted(set(before) | set(after)):
-        old, new = before.get(path), after.get(path)
-        if old != new:
-            yield "%s: was %s, is %s" % (path, about(old), about(new))
-            if old is not None and new is not None:
-                yield difference(old[4], new[4])

@@ -466,7 +466,7 @@ static enum ecert_status host_emit_site(struct ecert_job *job, const struct ecer
     add_part(out, " ", site->certificate);
     add_part(out, " ", site->key);
     add_part(out, " ", site->chain);
-    add_part(out, " ", site->enabled ? "on" : "off");
+    add_part(out, " ", site->enabled ? "on" : site->tls ? "ready" : "off");
     for (; address != NULL && *address != NULL; address++)
         (void)fprintf(out, "%s%s:%u", address == site->addresses ? " " : ",", (*address)->address,
                       (unsigned)(*address)->port);

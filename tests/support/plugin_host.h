@@ -77,7 +77,7 @@ const struct test_file *test_job_file(const struct test_job *job, const char *pa
 
 /*
  * The recorded site whose first name this is: "KIND NAME,NAME FILE:LINE CERTIFICATE KEY CHAIN
- * on|off ADDRESS:PORT,...", "-" for what is NULL or empty; NULL: none.
+ * on|ready|off ADDRESS:PORT,...", "-" for what is NULL or empty; NULL: none.
  */
 const char *test_job_site(const struct test_job *job, const char *name);
 

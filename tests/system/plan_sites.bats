@@ -67,3 +67,22 @@ sites_of() { # N: a target whose plugin leaves N sites for one reason
     run_ecert run --verbose
     [ "$status" -eq 0 ]
 }
+
+@test "a real nginx: the block with the name is taken, the others are left and said why" {
+    old_pair "$W/old" "$NAME"
+    local port
+    port=$(free_port)
+    nginx_site "$W/nginx" "$port" "$NAME" "$W/old"
+    printf 'server { listen 127.0.0.1:%s; server_name plain.example; }\n' "$(free_port)" \
+        >"$W/nginx/conf.d/plain.conf"
+    write_config "{ plugin = \"nginx\"; may_write = [ \"$W/nginx\" ];
+        command = [ \"$NGINX\", \"-p\", \"$W/nginx/\", \"-c\", \"$W/nginx/nginx.conf\" ]; }"
+    ecert import --quiet "$W/$NAME.cer"
+    run_ecert plan
+    [ "$status" -eq 0 ]
+    grep -F "  takes $W/nginx/conf.d/$NAME.conf:1 '$NAME': " <<<"$output"
+    grep -F "  leaves $W/nginx/conf.d/plain.conf:1 'plain.example': " <<<"$output"
+    # before the diff
+    [ "$(grep -nF "  takes " <<<"$output" | cut -d : -f 1)" -lt \
+        "$(grep -n '^--- ' <<<"$output" | cut -d : -f 1)" ]
+}

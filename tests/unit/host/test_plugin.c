@@ -86,7 +86,7 @@ static const struct wrong {
     {"truncated", ECERT_E_PLUGIN, "truncated.so' is truncated: its descriptor has 8 bytes, this core needs"},
     {"two_activations", ECERT_E_PLUGIN, "'ecert-test.service' is the second one; a plan has at most one"},
     {"absent", ECERT_E_NOT_FOUND, "plugin 'absent' is not installed; in '"},
-    {"absent", ECERT_E_NOT_FOUND, "'plain_library', 'relative', 'right', 'truncated'"},
+    {"absent", ECERT_E_NOT_FOUND, "'plain_library', 'relative', 'right', 'sites', 'truncated'"},
     {"../right", ECERT_E_NOT_FOUND, "plugin '../right' is not installed"},
     {"", ECERT_E_NOT_FOUND, "plugin '' is not installed"},
     /* clang-format on */

@@ -10,8 +10,10 @@ static const struct row {
     const char *name;
     const char *conf;
     const char *site; /* of www.example.test; NULL: there is none */
+    const char *why;  /* of the first site; NULL: not looked at */
     const char *error;
     const char *key_type; /* NULL: rsa */
+    bool ready;           /* there are sites-available and sites-enabled */
     size_t n_sites;
 } rows[] = {
     /* clang-format off */
@@ -52,14 +54,25 @@ static const struct row {
     {.name = "names: .x is two, expressions are none", .n_sites = 1,
      .conf = HTTP("server { listen 443 ssl; server_name ~^w .x.test _ www.example.test $h; " PAIR("a") " }"),
      .site = "server block x.test,*.x.test,www.example.test @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443"},
-    {.name = "names that are none are left out", .n_sites = 1,
+    {.name = "names that are none are left out", .n_sites = 2,
      .conf = HTTP("server { listen 443 ssl; server_name www.example.test b\xff.test \"c\x1b[2J.test\" d.test; " PAIR("a") " }\n"
                   "server { listen 443 ssl; server_name \xe9; " PAIR("b") " }"),
      .site = "server block www.example.test,d.test @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443"},
-    {.name = "a block without a name is none", .n_sites = 0,
-     .conf = HTTP("server { listen 443 ssl; " PAIR("a") " }\nserver { listen 443 ssl; server_name _; }")},
-    {.name = "mail is none", .n_sites = 0,
-     .conf = "events {}\nmail { server { listen 993 ssl; server_name www.example.test; " PAIR("a") " } }"},
+    {.name = "a block without a name", .n_sites = 2,
+     .conf = HTTP("server { listen 443 ssl; " PAIR("a") " }\nserver { listen 443 ssl; server_name _; }"),
+     .site = "server block @/nginx.conf:3 @/a.pem @/a.key - on 127.0.0.1:443", .why = "leaves: -"},
+    {.name = "mail", .n_sites = 1,
+     .conf = "events {}\nmail { server { listen 993 ssl; server_name www.example.test; " PAIR("a") " } }",
+     .site = "mail server block www.example.test @/nginx.conf:2 @/a.pem @/a.key - on 127.0.0.1:993"},
+    {.name = "stream, and what it inherits", .n_sites = 1,
+     .conf = "events {}\nstream { " PAIR("a") "server { listen 993 ssl; proxy_pass b; } }",
+     .site = "stream server block @/nginx.conf:2 @/a.pem @/a.key - on 127.0.0.1:993"},
+    {.name = "what is said of a variable", .n_sites = 1,
+     .conf = HTTP("server { listen 443 ssl; ssl_certificate $a\xff; }"),
+     .site = "server block @/nginx.conf:3 - - - on 127.0.0.1:443", .why = "leaves: '$a?' in @/nginx.conf:3 is not the path of a file"},
+    {.name = "sites-available: what is enabled by a link is not shown twice", .n_sites = 3,
+     .conf = HTTP("include sites-enabled/*;"), .ready = true,
+     .site = "server block a.test @/sites-enabled/a:1 @/a.pem @/a.key - on 127.0.0.1:443", .why = "leaves: -"},
     {.name = "a directive without its value",
      .conf = HTTP("server { listen 443 ssl; server_name www.example.test; ssl_certificate; }"),
      .error = "nginx.conf:3: 'ssl_certificate' takes one path"},
@@ -89,6 +102,34 @@ static void write_certificate(const struct site *site, const char *name, const c
     assert_int_equal(system(command), 0);
 }
 
+static void write_ready(const struct site *site)
+{
+    assert_int_equal(mkdir(site_path(site, "sites-available"), 0755), 0);
+    assert_int_equal(mkdir(site_path(site, "sites-enabled"), 0755), 0);
+    site_text(site, "sites-available/a",
+              "server { listen 443 ssl; server_name a.test; " PAIR("a") " }");
+    site_text(site, "sites-available/b",
+              "server { listen 443 ssl; server_name b.test; include c; }"
+              "server { listen 80; server_name b.test; }");
+    site_text(site, "sites-available/broken", "server {");
+    site_text(site, "c", PAIR("b"));
+    assert_int_equal(symlink("../sites-available/a", site_path(site, "sites-enabled/a")), 0);
+}
+
+static void check_ready(const struct site *site)
+{
+    char want[512];
+
+    expand(site, "server block b.test @/sites-available/b:1 @/b.pem @/b.key - ready", want,
+           sizeof want);
+    assert_string_equal(site->job.sites[1], want);
+    assert_string_equal(site->job.verdicts[1],
+                        "leaves: not enabled: nothing that nginx reads leads to it");
+    assert_non_null(strstr(site->job.verdicts[2], "leaves: not enabled"));
+    assert_true(test_job_noted(
+        &site->job, "sites-available/broken' is not enabled, and its sites are not shown"));
+}
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -98,6 +139,8 @@ static void check_row(void **state)
 
     site_make(&site);
     site_text(&site, "nginx.conf", row->conf);
+    if (row->ready)
+        write_ready(&site);
     if (row->key_type != NULL) {
         write_certificate(&site, "rsa.pem", "rsa:2048");
         write_certificate(&site, "ec.pem", "ec -pkeyopt ec_paramgen_curve:P-256");
@@ -119,13 +162,20 @@ static void check_row(void **state)
     if (status != ECERT_OK)
         fail_msg("%s", site.err.text);
     assert_int_equal(job->n_sites, row->n_sites);
-    assert_int_equal(job->n_notes, strstr(row->name, "left out") != NULL);
-    if (job->n_notes > 0)
+    if (row->ready)
+        check_ready(&site);
+    else
+        assert_int_equal(job->n_notes, strstr(row->name, "left out") != NULL);
+    if (job->n_notes > 0 && !row->ready)
         assert_true(test_job_noted(job, "3 names of sites are no host name"));
     assert_int_equal(job->n_files + job->n_tests + job->n_activations + job->n_probes, 0);
     if (row->site != NULL) {
         expand(&site, row->site, want, sizeof want);
         assert_string_equal(job->sites[0], want);
+    }
+    if (row->why != NULL) {
+        expand(&site, row->why, want, sizeof want);
+        assert_string_equal(job->verdicts[0], want);
     }
     site_remove(&site);
 }

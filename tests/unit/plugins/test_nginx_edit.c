@@ -66,11 +66,38 @@ static const struct row {
      .snippet = "listen 443 ssl; server_name example.test;"},
     {.name = "only the key is missing",
      .conf = "server {\n listen 443 ssl;\n server_name example.test;\n " CERT("/a") "\n}",
-     .want = "server {\n listen 443 ssl;\n server_name example.test;\n " NEW_KEY "\n " NEW "\n}"},
-    {.name = "those of the http block are overridden, not changed",
-     .conf = CERT("/a") CERT_KEY("/b") "\nserver { listen 443 ssl; server_name example.test; }",
+     .want = "server {\n listen 443 ssl;\n server_name example.test;\n " NEW "\n " NEW_KEY "\n}"},
+    {.name = "those of the http block are overridden where others inherit them",
+     .conf = CERT("/a") CERT_KEY("/b") "\nserver { listen 443 ssl; server_name example.test; }\n"
+                                       "server { listen 443 ssl default_server; }",
      .want = CERT("/a") CERT_KEY("/b") "\nserver { listen 443 ssl; server_name example.test; " NEW
-                                       " " NEW_KEY " }"},
+                                       " " NEW_KEY " }\n"
+                                       "server { listen 443 ssl default_server; }"},
+    {.name = "those of the http block are changed where the target is for all that inherit them",
+     .conf = CERT("/a") CERT_KEY("'/b'") "\nserver { listen 443 ssl; server_name example.test; }\n"
+                                         "server { listen 443 ssl; " CERT("/c") CERT_KEY(
+                                             "/d") "}"
+                                                   "server { listen 80; server_name other.test; }",
+     .want =
+         NEW CERT_KEY("'/live/key.pem'") "\nserver { listen 443 ssl; server_name example.test; }\n"
+                                         "server { listen 443 ssl; " CERT("/c") CERT_KEY(
+                                             "/d") "}"
+                                                   "server { listen 80; server_name other.test; }"},
+    {.name = "the key of the http block is overridden, the certificate is the block's",
+     .conf = CERT_KEY("/b") "\nserver { listen 443 ssl; server_name example.test; " CERT(
+         "/a") " }\n"
+               "server { listen 443 ssl; server_name x.test; " CERT("/a") " }",
+     .want = CERT_KEY("/b") "\nserver { listen 443 ssl; server_name example.test; " NEW " " NEW_KEY
+                            " }\nserver { listen 443 ssl; server_name x.test; " CERT("/a") " }"},
+    {.name = "more keys than certificates: the first is the one",
+     .conf = "server { listen 443 ssl; server_name example.test; " CERT("/a") CERT_KEY("/b")
+         CERT_KEY("/c") " }",
+     .want = "server { listen 443 ssl; server_name example.test; " NEW NEW_KEY CERT_KEY("/c") " }"},
+    {.name = "two blanks deep",
+     .conf = "\n  server {\n    include snippet.conf;\n  }\n  server {\n  }\n",
+     .want = "\n  server {\n    " NEW "\n    " NEW_KEY "\n    include snippet.conf;\n  }\n"
+             "  server {\n  }\n",
+     .snippet = "listen 443 ssl; server_name example.test;"},
     {.name = "all blocks with the name",
      .conf = "server { listen 443 ssl; server_name example.test;" CERT("/a")
          CERT_KEY("/b") "}\n"
@@ -85,9 +112,25 @@ static const struct row {
              "server { listen 80; server_name other.test; include snippet.conf; }",
      .snippet = CERT("/a") "\n" CERT_KEY("/b") "\n",
      .want_snippet = NEW "\n" NEW_KEY "\n"},
-    {.name = "a snippet that others need is refused",
+    {.name = "a snippet that others need stays, and a pair of its own goes behind it",
      .conf = "server { listen 443 ssl; server_name example.test; include snippet.conf; }\n" OTHER,
      .snippet = "\n" CERT("/a") "\n" CERT_KEY("/b") "\n",
+     .want = "server { listen 443 ssl; server_name example.test; include snippet.conf; " NEW
+             " " NEW_KEY " }\n" OTHER},
+    {.name = "behind the include, on lines of their own",
+     .conf = "server {\r\n\tinclude snippet.conf; # tls\r\n\tlisten 443 ssl;\r\n\tserver_name "
+             "example.test;\r\n}\r\n" OTHER,
+     .snippet = CERT("/a") "\n" CERT_KEY("/b") "\n",
+     .want = "server {\r\n\tinclude snippet.conf; # tls\r\n\t" NEW "\r\n\t" NEW_KEY
+             "\r\n\tlisten 443 ssl;\r\n\tserver_name example.test;\r\n}\r\n" OTHER},
+    {.name = "a pair of its own behind a snippet is found again",
+     .conf = "server { listen 443 ssl; server_name example.test; include snippet.conf; " NEW NEW_KEY
+             " }\n" OTHER,
+     .snippet = CERT("/a") "\n" CERT_KEY("/b") "\n"},
+    {.name = "a snippet with the certificate alone is refused where others need it",
+     .conf = CERT_KEY("/b") "server { listen 443 ssl; server_name example.test; include "
+                            "snippet.conf; }\n" OTHER,
+     .snippet = "\n" CERT("/a") "\n",
      .error = "snippet.conf:2: this ssl_certificate also serves the server block at"},
     {.name = "a snippet that is right already may have other users",
      .conf = "server { listen 443 ssl; server_name example.test; include snippet.conf; }\n" OTHER,
@@ -99,18 +142,19 @@ static const struct row {
     {.name = "a value with a variable",
      .conf = "\nserver { listen 443 ssl; server_name example.test; " CERT("/c/$ssl_server_name.pem")
          CERT_KEY("/k") "}",
-     .error = "nginx.conf:3: '/c/$ssl_server_name.pem' of ssl_certificate is not the path of a "
-              "file, so it is not changed by itself; write 'ssl_certificate /live/full.pem;'"},
+     .error = "nginx.conf:3 is not the path of a file; write 'ssl_certificate /live/full.pem;' and "
+              "'ssl_certificate_key /live/key.pem;' into the block instead"},
     {.name = "a key in an engine",
      .conf = "server { listen 443 ssl; server_name example.test; " NEW CERT_KEY("engine:x:y") "}",
-     .error = "'engine:x:y' of ssl_certificate_key is not the path of a file"},
+     .error = "'engine:x:y' in "},
     {.name = "two certificates and one key",
      .conf = "server { listen 443 ssl; server_name example.test; " NEW NEW NEW_KEY "}",
      .error = "has 2 ssl_certificate and 1 ssl_certificate_key"},
     {.name = "two pairs of unknown type",
      .conf = "server { listen 443 ssl; server_name example.test; " CERT("/a") CERT_KEY("/a")
          CERT("/b") CERT_KEY("/b") "}",
-     .error = "none of the 2 certificates of the server block for 'example.test' is of the type"},
+     .error =
+         "none of its certificates is of the type 'rsa'; add 'ssl_certificate /live/full.pem;'"},
     {.name = "two pairs, one ours already",
      .conf = "server { listen 443 ssl; server_name example.test; " CERT("/a") CERT_KEY("/a")
          NEW CERT_KEY("/b") "}",

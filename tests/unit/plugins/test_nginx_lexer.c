@@ -57,6 +57,7 @@ static const struct row {
      "w{r}w;"},
     {"Lua with an unclosed string", TEXT("x_by_lua_block {\n a = '\n}\nb;"), "w{r}w;"},
     {"Lua that never ends", TEXT("x_by_lua_block { a = { } b;"), "w{r"},
+    {"Lua, its name in quotes", TEXT("'x_by_lua_block' { a = '}' }b;"), "w{r}w;"},
     {"the name alone is not Lua", TEXT("_by_lua_block { a; }"), "w{w;}"},
     {"Lua of an argument is not Lua", TEXT("a x_by_lua_block { b; }"), "ww{w;}"},
 };

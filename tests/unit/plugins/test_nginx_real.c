@@ -106,9 +106,12 @@ static void check_edit(const char *body, const char *snippet, EVP_PKEY *key, con
         fail_msg("%s", site.err.text);
     assert_int_equal(site.job.n_files, 1);
     carry_out(&site);
-    if (keep == NULL || strcmp(keep, "old") != 0)
+    if (keep != NULL && strcmp(keep, "both") == 0)
+        assert_non_null(
+            strstr((const char *)site.job.files[0].content, "  ssl_certificate 'old-ec.pem';\n"));
+    if (keep == NULL || (strcmp(keep, "old") != 0 && strcmp(keep, "both") != 0))
         remove_pair(&site, "old");
-    if (keep == NULL || strcmp(keep, "old-ec") != 0)
+    if (keep == NULL || (strcmp(keep, "old-ec") != 0 && strcmp(keep, "both") != 0))
         remove_pair(&site, "old-ec");
     assert_true(nginx_accepts(&site));
 
@@ -168,12 +171,37 @@ static void of_two_pairs_the_rsa_one(void **state)
     check_edit(TWO_PAIRS, "", rsa, "rsa", "old-ec");
 }
 
+static void behind_a_snippet_of_others(void **state)
+{
+    (void)state;
+    check_edit("server { listen 127.0.0.1:8443 ssl; server_name example.test;\n"
+               "  include snippet.conf;\n}\n"
+               "server { listen 127.0.0.1:8444 ssl; server_name other.test;\n"
+               "  include snippet.conf; }",
+               "ssl_certificate old.pem;\nssl_certificate_key old.key;\n", rsa, "rsa", "old");
+}
+
+/* Without its own ECDSA pair the block would serve RSA alone. */
+static void what_is_inherited_of_the_other_type_stays(void **state)
+{
+    (void)state;
+    check_edit("ssl_certificate old.pem; ssl_certificate_key old.key;\n"
+               "ssl_certificate 'old-ec.pem'; ssl_certificate_key old-ec.key;\n"
+               "server {\n  listen 127.0.0.1:8443 ssl;\n  server_name example.test;\n}\n"
+               "server { listen 127.0.0.1:8444 ssl; }",
+               "", rsa, "rsa", "both");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_pair_is_replaced),       cmocka_unit_test(a_pair_is_added),
-        cmocka_unit_test(a_snippet_is_changed),     cmocka_unit_test(of_two_pairs_the_ec_one),
+        cmocka_unit_test(a_pair_is_replaced),
+        cmocka_unit_test(a_pair_is_added),
+        cmocka_unit_test(a_snippet_is_changed),
+        cmocka_unit_test(of_two_pairs_the_ec_one),
         cmocka_unit_test(of_two_pairs_the_rsa_one),
+        cmocka_unit_test(behind_a_snippet_of_others),
+        cmocka_unit_test(what_is_inherited_of_the_other_type_stays),
     };
 
     return cmocka_run_group_tests(tests, make_keys, free_keys);

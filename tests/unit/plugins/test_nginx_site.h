@@ -30,7 +30,7 @@ struct site {
     char dir[64];
     char conf[96]; /* DIR/nginx.conf */
     const char *command[6];
-    struct test_setting settings[2];
+    struct test_setting settings[3];
     struct test_job job;
     struct ecert_error err;
 };

@@ -1,0 +1,64 @@
+/*
+ * The origin of a target: its server's files as they were before ecert.
+ *
+ *   STATE/certificates/FOLDER/before/TARGET    one file, 0600, replaced whole and synced
+ *
+ * It is written in every transaction that changes files for the target, after the server was seen
+ * to serve the new certificate and before the journal's mark "done": until that mark everything is
+ * put back by the journal, from then on by this.  For each file it has what the file would hold if
+ * the target had never been deployed, and what was written instead: the way back is the line
+ * changes from the one to the other, taken out of whatever the file holds then
+ * (core/base/diff.h).  A file that is changed again keeps its origin, with the edits that somebody
+ * else made in between; where several targets change one file, the origin of each has the changes
+ * of the others.  Secrets (keys, PKCS#12) have no lines: what was there before the first change
+ * stays, and of what was written only the SHA-256.
+ *
+ * Beside the files there is how the server is tested, reloaded and looked at, so that the way back
+ * needs no plugin; and what was served at each address before.
+ */
+#ifndef ECERT_FLOW_ORIGIN_H
+#define ECERT_FLOW_ORIGIN_H
+
+#include "core/flow/items.h"
+
+struct ecert_origin_file {
+    char *path;
+    bool existed, secret;
+    struct ecert_fs_owner owner; /* if it existed */
+    struct ecert_secret before;  /* empty if it did not exist */
+    struct ecert_secret written; /* empty if it is secret */
+    uint8_t written_sha256[ECERT_SHA256_LEN];
+};
+
+struct ecert_origin {
+    struct ecert_origin_file *files;
+    size_t n_files;
+    struct ecert_plan plan;      /* tests, activation and probes of the last deployment */
+    struct ecert_strings served; /* SHA-256 for each probe, "" if nothing answered */
+};
+void ecert_origin_clear(struct ecert_origin *origin); /* wipes */
+
+/* ECERT_E_NOT_FOUND: no file was ever changed for it; ECERT_E_REFUSED: damaged; ECERT_E_IO. */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_load(const char *state_dir, const char *name,
+                                                     const char *target, struct ecert_origin *ret,
+                                                     struct ecert_error *err);
+
+/* Is there one? */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_exists(const char *state_dir, const char *name,
+                                                       const char *target, bool *ret,
+                                                       struct ecert_error *err);
+
+/* Absent is fine.  ECERT_E_IO. */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_remove(const char *state_dir, const char *name,
+                                                       const char *target, struct ecert_error *err);
+
+/*
+ * What the transaction does with `items` for one of its members becomes part of its origin, on
+ * disk.  Nothing is done where no file is the member's.  ECERT_E_IO, ECERT_E_REFUSED.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_keep(const char *state_dir,
+                                                     const struct ecert_items *items, size_t member,
+                                                     const struct ecert_member *who,
+                                                     struct ecert_error *err);
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * `rollback --to 0`: a target that is held at nothing, and how it is made ready for that: a plan
+ * that puts its server's files back as they were before ecert (origin.h), to be carried out by the
+ * transaction like any other.
+ */
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/diff.h"
+#include "core/base/fs.h"
+#include "core/flow/deploy.h"
+#include "core/flow/origin.h"
+
+/* ---- deciding ---- */
+
+enum ecert_status ecert_deploy_decide_nothing(const char *state_dir, unsigned newest,
+                                              struct ecert_deployment *deployment,
+                                              struct ecert_error *err)
+{
+    const char *name = deployment->certificate->name, *id = deployment->target->id;
+    bool known = false;
+
+    ECERT_TRY(ecert_origin_exists(state_dir, name, id, &known, err));
+    if (!known)
+        return ecert_error_set(err, ECERT_E_NOT_FOUND,
+                               "there is nothing to put back for target '%s' of '%s': no file of "
+                               "its server is kept as one that ecert changed",
+                               id, name);
+    deployment->state.desired = 0;
+    deployment->state.held_at = newest;
+    deployment->decided = true;
+    return ECERT_OK;
+}
+
+enum ecert_status ecert_deploy_stand_at_nothing(const char *state_dir,
+                                                const struct ecert_deploy_selection *how,
+                                                struct ecert_deployment *deployment, bool *ret,
+                                                struct ecert_error *err)
+{
+    struct ecert_target_state *state = &deployment->state;
+    bool known = false;
+
+    *ret = false;
+    if (!state->nothing)
+        return ECERT_OK;
+    if (how->every || deployment->newest > state->held_at) {
+        state->nothing = false;
+        state->held_at = 0;
+        return ECERT_OK;
+    }
+    *ret = true;
+    deployment->generation = 0;
+    ECERT_TRY(ecert_origin_exists(state_dir, deployment->certificate->name, deployment->target->id,
+                                  &known, err));
+    deployment->restores = known;
+    if (!known)
+        deployment->standing = ECERT_STANDING_HELD;
+    else if (!how->rollback && state->next_try > ecert_clock_now() &&
+             state->next_try - ecert_clock_now() <= ECERT_DEPLOY_LONGEST_PAUSE &&
+             state->tried_generation == 0)
+        deployment->standing = ECERT_STANDING_WAITING;
+    else
+        deployment->standing = ECERT_STANDING_WANTED;
+    return ECERT_OK;
+}
+
+/* ---- preparing ---- */
+
+/* What is there now; *ret_exists false: nothing. */
+static enum ecert_status read_now(const char *path, bool *ret_exists, struct ecert_secret *ret,
+                                  struct ecert_error *err)
+{
+    const enum ecert_status status =
+        ecert_fs_read_secret(path, ECERT_TRANSACTION_FILE_MAX, ret, err);
+
+    *ret_exists = status == ECERT_OK;
+    if (status != ECERT_E_NOT_FOUND)
+        return status;
+    *err = (struct ecert_error){0};
+    return ECERT_OK;
+}
+
+/* Both differences as notes, for whoever has to put the two together. */
+static enum ecert_status show_both(struct ecert_deployment *deployment,
+                                   const struct ecert_origin_file *file, struct ecert_view now,
+                                   struct ecert_error *err)
+{
+    const struct {
+        const char *title;
+        struct ecert_view from, to;
+    } both[] = {
+        {"what the rollback would do to the file as ecert left it",
+         ecert_secret_view(&file->written), ecert_secret_view(&file->before)},
+        {"what somebody did to it since", ecert_secret_view(&file->written), now},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+        ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer diff = {0};
+        ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes text = {0};
+
+        ECERT_TRY(ecert_diff_unified(file->path, both[i].from, file->path, both[i].to, &diff, err));
+        ECERT_TRY(ecert_buffer_take(&diff, &text, err));
+        ECERT_TRY(ecert_strings_printf(&deployment->notes, err, "%s:\n%s", both[i].title,
+                                       text.ptr == NULL ? "" : (const char *)text.ptr));
+    }
+    return ECERT_OK;
+}
+
+static enum ecert_status refuse(struct ecert_deployment *deployment,
+                                const struct ecert_origin_file *file, struct ecert_view now,
+                                struct ecert_error *err)
+{
+    if (file->secret)
+        return ecert_error_set(err, ECERT_E_CHANGED,
+                               "'%s' was changed since ecert wrote it, and is not put back; what "
+                               "was there before is kept",
+                               file->path);
+    ECERT_TRY(show_both(deployment, file, now, err));
+    return ecert_error_set(err, ECERT_E_CHANGED,
+                           "'%s' was changed since ecert wrote it, in the lines that are to be put "
+                           "back; put the two together by hand",
+                           file->path);
+}
+
+/* What the file shall hold; *ret_wanted false: it does already. */
+static enum ecert_status find_content(struct ecert_deployment *deployment,
+                                      const struct ecert_origin_file *file, bool exists,
+                                      struct ecert_view now, struct ecert_secret *ret,
+                                      bool *ret_wanted, struct ecert_error *err)
+{
+    const struct ecert_view versions[] = {ecert_secret_view(&file->before), now};
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes merged = {0};
+    uint8_t sha256[ECERT_SHA256_LEN];
+    size_t conflict = 0;
+
+    ecert_sha256(now, sha256);
+    const bool ours = exists && memcmp(sha256, file->written_sha256, sizeof sha256) == 0;
+    *ret_wanted = exists || file->existed;
+    if (!*ret_wanted)
+        return ECERT_OK;
+    if (ours || !exists)
+        return ecert_secret_copy(ecert_secret_view(&file->before), ret, err);
+    if (ecert_view_equal(now, ecert_secret_view(&file->before))) {
+        *ret_wanted = false;
+        return ECERT_OK;
+    }
+    if (file->secret || !file->existed)
+        return refuse(deployment, file, now, err);
+    const enum ecert_status status =
+        ecert_diff_merge(ecert_secret_view(&file->written), versions, 2, &merged, &conflict, err);
+    if (status == ECERT_E_CHANGED)
+        return refuse(deployment, file, now, err);
+    ECERT_TRY(status);
+    ECERT_TRY(ecert_strings_printf(&deployment->notes, err,
+                                   "'%s' was changed since ecert wrote it; those changes stay",
+                                   file->path));
+    return ecert_secret_copy(ecert_bytes_view(&merged), ret, err);
+}
+
+static enum ecert_status add_file(struct ecert_deployment *deployment,
+                                  const struct ecert_origin_file *file, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret now = {0};
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret content = {0};
+    uint8_t sha256[ECERT_SHA256_LEN];
+    bool exists = false, wanted = false;
+
+    ECERT_TRY(read_now(file->path, &exists, &now, err));
+    ECERT_TRY(
+        find_content(deployment, file, exists, ecert_secret_view(&now), &content, &wanted, err));
+    if (!file->existed && exists) /* emptied by the transaction, removed after it */
+        ECERT_TRY(ecert_strings_add(&deployment->emptied, file->path, err));
+    if (!wanted)
+        return ECERT_OK;
+    ecert_sha256(ecert_secret_view(&now), sha256);
+    const mode_t mode = file->owner.mode & (file->secret ? 0640 : 0775);
+    if (file->existed && mode != file->owner.mode)
+        ECERT_TRY(ecert_strings_printf(&deployment->notes, err,
+                                       "'%s' had mode %04o; it gets %04o, which not everybody may "
+                                       "use",
+                                       file->path, (unsigned)file->owner.mode, (unsigned)mode));
+    const struct ecert_file_record record = {
+        .size = sizeof record,
+        .path = file->path,
+        .content = ecert_secret_view(&content),
+        .secret = file->secret,
+        .uid = file->existed ? (int64_t)file->owner.uid : -1,
+        .gid = file->existed ? (int64_t)file->owner.gid : -1,
+        .mode = file->existed ? (int32_t)mode : -1,
+    };
+    return ecert_plan_add_file_expecting(&deployment->plan, &record, exists, sha256, err);
+}
+
+/* Only where something was served before there is something to see again. */
+static void keep_probes(struct ecert_deployment *deployment, struct ecert_origin *origin)
+{
+    struct ecert_plan *plan = &deployment->plan;
+    size_t kept = 0;
+
+    deployment->served = origin->served;
+    origin->served = (struct ecert_strings){0};
+    for (size_t i = 0; i < plan->n_probes; i++) {
+        char *sha256 = deployment->served.items[i];
+
+        if (sha256[0] == '\0') {
+            ecert_probe_clear(&plan->probes[i]);
+            free(sha256);
+            continue;
+        }
+        plan->probes[kept] = plan->probes[i];
+        deployment->served.items[kept++] = sha256;
+    }
+    plan->n_probes = deployment->served.len = kept;
+    if (deployment->served.items != NULL)
+        deployment->served.items[kept] = NULL;
+}
+
+enum ecert_status ecert_deploy_prepare_restore(const char *state_dir,
+                                               struct ecert_deployment *deployment,
+                                               struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_origin_clear) struct ecert_origin origin = {0};
+
+    ECERT_TRY(ecert_origin_load(state_dir, deployment->certificate->name, deployment->target->id,
+                                &origin, err));
+    deployment->plan = origin.plan;
+    origin.plan = (struct ecert_plan){0};
+    keep_probes(deployment, &origin);
+    for (size_t i = 0; i < origin.n_files; i++)
+        ECERT_TRY(add_file(deployment, &origin.files[i], err));
+    deployment->change = (struct ecert_change){
+        .certificate = deployment->certificate->name,
+        .target = deployment->target->id,
+        .plan = &deployment->plan,
+        .served_before = &deployment->served,
+        .look = deployment->target->probe,
+    };
+    return ECERT_OK;
+}
+
+/* A file that was not there: it is empty now, and nothing that the server reads names it. */
+static enum ecert_status remove_empty(const char *path, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret now = {0};
+    ECERT_AUTO(ecert_auto_free) char *directory = NULL;
+    bool exists = false;
+
+    ECERT_TRY(read_now(path, &exists, &now, err));
+    if (!exists || now.len > 0)
+        return ECERT_OK;
+    if (unlink(path) != 0)
+        return ecert_error_errno(err, ECERT_E_IO, "remove '%s'", path);
+    ECERT_TRY(ecert_text_copy(ecert_view_of(path), &directory, err));
+    *strrchr(directory, '/') = '\0';
+    return ecert_fs_sync_directory(directory, err);
+}
+
+enum ecert_status ecert_deploy_finish_restore(const char *state_dir,
+                                              const struct ecert_deployment *deployment,
+                                              struct ecert_error *err)
+{
+    for (size_t i = 0; i < deployment->emptied.len; i++)
+        ECERT_TRY(remove_empty(deployment->emptied.items[i], err));
+    return ecert_origin_remove(state_dir, deployment->certificate->name, deployment->target->id,
+                               err);
+}

@@ -1,0 +1,153 @@
+#include "plugins/nginx/sockets.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#define BUCKETS 4096u
+
+struct ecert_nginx_socket {
+    struct ecert_nginx_socket *next; /* of the same bucket */
+    const struct ecert_nginx_scope *scope;
+    const struct ecert_nginx_listen *listen;
+    const struct ecert_nginx_server *first, *said; /* the first block; the one that says so */
+    bool ssl;
+};
+
+struct ecert_nginx_host_name {
+    struct ecert_nginx_host_name *next;
+    const char *name;
+};
+
+static uint32_t hash_of(const char *text)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (uint8_t)tolower((unsigned char)*text)) * 16777619u;
+    return hash;
+}
+
+static uint32_t bucket_of(const char *address, uint16_t port)
+{
+    return (hash_of(address) ^ port) % BUCKETS;
+}
+
+static struct ecert_nginx_socket *find(const struct ecert_nginx_sockets *sockets,
+                                       const struct ecert_nginx_scope *scope,
+                                       const struct ecert_nginx_listen *listen)
+{
+    struct ecert_nginx_socket *socket = NULL;
+
+    if (sockets->buckets != NULL)
+        socket = sockets->buckets[bucket_of(listen->address, listen->port)];
+    while (socket != NULL &&
+           (socket->scope != scope || !ecert_nginx_listen_is_same(socket->listen, listen)))
+        socket = socket->next;
+    return socket;
+}
+
+static struct ecert_nginx_socket *make(struct ecert_nginx *env, struct ecert_nginx_sockets *sockets,
+                                       const struct ecert_nginx_listen *listen)
+{
+    if (sockets->buckets == NULL)
+        sockets->buckets =
+            ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_socket *));
+    struct ecert_nginx_socket *socket = ecert_arena_alloc(&env->arena, sizeof *socket);
+    struct ecert_nginx_listen *copy = ecert_arena_alloc(&env->arena, sizeof *copy);
+    if (sockets->buckets == NULL || socket == NULL || copy == NULL)
+        return NULL;
+    *copy = *listen;
+    struct ecert_nginx_socket **bucket =
+        &sockets->buckets[bucket_of(listen->address, listen->port)];
+    *socket = (struct ecert_nginx_socket){.next = *bucket, .listen = copy};
+    *bucket = socket;
+    return socket;
+}
+
+enum ecert_status ecert_nginx_sockets_add(struct ecert_nginx *env,
+                                          struct ecert_nginx_sockets *sockets,
+                                          const struct ecert_nginx_scope *scope,
+                                          const struct ecert_nginx_server *server,
+                                          const struct ecert_nginx_listen *listen,
+                                          struct ecert_error *err)
+{
+    struct ecert_nginx_socket *socket = find(sockets, scope, listen);
+
+    if (socket == NULL) {
+        socket = make(env, sockets, listen);
+        if (socket == NULL)
+            return ecert_nginx_no_memory(env, err);
+        socket->scope = scope;
+        socket->first = server;
+    }
+    socket->ssl |= listen->ssl;
+    if (listen->default_server)
+        socket->said = server;
+    return ECERT_OK;
+}
+
+bool ecert_nginx_sockets_are_ssl(const struct ecert_nginx_sockets *sockets,
+                                 const struct ecert_nginx_scope *scope,
+                                 const struct ecert_nginx_listen *listen)
+{
+    const struct ecert_nginx_socket *socket = find(sockets, scope, listen);
+
+    return socket != NULL && socket->ssl;
+}
+
+const struct ecert_nginx_server *ecert_nginx_sockets_default(
+    const struct ecert_nginx_sockets *sockets, const struct ecert_nginx_scope *scope,
+    const struct ecert_nginx_listen *listen)
+{
+    const struct ecert_nginx_socket *socket = find(sockets, scope, listen);
+
+    if (socket == NULL)
+        return NULL;
+    return socket->said != NULL ? socket->said : socket->first;
+}
+
+bool ecert_nginx_sockets_have(const struct ecert_nginx_sockets *sockets, const char *address,
+                              uint16_t port)
+{
+    const struct ecert_nginx_socket *socket = NULL;
+
+    if (sockets->buckets != NULL)
+        socket = sockets->buckets[bucket_of(address, port)];
+    for (; socket != NULL; socket = socket->next)
+        if (socket->listen->port == port && socket->listen->tls_over_tcp &&
+            strcmp(socket->listen->address, address) == 0)
+            return true;
+    return false;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+enum ecert_status ecert_nginx_sockets_add_name(struct ecert_nginx *env,
+                                               struct ecert_nginx_sockets *sockets,
+                                               const char *name, struct ecert_error *err)
+{
+    name += name[0] == '.';
+    if (sockets->names == NULL)
+        sockets->names =
+            ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_host_name *));
+    struct ecert_nginx_host_name *entry = ecert_arena_alloc(&env->arena, sizeof *entry);
+    if (sockets->names == NULL || entry == NULL)
+        return ecert_nginx_no_memory(env, err);
+    struct ecert_nginx_host_name **bucket = &sockets->names[hash_of(name) % BUCKETS];
+    *entry = (struct ecert_nginx_host_name){.next = *bucket, .name = name};
+    *bucket = entry;
+    return ECERT_OK;
+}
+
+bool ecert_nginx_sockets_have_name(const struct ecert_nginx_sockets *sockets, const char *name)
+{
+    const struct ecert_nginx_host_name *entry = NULL;
+
+    if (sockets->names != NULL)
+        entry = sockets->names[hash_of(name) % BUCKETS];
+    for (; entry != NULL; entry = entry->next)
+        if (strcasecmp(entry->name, name) == 0)
+            return true;
+    return false;
+}

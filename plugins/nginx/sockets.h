@@ -1,0 +1,52 @@
+/*
+ * The sockets of all server blocks, and the names behind them: what a block cannot know of itself.
+ *
+ * `ssl` of one block holds for every block that listens on the same address and port; who connects
+ * to an address without a name that any block has gets the default block of that socket.
+ */
+#ifndef ECERT_NGINX_SOCKETS_H
+#define ECERT_NGINX_SOCKETS_H
+
+#include "plugins/nginx/listen.h"
+
+struct ecert_nginx_scope;
+struct ecert_nginx_socket;
+struct ecert_nginx_host_name;
+
+/* {0} is the empty one; everything lives in the arena. */
+struct ecert_nginx_sockets {
+    struct ecert_nginx_socket **buckets;
+    struct ecert_nginx_host_name **names;
+};
+
+/* One block listens there.  ECERT_E_NOMEM. */
+enum ecert_status ecert_nginx_sockets_add(struct ecert_nginx *env,
+                                          struct ecert_nginx_sockets *sockets,
+                                          const struct ecert_nginx_scope *scope,
+                                          const struct ecert_nginx_server *server,
+                                          const struct ecert_nginx_listen *listen,
+                                          struct ecert_error *err);
+
+/* Does one of the blocks say that this socket speaks TLS? */
+bool ecert_nginx_sockets_are_ssl(const struct ecert_nginx_sockets *sockets,
+                                 const struct ecert_nginx_scope *scope,
+                                 const struct ecert_nginx_listen *listen);
+
+/* The block that answers where no name decides; NULL: there is no such socket. */
+const struct ecert_nginx_server *ecert_nginx_sockets_default(
+    const struct ecert_nginx_sockets *sockets, const struct ecert_nginx_scope *scope,
+    const struct ecert_nginx_listen *listen);
+
+/* Does a block of any scope listen on exactly this address over TCP? */
+bool ecert_nginx_sockets_have(const struct ecert_nginx_sockets *sockets, const char *address,
+                              uint16_t port);
+
+/* A block has the name ("x" and ".x" have "x"), which lives in the arena.  ECERT_E_NOMEM. */
+enum ecert_status ecert_nginx_sockets_add_name(struct ecert_nginx *env,
+                                               struct ecert_nginx_sockets *sockets,
+                                               const char *name, struct ecert_error *err);
+
+/* Does any block have exactly this name, in any case? */
+bool ecert_nginx_sockets_have_name(const struct ecert_nginx_sockets *sockets, const char *name);
+
+#endif

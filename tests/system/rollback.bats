@@ -1,0 +1,258 @@
+# `ecert rollback NAME --to 0`: as it was before ecert.
+#
+# covers: core/flow/origin.h
+
+load deploying
+
+conf() { # the site's own file
+    printf '%s/%s/conf.d/%s.conf' "$W" "${1:-nginx}" "$NAME"
+}
+
+present() { # FILE: owner, mode and bytes
+    stat -c '%a %u:%g' "$1"
+    sha256sum <"$1"
+}
+
+deployed_once() {
+    nginx_up
+    chmod 640 "$(conf)"
+    BEFORE=$(present "$(conf)")
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    ecert run --quiet
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+}
+
+to_nothing() { # ARGUMENT...: it goes well
+    run_ecert rollback "$NAME" --to 0 "$@"
+    [ "$status" -eq 0 ] || { echo "$output$stderr" && return 1; }
+}
+
+@test "nginx: the bytes, the mode and the certificate of before, also after renewals" {
+    deployed_once
+    take "$W/second.cer"
+    ecert run --quiet
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/second.cer")"
+    to_nothing
+    says "as it was before ecert: put back, and the server was seen to serve what it served then" \
+        "\`ecert run\` leaves it so until a newer certificate comes" "changed: $(conf)"
+    same "$BEFORE" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    [ ! -e "$W/state/certificates/$NAME/before/nginx" ]
+    no_leftovers
+
+    # it is held there, and said so
+    run_ecert run --verbose
+    [ "$status" -eq 0 ]
+    says "held as it was before ecert"
+    same "$BEFORE" "$(present "$(conf)")"
+    run_ecert status --json
+    is "standing" "held 0" "$(json '"%s %d" % (o["targets"][0]["standing"], o["targets"][0]["generation"])' <<<"$output")"
+    run_ecert check --offline
+    says_not "owed"
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "there is nothing to put back for target 'nginx'"
+
+    # until somebody says otherwise
+    run_ecert deploy
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/second.cer")"
+    to_nothing --json
+    is "json" "True deployed 0" "$(json '"%s %s %d" % (o["targets"][0]["restores"], o["targets"][0]["outcome"], o["targets"][0]["generation"])' <<<"$output")"
+    same "$BEFORE" "$(present "$(conf)")"
+    ecert rollback --quiet "$NAME" --to 1
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+}
+
+@test "a newer certificate ends it" {
+    deployed_once
+    to_nothing
+    drop "$W/$NAME.cer" # the same one is none
+    run_ecert run
+    [ "$status" -eq 0 ]
+    same "$BEFORE" "$(present "$(conf)")"
+    drop "$W/second.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/second.cer")"
+}
+
+@test "Apache: the bytes and the certificate of before" {
+    apache_up
+    local before
+    before=$(find "$W/apache" -name '*.conf' -exec sha256sum {} + | sort)
+    write_config "$(apache_target)"
+    take "$W/$NAME.cer"
+    ecert run --quiet
+    wait_served "$APACHE_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+    [ "$before" != "$(find "$W/apache" -name '*.conf' -exec sha256sum {} + | sort)" ]
+    to_nothing
+    same "$before" "$(find "$W/apache" -name '*.conf' -exec sha256sum {} + | sort)"
+    wait_served "$APACHE_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+}
+
+two_in_one_file() { # one file, a server block for each of two targets
+    nginx_up
+    PORT2=$(free_port)
+    {
+        cat "$(conf)"
+        printf '\n\n# the other one\n'
+        sed "s/$NAME/myserver.com/; s/:$NGINX_PORT/:$PORT2/" "$(conf)"
+    } >"$W/both"
+    cat "$W/both" >"$(conf)"
+    "$NGINX" -p "$W/nginx/" -c "$W/nginx/nginx.conf" -s reload
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$OLD.pem")"
+    BEFORE=$(present "$(conf)")
+    write_config "$(nginx_target "id = \"one\"; server_names = [ \"$NAME\" ];"),
+        $(nginx_target 'id = "two"; server_names = [ "myserver.com" ];')"
+    take "$W/$NAME.cer"
+}
+
+@test "two targets share a file: each goes back alone, and the other stays" {
+    two_in_one_file
+    ecert deploy --quiet
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$NAME.cer")"
+    to_nothing --target one
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$NAME.cer")"
+    to_nothing --target two
+    same "$BEFORE" "$(present "$(conf)")"
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$OLD.pem")"
+}
+
+@test "two targets share a file, deployed one after the other and put back together" {
+    two_in_one_file
+    ecert deploy --quiet --target one
+    ecert deploy --quiet --target two
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$NAME.cer")"
+    to_nothing
+    same "$BEFORE" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$OLD.pem")"
+}
+
+@test "what somebody changed since stays, also when ecert changed the file again after it" {
+    deployed_once
+    cp "$(conf)" "$W/expected"
+    sed -i "s|$(live_dir)/fullchain.pem|$W/$OLD.pem|; s|$(live_dir)/privkey.pem|$W/$OLD.key|" "$W/expected"
+    sed -i '1i # mine' "$(conf)" "$W/expected"
+    to_nothing
+    says "'$(conf)' was changed since ecert wrote it; those changes stay"
+    cmp "$W/expected" "$(conf)"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+
+    ecert deploy --quiet
+    sed -i '1i # and mine' "$(conf)" "$W/expected"
+    sed -i "s|$(live_dir)/privkey.pem|$W/$OLD.key|; s|$(live_dir)/fullchain.pem|$W/$OLD.pem|" "$(conf)"
+    ecert deploy --quiet
+    sed -i '1i # at the end' "$(conf)" "$W/expected"
+    to_nothing
+    cmp "$W/expected" "$(conf)"
+}
+
+@test "changed in the same lines: refused, with both differences, and nothing is changed" {
+    deployed_once
+    sed -i "s|ssl_certificate .*|ssl_certificate $(live_dir)/fullchain.pem; # mine|" "$(conf)"
+    local now
+    now=$(present "$(conf)")
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "in the lines that are to be put back" "what the rollback would do" \
+        "what somebody did to it since" "# mine" "+    ssl_certificate     $W/$OLD.pem;"
+    same "$now" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+    # it decided nothing
+    drop "$W/second.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/second.cer")"
+}
+
+@test "files: the key and the certificates that were replaced go back, and new ones go" {
+    NGINX_PORT=$(free_port)
+    mkdir -p "$W/nginx/tls"
+    cp "$W/$OLD.key" "$W/nginx/tls/site.key"
+    cp "$W/$OLD.pem" "$W/nginx/tls/site.pem"
+    chmod 600 "$W/nginx/tls/site.key"
+    nginx_site "$W/nginx" "$NGINX_PORT" "$NAME" "$W/nginx/tls/site"
+    start_nginx "$W/nginx"
+    write_config "$(nginx_target "files = { key = \"$W/nginx/tls/site.key\";
+        chain = \"$W/nginx/tls/chain.pem\"; fullchain = \"$W/nginx/tls/site.pem\"; };")"
+    take "$W/$NAME.cer"
+    ecert deploy --quiet
+    take "$W/second.cer"
+    ecert deploy --quiet
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/second.cer")"
+    [ -e "$W/nginx/tls/chain.pem" ]
+    to_nothing --verbose
+    says_not PRIVATE
+    cmp "$W/$OLD.key" "$W/nginx/tls/site.key"
+    cmp "$W/$OLD.pem" "$W/nginx/tls/site.pem"
+    is "mode" 600 "$(stat -c %a "$W/nginx/tls/site.key")"
+    [ ! -e "$W/nginx/tls/chain.pem" ]
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    is "its keeper" 700 "$(stat -c %a "$W/state/certificates/$NAME/before")"
+}
+
+@test "what the server's test refuses is refused, and decides nothing" {
+    deployed_once
+    rm "$W/$OLD.key"
+    local now
+    now=$(present "$(conf)")
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "refused before anything was changed" "$OLD.key"
+    same "$now" "$(present "$(conf)")"
+    is "standing" current "$(ecert status --json | json 'o["targets"][0]["standing"]')"
+}
+
+@test "a target that was never changed has nothing to put back" {
+    nginx_up
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "there is nothing to put back for target 'nginx' of '$NAME'"
+    # a deployment that was undone changed nothing either
+    write_config "$(nginx_target "probe = [ \"127.0.0.1:$(free_port)/$NAME\" ];")"
+    run_ecert deploy
+    [ "$status" -eq 1 ]
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "there is nothing to put back"
+}
+
+@test "kill -9 before each change of the file system: the next run makes it whole" {
+    gcc -shared -fPIC -o "$W/die_at.so" "$ROOT/tests/support/die_at.c" -ldl
+    deployed_once
+    local at died=0
+    for at in $(seq 200); do
+        status=0
+        {
+            ECERT_DIE_AT=$at LD_PRELOAD=$W/die_at.so ecert --quiet rollback "$NAME" --to 0 ||
+                status=$?
+        } >"$W/out" 2>&1
+        if [ "$status" -eq 0 ]; then break; fi
+        [ "$status" -eq 137 ] || { echo "at $at: code $status" && cat "$W/out" && return 1; }
+        died=$((died + 1))
+        ecert run --quiet || { echo "the run after change $at" && return 1; }
+        no_leftovers
+        case $(ecert status --json | json 'o["targets"][0]["standing"]') in
+        held)
+            same "$BEFORE" "$(present "$(conf)")"
+            wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+            [ ! -e "$W/state/certificates/$NAME/before/nginx" ]
+            ecert deploy --quiet
+            ;;
+        current)
+            wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+            ;;
+        *) ecert status && return 1 ;;
+        esac
+    done
+    echo "$died places to die in"
+    [ "$died" -ge 10 ]
+    is "the end" 0 "$status"
+    same "$BEFORE" "$(present "$(conf)")"
+}
