@@ -158,7 +158,7 @@ static enum ecert_status insert_before(struct work *work, const struct ecert_apa
                     new_line(work, use->text, &use->piece, false, name, word));
 }
 
-/* After this directive; an included file may end without a line ending. */
+/* After this directive; a file that ends without a line ending still does. */
 static enum ecert_status insert_after(struct work *work, const struct ecert_apache_use *use,
                                       const char *name, const char *path)
 {
@@ -166,9 +166,11 @@ static enum ecert_status insert_after(struct work *work, const struct ecert_apac
 
     if (is_shared(work, use->node))
         return refuse_shared(work, use);
-    if (line != NULL && ecert_apache_line_end(use->text, &use->piece)[0] == '\0')
-        line = ecert_arena_text(work->all->scan->arena, "%s%s",
-                                ecert_apache_line_end(work->block->text, &work->block->head), line);
+    if (line != NULL && ecert_apache_line_end(use->text, &use->piece)[0] == '\0') {
+        const char *end = ecert_apache_line_end(work->block->text, &work->block->head);
+        line = ecert_arena_text(work->all->scan->arena, "%s%.*s", end,
+                                (int)(strlen(line) - strlen(end)), line);
+    }
     return add_edit(work, path_of(work, use), use->text, use->piece.end, use->piece.end, line);
 }
 

@@ -1,5 +1,7 @@
 #include "plugins/apache/conditions.h"
 
+#include <ctype.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,18 +113,41 @@ static int compare_version(const unsigned *is, const char *wanted)
     return 0;
 }
 
+/* "/EXPR/" or EXPR; what POSIX says otherwise than the server's PCRE is not decided. */
+static enum verdict matches(const struct ecert_apache_conditions *conditions, const char *wanted)
+{
+    const size_t slash = wanted[0] == '/' ? 1 : 0;
+    const size_t len = strlen(wanted);
+    char version[64];
+    regex_t expression;
+
+    for (const char *p = wanted; *p != '\0'; p++)
+        if ((p[0] == '\\' && isalnum((unsigned char)p[1])) || (p[0] == '(' && p[1] == '?'))
+            return UNKNOWN;
+    const char *bare = len < 2 * slash
+                           ? NULL
+                           : ecert_arena_copy(conditions->arena, wanted + slash, len - 2 * slash);
+    if (bare == NULL || regcomp(&expression, bare, REG_EXTENDED | REG_NOSUB) != 0)
+        return UNKNOWN;
+    (void)snprintf(version, sizeof version, "%u.%u.%u", conditions->version[0],
+                   conditions->version[1], conditions->version[2]);
+    const bool matched = regexec(&expression, version, 0, NULL, 0) == 0;
+    regfree(&expression);
+    return decided(matched);
+}
+
 static enum verdict version(struct ecert_apache_conditions *conditions, const char *first,
                             const char *second)
 {
     const char *operator= second == NULL ? "=" : first;
     const char *wanted = second == NULL ? first : second;
 
-    if (wanted[0] < '0' || wanted[0] > '9' || operator[0] == '~')
-        return UNKNOWN;
     if (!conditions->version_asked)
         ask_version(conditions);
     if (conditions->version[0] == 0)
         return UNKNOWN;
+    if (operator[0] == '~' || wanted[0] == '/')
+        return matches(conditions, wanted);
     const int order = compare_version(conditions->version, wanted);
     if (strcmp(operator, "=") == 0 || strcmp(operator, "==") == 0)
         return decided(order == 0);
@@ -165,9 +190,24 @@ static enum verdict judge(struct ecert_apache_conditions *conditions, struct ece
         return module(conditions->dump, name);
     if (ecert_apache_is(text, head, "IfFile"))
         return file(conditions, name);
+    if (ecert_apache_is(text, head, "IfDirective") && strncasecmp(name, "SSL", 3) == 0)
+        return module(conditions->dump, "ssl_module");
+    if (ecert_apache_is(text, head, "IfSection") && strcasecmp(name, "VirtualHost") == 0)
+        return ACTIVE;
     return ecert_apache_is(text, head, "IfVersion")
                ? version(conditions, name, argument(conditions, text, head, 1))
                : UNKNOWN;
+}
+
+/* !"a" has its quotes behind the mark. */
+static const char *bare(const struct ecert_apache_conditions *conditions, const char *word)
+{
+    const size_t len = strlen(word);
+
+    if (len < 2 || (word[0] != '"' && word[0] != '\'') || word[len - 1] != word[0])
+        return word;
+    const char *copy = ecert_arena_copy(conditions->arena, word + 1, len - 2);
+    return copy == NULL ? word : copy;
 }
 
 bool ecert_apache_is_inactive(struct ecert_apache_conditions *conditions, struct ecert_view text,
@@ -181,7 +221,8 @@ bool ecert_apache_is_inactive(struct ecert_apache_conditions *conditions, struct
     if (word == NULL)
         return false;
     const bool negated = word[0] == '!';
-    const enum verdict verdict = judge(conditions, text, head, word + (negated ? 1 : 0));
+    const enum verdict verdict =
+        judge(conditions, text, head, negated ? bare(conditions, word + 1) : word);
     return verdict == (negated ? ACTIVE : INACTIVE);
 }
 

@@ -7,9 +7,9 @@
  *   <IfVersion>  by the server's version, which is asked for once, when the first one is met
  *   <IfFile>     by looking
  *
- * What cannot be decided (a regular expression, an unknown form, <IfDirective>, <IfSection>) counts
- * as active.  <If>, <ElseIf> and <Else> are decided for each request; the directives that matter
- * here are not allowed in them.
+ * What cannot be decided (an expression that only PCRE knows, an unknown form, <IfDirective> of
+ * another module than mod_ssl) counts as active.  <If>, <ElseIf> and <Else> are decided for each
+ * request; the directives that matter here are not allowed in them.
  */
 #ifndef ECERT_APACHE_CONDITIONS_H
 #define ECERT_APACHE_CONDITIONS_H

@@ -250,15 +250,20 @@ static bool read_environment(struct ecert_apache_scan *scan)
     return true;
 }
 
+/* The command line's stand first, and ours are the last of them. */
 static bool define_all(struct ecert_apache_scan *scan)
 {
+    bool command_line = true;
+
     for (size_t i = 0; i < scan->dump->n_defines; i++) {
         const char *define = scan->dump->defines[i];
         const size_t len = strcspn(define, "=");
         const char *name = ecert_arena_copy(scan->arena, define, len);
-        if (name == NULL || !ecert_apache_define(&scan->variables, name,
-                                                 define[len] == '=' ? define + len + 1 : ""))
+        const char *value = define[len] == '=' ? define + len + 1 : "";
+        if (name == NULL || !(command_line ? ecert_apache_define(&scan->variables, name, value)
+                                           : ecert_apache_suppose(&scan->variables, name, value)))
             return false;
+        command_line = command_line && strcmp(name, "DUMP_MODULES") != 0;
     }
     return true;
 }

@@ -66,6 +66,16 @@ bool ecert_apache_define(struct ecert_apache_variables *variables, const char *n
     return variable != NULL && variable->defined != NULL;
 }
 
+bool ecert_apache_suppose(struct ecert_apache_variables *variables, const char *name,
+                          const char *value)
+{
+    struct ecert_apache_variable *variable = need(variables, name, strlen(name));
+
+    if (variable != NULL && variable->environment == NULL)
+        variable->environment = ecert_arena_copy(variables->arena, value, strlen(value));
+    return variable != NULL && variable->environment != NULL;
+}
+
 bool ecert_apache_undefine(struct ecert_apache_variables *variables, const char *name)
 {
     struct ecert_apache_variable *variable = need(variables, name, strlen(name));

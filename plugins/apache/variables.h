@@ -3,8 +3,8 @@
  *
  * The server puts the value in while it reads, so that a name that is defined twice has its first
  * value in the lines between (tried with 2.4.71).  The answer to DUMP_RUN_CFG has the last values
- * only: they are what a name has until a Define that is walked says otherwise, which is right for
- * those that the command line gives.
+ * only: first those of the command line, which are in force from the start; those of the files are
+ * in force from the Define that is walked, and only supposed before it.
  *
  * The environment is what apachectl reads before it starts the server: the file "envvars", plain
  * assignments of it (Debian, and httpd's own apachectl).  A server that is called without apachectl
@@ -31,6 +31,9 @@ ECERT_MUST_CHECK bool ecert_apache_define(struct ecert_apache_variables *variabl
                                           const char *name, const char *value);
 ECERT_MUST_CHECK bool ecert_apache_undefine(struct ecert_apache_variables *variables,
                                             const char *name);
+/* A value for ${NAME} where nothing else is known; NAME is not defined by it. */
+ECERT_MUST_CHECK bool ecert_apache_suppose(struct ecert_apache_variables *variables,
+                                           const char *name, const char *value);
 /* What "envvars" holds. */
 ECERT_MUST_CHECK bool ecert_apache_environment(struct ecert_apache_variables *variables,
                                                struct ecert_view text);
