@@ -190,21 +190,42 @@ static enum ecert_status check_dialog(const struct ecert_apache_scan *scan,
                       dialog == NULL ? "" : dialog->value, dialog == NULL ? "" : "')");
 }
 
+/* Does the <VirtualHost> of the macro make one that is not taken, too? */
+static bool makes_others(const struct ecert_apache_scan *scan,
+                         const struct ecert_apache_verdict *verdicts, size_t i)
+{
+    const struct ecert_apache_host *host = scan->blocks[i].host;
+
+    for (size_t k = 0; k < scan->n_blocks; k++) {
+        const struct ecert_apache_host *other = scan->blocks[k].host;
+        if (!verdicts[k].taken && other->macro && other->line == host->line &&
+            other->macro_line == host->macro_line && strcmp(other->file, host->file) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A macro makes many virtual hosts: it is never edited, but it may name the right files already. */
 static enum ecert_status check_macro(const struct ecert_apache_changes *changes, size_t n_before,
-                                     const struct ecert_apache_block *block,
+                                     const struct ecert_apache_verdict *verdicts, size_t i,
                                      struct ecert_error *err)
 {
     const struct ecert_apache_wish *wish = &changes->wish;
+    const struct ecert_apache_block *block = &changes->scan->blocks[i];
 
     if (!block->host->macro || changes->edits.n == n_before)
         return ECERT_OK;
     return changes->scan->host->fail(
         err, ECERT_E_CONFIG,
-        "virtual host '%s' is made by a %s; macros are not edited: write \"SSLEngine on\", "
+        "virtual host '%.100s' is made by a %.400s; macros are not edited: %swrite \"SSLEngine "
+        "on\", "
         "\"SSLCertificateFile %s\", \"SSLCertificateKeyFile %s\" there, and %s%s",
-        block->host->names[0], block->host->place, wish->certificate,
-        wish->key != NULL ? wish->key : "...",
+        block->host->names[0], block->host->place,
+        makes_others(changes->scan, verdicts, i) ? "this one makes virtual hosts of other names "
+                                                   "too, so give this name a <VirtualHost> of "
+                                                   "its own instead of its Use, and "
+                                                 : "",
+        wish->certificate, wish->key != NULL ? wish->key : "...",
         wish->chain != NULL ? "SSLCertificateChainFile " : "no SSLCertificateChainFile",
         wish->chain != NULL ? wish->chain : "");
 }
@@ -226,7 +247,7 @@ static enum ecert_status change_all(struct ecert_apache_changes *changes,
         if (!chosen[i])
             continue;
         ECERT_APACHE_TRY(ecert_apache_change(changes, &scan->blocks[i], err));
-        ECERT_APACHE_TRY(check_macro(changes, n_before, &scan->blocks[i], err));
+        ECERT_APACHE_TRY(check_macro(changes, n_before, verdicts, i, err));
     }
     return ecert_apache_edits_emit(scan->host, scan->job, &changes->edits, err);
 }

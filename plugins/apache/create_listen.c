@@ -3,6 +3,9 @@
 
 #include "plugins/apache/service.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One virtual host being given its Listen. */
@@ -38,6 +41,63 @@ static bool takes(const char *listen, const char *address)
            strcmp(listen, address) == 0;
 }
 
+/* ---- who listens there now ------------------------------------------------------------------- */
+
+/* The address of a line of /proc/net/tcp that tells of a listener at port 443; proc(5). */
+static bool parse_listener(const char *line, char ret[static INET6_ADDRSTRLEN])
+{
+    enum { LISTENING = 0x0A };
+    char hex[33] = "";
+    unsigned port = 0;
+    unsigned state = 0;
+    uint32_t words[4] = {0};
+
+    if (sscanf(line, " %*u: %32[0-9A-F]:%4X %*[0-9A-F]:%*4X %2X", hex, &port, &state) != 3 ||
+        port != 443 || state != LISTENING)
+        return false;
+    const size_t n = strlen(hex) / 8;
+    for (size_t i = n; i > 0; i--) {
+        words[i - 1] = (uint32_t)strtoul(hex + 8 * (i - 1), NULL, 16);
+        hex[8 * (i - 1)] = '\0';
+    }
+    return inet_ntop(n == 4 ? AF_INET6 : AF_INET, words, ret, INET6_ADDRSTRLEN) != NULL;
+}
+
+/*
+ * A port that another program has would be noticed at the reload only, and by the end of the
+ * server: so it is looked at before.
+ */
+static enum ecert_status check_free(const struct work *work, const char *value)
+{
+    static const char *const argv[] = {"/bin/cat", "/proc/net/tcp", "/proc/net/tcp6", NULL};
+    struct ecert_command_result result = {0};
+    struct ecert_error ignored = {0};
+    const char *local = NULL;
+    char found[INET6_ADDRSTRLEN] = "";
+    uint16_t port = 0;
+    const char *address = ecert_apache_listen_of(work->scan, value, &local, &port);
+
+    if (address == NULL ||
+        work->scan->host->run(work->scan->job, argv, &result, &ignored) != ECERT_OK)
+        return ECERT_OK;
+    const char *text = ecert_arena_copy(work->scan->arena, result.out.ptr, result.out.len);
+    if (text == NULL)
+        return no_memory(work);
+    for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n' ? 1 : 0)
+        if (parse_listener(text, found) && takes(found, address))
+            return ecert_apache_create_refuse(
+                work->changes, work->creation->beside,
+                ecert_arena_text(work->scan->arena,
+                                 "\"Listen %s\" is needed, and another program listens at port 443 "
+                                 "of '%s'",
+                                 value, found),
+                work->err);
+    return ECERT_OK;
+}
+
+/* ---- edits ------------------------------------------------------------------------------------
+ */
+
 /* `use`, with this value instead of its own and without a protocol, in a line behind it. */
 static enum ecert_status add_behind(const struct work *work, size_t i, const char *value)
 {
@@ -56,6 +116,7 @@ static enum ecert_status add_behind(const struct work *work, size_t i, const cha
 
     if (line == NULL || list == NULL)
         return no_memory(work);
+    ECERT_APACHE_TRY(check_free(work, value));
     const struct ecert_apache_edit edit = {.path = ecert_apache_use_file(scan, NULL, &use),
                                            .text = use.text,
                                            .begin = use.piece.end,

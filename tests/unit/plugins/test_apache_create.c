@@ -274,9 +274,24 @@ static void make_job(const struct row *row, struct test_job *job, struct test_se
         job->paths[ECERT_MATERIAL_KEY] = NULL;
 }
 
+static const char *listeners = ""; /* what /proc/net/tcp has */
+
+static enum ecert_status run(struct ecert_job *job, const char *const *argv,
+                             struct ecert_command_result *ret, struct ecert_error *err)
+{
+    if (strcmp(argv[0], "/bin/cat") != 0)
+        return test_host.run(job, argv, ret, err);
+    assert_string_equal(argv[1], "/proc/net/tcp");
+    *ret = (struct ecert_command_result){.out = {(const uint8_t *)listeners, strlen(listeners)}};
+    return ECERT_OK;
+}
+
 static enum ecert_status plan(struct test_job *job, struct ecert_error *err)
 {
-    return ecert_plugin.plan(&test_host, (struct ecert_job *)job, err);
+    struct ecert_host host = test_host;
+
+    host.run = run;
+    return ecert_plugin.plan(&host, (struct ecert_job *)job, err);
 }
 
 /* What was added is found by the next plan, which has nothing to change. */
@@ -344,6 +359,42 @@ static void what_is_added_is_a_site(void **state)
     test_job_clear(&job);
 }
 
+/* Another program has the port: the server would end at its reload. */
+static void a_port_that_is_taken(void **state)
+{
+    static const struct {
+        const char *site, *listeners, *error;
+    } cases[] = {
+        {"Listen 80\n" HEAD TAIL, "   0: 057F007F:01BB 00000000:0000 0A 00000000:0\n",
+         "\"Listen 443\" is needed, and another program listens at port 443 of '127.0.127.5'"},
+        {"Listen 127.0.0.2:80\n" HEAD TAIL,
+         "  sl\n   1: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 "
+         "0A\n",
+         "port 443 of '::'"},
+        {"Listen 127.0.0.2:80\n" HEAD TAIL, "   0: 0300007F:01BB 00000000:0000 0A 0\n", NULL},
+        {"Listen 127.0.0.2:80\n" HEAD TAIL, "   0: 0200007F:01BB 00000000:0000 01 0\n", NULL},
+        {"Listen 127.0.0.2:80\n" HEAD TAIL, "   0: 0200007F:01BC 00000000:0000 0A 0\n", NULL},
+        {"Listen 443\n" HEAD TAIL, "   0: 00000000:01BB 00000000:0000 0A 0\n", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct row row = {.site = cases[i].site};
+        struct test_setting settings[3];
+        struct test_job job;
+        struct ecert_error err = {0};
+        test_server_write(&server, "site.conf", row.site);
+        make_job(&row, &job, settings);
+        listeners = cases[i].listeners;
+        const enum ecert_status status = plan(&job, &err);
+        listeners = "";
+        assert_int_equal(status, cases[i].error == NULL ? ECERT_OK : ECERT_E_CONFIG);
+        if (cases[i].error != NULL && strstr(err.text, cases[i].error) == NULL)
+            fail_msg("%s", err.text);
+        test_job_clear(&job);
+    }
+}
+
 /* What is said where mod_ssl is missing, by the files that a layout has. */
 static void what_to_do_without_mod_ssl(void **state)
 {
@@ -389,15 +440,16 @@ static void what_to_do_without_mod_ssl(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 2] = {cmocka_unit_test(what_is_added_is_a_site),
-                                                cmocka_unit_test(what_to_do_without_mod_ssl)};
+    struct CMUnitTest tests[COUNT(rows) + 3] = {cmocka_unit_test(what_is_added_is_a_site),
+                                                cmocka_unit_test(what_to_do_without_mod_ssl),
+                                                cmocka_unit_test(a_port_that_is_taken)};
 
     if (!test_server_make(&server)) {
         (void)fprintf(stderr, "skipped: there is no %s\n", APACHE);
         return 77;
     }
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[i + 2] = (struct CMUnitTest){.name = rows[i].name,
+        tests[i + 3] = (struct CMUnitTest){.name = rows[i].name,
                                            .test_func = check_row,
                                            .initial_state = (void *)(uintptr_t)&rows[i]};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
