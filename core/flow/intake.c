@@ -373,6 +373,12 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
         ecert_certificate_sha256(candidate.leaf, result->sha256);
         return ECERT_OK;
     }
+    bool known = false;
+    if (ecert_outdated_take_tied(context->config, candidate.leaf, &match, result, &known, err) !=
+        ECERT_OK)
+        return not_to_blame(ECERT_E_IO, err);
+    if (known)
+        return ECERT_OK;
     if (store(context, file, &candidate, &match, &examined, result, err) != ECERT_OK)
         return not_to_blame(ECERT_E_IO, err); /* the key file or our own store is the trouble */
     return ECERT_OK;

@@ -101,7 +101,7 @@ static const char *const sentences[] = {
     _("'%s' is larger than 16 MiB; it is not looked at"),
     _("the file is empty"),
     _("the file holds no certificate, only a certificate revocation list (CRL)"),
-    _("the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12); it begins with the bytes %s"),
+    _("the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12)"),
     _("the file is an HTML page; the certificate itself is wanted"),
 
     /* where: monitor*.c */

@@ -117,6 +117,27 @@ says() {
     [ "$(of_request $ID generation)" = 2 ]
 }
 
+@test "issued twice in one second: a file that is dropped again takes no place back" {
+    local then file
+    then=$(date -u -d '-1 hour' +%Y%m%d%H%M%SZ)
+    make_request $ID open
+    answer $ID first --not-before "$then"
+    answer $ID second --not-before "$then"
+    for file in first second; do
+        drop "$W/$file.cer"
+        fetch 0
+    done
+    [ "$(generations)" = 2 ]
+    drop "$W/first.cer" again.cer
+    fetch 0
+    says "already known: generation 1 of $NAME"
+    [ "$(generations)" = 2 ]
+    drop "$W/second.cer" again.cer
+    fetch 0
+    says "already known: generation 2 of $NAME"
+    [ "$(generations)" = 2 ]
+}
+
 @test "of two requests the one that was issued earlier comes back last: closed, not in use" {
     make_request $ID open
     make_request 20261102T080000Z open
