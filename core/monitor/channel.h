@@ -31,6 +31,8 @@ size_t ecert_channel_fits(const struct ecert_config *config, enum ecert_channel 
 /*
  * Hand one notice over.  ECERT_E_NETWORK, ECERT_E_TIMEOUT, ECERT_E_COMMAND, ECERT_E_IO: not
  * accepted, with the server's or command's words; no password, no webhook address in them.
+ * ECERT_E_NOT_FOUND, ECERT_E_REFUSED: a file or program that the channel needs is not there, or not
+ * trusted.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_channel_tell(struct ecert_context *context,
                                                       enum ecert_channel channel,
