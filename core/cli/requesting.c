@@ -270,6 +270,7 @@ static json_t *request_json(const struct ecert_shown_request *shown, const struc
         ecert_strings_json(shown->notes == NULL ? &none : shown->notes), "steps",
         ecert_strings_json(&details->steps));
 
+    ecert_tell_names(row, request->name);
     (void)json_object_set_new(row, "csr_sha256", json_string(request->csr_sha256));
     (void)json_object_update(row, more);
     json_decref(more);
@@ -327,6 +328,9 @@ static json_t *row_json(const struct ecert_request *request, const struct ecert_
         ecert_text_json(request->reason), "batch", ecert_text_json(request->batch), "generation",
         (int)request->generation, "problem", ecert_text_json(request->problem), "refused",
         refused_json(&request->refused));
+
+    if (row != NULL)
+        ecert_tell_names(row, request->name);
     return row;
 }
 

@@ -38,9 +38,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_show(struct ecert_app *app,
                                                       struct ecert_error *err);
 
 /*
- * {"certificate", "id", "state", "kind", "since", "awaited", "from", "next", "reason", "batch",
- * "generation", "problem"} of a request, as `--list` and `status` have it.
- * `several`: others of its name are pending, too.
+ * {"certificate", "name", "unicode_name", "id", "state", "kind", "since", "awaited", "from",
+ * "next", "reason", "batch", "generation", "problem"} of a request, as `--list` and `status` have
+ * it. `several`: others of its name are pending, too.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
                                                      const struct ecert_request *request,

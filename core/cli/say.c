@@ -89,6 +89,17 @@ const char *ecert_name_shown(const char *name, char **buffer)
     return ecert_host_name_shown(name, buffer, &ignored) == ECERT_OK ? *buffer : name;
 }
 
+void ecert_tell_names(json_t *row, const char *name)
+{
+    ECERT_AUTO(ecert_auto_free) char *unicode = NULL;
+    struct ecert_error ignored = {0}; /* no memory: then it is not told */
+
+    if (ecert_host_name_unicode(name, &unicode, &ignored) != ECERT_OK)
+        unicode = NULL;
+    (void)json_object_set_new(row, "name", ecert_text_json(name));
+    (void)json_object_set_new(row, "unicode_name", ecert_text_json(unicode));
+}
+
 static size_t width_of_terminal(void)
 {
     struct winsize size = {0};

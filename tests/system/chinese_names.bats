@@ -40,6 +40,41 @@ prepare() {
     [[ $output == *"$CHINESE ($ASCII)"* ]]
 }
 
+@test "run and request show both names, aligned, and JSON has each" {
+    local both="$CHINESE ($ASCII)"
+    sed -i 's|^certificates = (|&\n    { name = "b.myserver.com"; authority = "testpost"; },|' "$W/ecert.conf"
+    printf 'organization = { country = "HK"; state = "HK"; locality = "HK"; name = "Test Post"; };\n' \
+        >>"$W/ecert.conf"
+    run_ecert request --no-caa --no-backup b.myserver.com
+    [ "$status" -eq 0 ]
+    run_ecert request --no-caa --no-backup --json "$CHINESE"
+    [ "$status" -eq 0 ]
+    [ "$ASCII" = "$(jq -r '.requests[0].name' <<<"$output")" ]
+    [ "$CHINESE" = "$(jq -r '.requests[0].unicode_name' <<<"$output")" ]
+
+    run_ecert request --list
+    [ "$status" -eq 0 ]
+    [[ $output == *"$both  2"* ]]
+    # columns on a screen: the five characters take ten
+    [ "$(printf '%-48s' b.myserver.com)  2" = "$(grep -oE '^b\.myserver\.com +2' <<<"$output")" ]
+    run_ecert request --list --json
+    [ "b.myserver.com null $ASCII $CHINESE" = \
+        "$(jq -r '[.requests[] | .name, .unicode_name | tostring] | join(" ")' <<<"$output")" ]
+
+    drop "$W/chinese.cer"
+    run_ecert run
+    [[ $output == *"taken for $both as generation 1"* && $output == *"$both: iis-export: "* ]]
+    drop "$W/chinese.cer"
+    run_ecert run --json
+    [ "$ASCII $CHINESE" = "$(jq -r '.sources[0] | .name + " " + .unicode_name' <<<"$output")" ]
+    [ "$ASCII $CHINESE" = "$(jq -r '.targets[0] | .name + " " + .unicode_name' <<<"$output")" ]
+    run_ecert status --json
+    [ "$ASCII $CHINESE" = \
+        "$(jq -r '.certificates[] | select(.unicode_name) | .name + " " + .unicode_name' <<<"$output")" ]
+    run_ecert request --cancel b.myserver.com
+    [[ $output == *"b.myserver.com: request"* ]]
+}
+
 @test "steps are wrapped to the terminal, or to 80 columns, and file names are not" {
     local step='  1. the server'"'"'s administrator: Hand the request to the CA, whole,' shown
     printf 'organization = { country = "HK"; state = "HK"; locality = "HK"; name = "Test Post"; };\n' \
