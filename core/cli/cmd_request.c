@@ -135,26 +135,35 @@ static int show_all(struct ecert_app *app, const struct ecert_request_outcomes *
 
 static int write_sheet(struct ecert_app *app, const struct ecert_request_outcomes *outcomes)
 {
+    ECERT_AUTO(ecert_auto_free)
+    struct ecert_shown_request *shown = calloc(outcomes->n + 1, sizeof *shown);
+    ECERT_AUTO(ecert_auto_free)
+    struct ecert_sheet_failure *failures = calloc(outcomes->n + 1, sizeof *failures);
+    size_t n = 0, n_failures = 0, left_out = 0;
     struct ecert_error err = {0};
-    size_t n = 0, left_out = 0;
 
     if (app->options.sheet == NULL)
         return ECERT_EXIT_OK;
-    struct ecert_shown_request *shown = calloc(outcomes->n + 1, sizeof *shown);
-    if (shown == NULL) {
+    if (shown == NULL || failures == NULL) {
         ecert_complain(app, "out of memory");
         return ECERT_EXIT_FAILED;
     }
-    for (size_t i = 0; i < outcomes->n; i++)
-        if (outcomes->items[i].error.status == ECERT_OK && !is_answered(&outcomes->items[i]))
-            shown[n++] = (struct ecert_shown_request){.certificate = outcomes->items[i].certificate,
-                                                      .request = &outcomes->items[i].request};
-    if (n > 0 && ecert_request_sheet(app, shown, n, &left_out, &err) != ECERT_OK)
+    for (size_t i = 0; i < outcomes->n; i++) {
+        const struct ecert_request_outcome *outcome = &outcomes->items[i];
+
+        if (outcome->error.status != ECERT_OK)
+            failures[n_failures++] = (struct ecert_sheet_failure){
+                .name = outcome->certificate->name, .why = outcome->error.text};
+        else if (!is_answered(outcome))
+            shown[n++] = (struct ecert_shown_request){.certificate = outcome->certificate,
+                                                      .request = &outcome->request};
+    }
+    if (n > 0 &&
+        ecert_request_sheet(app, shown, n, failures, n_failures, &left_out, &err) != ECERT_OK)
         ecert_complain(app,
                        "the requests are made, but their sheet is not: %s; `ecert request "
                        "--list --sheet FILE.html` makes it again",
                        err.text);
-    free(shown);
     return err.status == ECERT_OK && left_out == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }
 
