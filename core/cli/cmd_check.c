@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/paragraph.h"
 #include "core/cli/check_machines.h"
 #include "core/cli/day.h"
 #include "core/cli/output.h"
@@ -65,20 +66,9 @@ static enum ecert_status find_acks(struct ecert_app *app, const struct ecert_fin
 
 /* ---- the table ---- */
 
-/* Columns on a screen: a Chinese character takes two (East Asian Wide, Unicode TR 11, roughly). */
-static size_t columns(const char *text)
-{
-    size_t n = 0;
-
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
-        if ((*c & 0xC0) != 0x80) /* not a byte that continues a character */
-            n += *c >= 0xE1 ? 2 : 1;
-    return n;
-}
-
 static int padding(const char *text, size_t width)
 {
-    const size_t n = columns(text);
+    const size_t n = ecert_columns(text);
 
     return n < width ? (int)(width - n) : 0;
 }
@@ -177,7 +167,7 @@ static void say_table(struct ecert_app *app, const struct ecert_findings *findin
         n--;
     for (size_t i = 0; i < n; i++) {
         ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
-        const size_t width = columns(ecert_name_shown(findings->items[i].name, &buffer));
+        const size_t width = ecert_columns(ecert_name_shown(findings->items[i].name, &buffer));
         if (width > table.name_width && width <= NAME_WIDTH_MAX)
             table.name_width = width;
     }

@@ -67,14 +67,15 @@ static void say_nothing_taken(struct ecert_app *app, const struct ecert_deployme
                               const char *takes)
 {
     const struct ecert_request *pending = find_pending(app, one->certificate);
-    const char *name = one->certificate->name;
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(one->certificate->name, &buffer);
     char date[ECERT_TIME_TEXT_LEN];
 
     if (pending == NULL) {
         ecert_say(app,
                   "%s: %s: no certificate has been taken yet: `ecert request %s` makes the "
                   "request; drop what was issued into '%s/inbox' and run `ecert %s`",
-                  name, one->target->id, name, app->config.state_dir, takes);
+                  name, one->target->id, one->certificate->name, app->config.state_dir, takes);
         return;
     }
     ecert_clock_date(pending->created, date);
@@ -91,6 +92,7 @@ int ecert_cmd_plan(struct ecert_app *app)
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer diff = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings refused = {0};
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     struct ecert_error err = {0};
     size_t changes = 0;
 
@@ -105,8 +107,8 @@ int ecert_cmd_plan(struct ecert_app *app)
         if (one->standing == ECERT_STANDING_NOTHING)
             say_nothing_taken(app, one, "fetch");
         for (size_t k = 0; k < one->plan.notes.len; k++)
-            ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
-                      one->plan.notes.items[k]);
+            ecert_say(app, "%s: %s: %s", ecert_name_shown(one->certificate->name, &buffer),
+                      one->target->id, one->plan.notes.items[k]);
     }
     ecert_say_text(app, ecert_buffer_view(&diff));
     if (app->json != NULL && diff.ptr != NULL)
@@ -121,7 +123,8 @@ int ecert_cmd_plan(struct ecert_app *app)
         const struct ecert_deployment *one = &deployments.items[i];
         if (one->standing != ECERT_STANDING_UNFIT)
             continue;
-        ecert_complain(app, "%s: %s: %s", one->certificate->name, one->target->id, one->error.text);
+        ecert_complain(app, "%s: %s: %s", ecert_name_shown(one->certificate->name, &buffer),
+                       one->target->id, one->error.text);
         unfit++;
     }
     if (unfit > 0)

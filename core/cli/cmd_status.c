@@ -104,11 +104,15 @@ static json_t *certificate_json(const struct ecert_certificate_config *entry,
 {
     const bool known = newest->number > 0;
 
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "certificate", entry->name, "generation",
-                     (int)newest->number, "sha256", ecert_text_json(known ? newest->sha256 : NULL),
-                     "serial", ecert_text_json(known ? newest->serial : NULL), "not_after",
-                     time_json(known, newest->not_after), "subscription_ends",
-                     ecert_text_json(entry->subscription_ends));
+    json_t *row =
+        json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "certificate", entry->name, "generation",
+                  (int)newest->number, "sha256", ecert_text_json(known ? newest->sha256 : NULL),
+                  "serial", ecert_text_json(known ? newest->serial : NULL), "not_after",
+                  time_json(known, newest->not_after), "subscription_ends",
+                  ecert_text_json(entry->subscription_ends));
+
+    ecert_tell_names(row, entry->name);
+    return row;
 }
 
 /* The line of a certificate: its newest generation.  How much could not be read: 0 or 1. */
@@ -159,6 +163,7 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
                           const struct ecert_endpoints *live, size_t first, json_t *list)
 {
     const struct ecert_target_state *state = &deployment->state;
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     json_t *endpoints = json_array();
     char when[ECERT_TIME_TEXT_LEN];
 
@@ -183,8 +188,8 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
         show_endpoint(app, &live->probes[first + k], &live->seen[first + k], state->actual_sha256,
                       endpoints);
     if (deployment->standing == ECERT_STANDING_UNFIT)
-        ecert_complain(app, "%s: %s: %s", deployment->certificate->name, deployment->target->id,
-                       deployment->error.text);
+        ecert_complain(app, "%s: %s: %s", ecert_name_shown(deployment->certificate->name, &buffer),
+                       deployment->target->id, deployment->error.text);
     json_t *row =
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:o, s:o}", "certificate",
                   deployment->certificate->name, "target", deployment->target->id, "plugin",
@@ -192,6 +197,7 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
                   "generation", (int)state->actual, "wanted", (int)deployment->generation, "sha256",
                   state->actual_sha256, "failures", (int)state->failures, "error",
                   ecert_text_json(state->last_error), "live", endpoints);
+    ecert_tell_names(row, deployment->certificate->name);
     add_leaf(app, deployment, row);
     (void)json_array_append_new(list, row);
     return deployment->standing == ECERT_STANDING_UNFIT ? 1 : 0;

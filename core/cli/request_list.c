@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/paragraph.h"
 #include "core/cli/requesting.h"
 #include "core/flow/outcome_json.h"
 
@@ -34,7 +36,9 @@ static void load_one(struct ecert_app *app, const struct ecert_certificate_confi
 
     if (ecert_requests_load(app->config.state_dir, certificate->name,
                             &listing->loaded[listing->n_loaded], &err) != ECERT_OK) {
-        ecert_complain(app, "%s: %s", certificate->name, err.text);
+        ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+
+        ecert_complain(app, "%s: %s", ecert_name_shown(certificate->name, &buffer), err.text);
         listing->unreadable++;
         return;
     }
@@ -168,20 +172,62 @@ static int width_of(const json_t *rows, const char *key, const char *title)
     return (int)width;
 }
 
+/* The same of the names, as people read them. */
+static int width_of_names(const json_t *rows)
+{
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    size_t width = strlen("NAME");
+
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const char *name = text_of(json_array_get(rows, i), "name");
+        const size_t columns = ecert_columns(ecert_name_shown(name, &buffer));
+
+        width = columns > width ? columns : width;
+    }
+    return (int)width;
+}
+
+/* As it is here.  A row has what programs read: UTC. */
+static void since_of(const json_t *row, char ret[ECERT_LOCAL_TEXT_LEN])
+{
+    const char *text = text_of(row, *text_of(row, "closed") == '\0' ? "since" : "closed");
+    struct tm tm = {0};
+
+    if (strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL)
+        (void)strcpy(ret, "-"); /* a damaged one does not tell */
+    else
+        ecert_clock_local((int64_t)timegm(&tm), ret);
+}
+
+static int width_of_moments(const json_t *rows)
+{
+    char since[ECERT_LOCAL_TEXT_LEN];
+    size_t width = strlen("SINCE");
+
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        since_of(json_array_get(rows, i), since);
+        width = strlen(since) > width ? strlen(since) : width;
+    }
+    return (int)width;
+}
+
 static void say_table(const struct ecert_app *app, const json_t *rows)
 {
-    const int name = width_of(rows, "certificate", "NAME"), id = width_of(rows, "id", "REQUEST"),
-              state = width_of(rows, "state", "STATE");
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const int name = width_of_names(rows), id = width_of(rows, "id", "REQUEST"),
+              state = width_of(rows, "state", "STATE"), moment = width_of_moments(rows);
+    char since[ECERT_LOCAL_TEXT_LEN];
 
-    ecert_say(app, "%-*s  %-*s  %-*s  %-10s  %s", name, "NAME", id, "REQUEST", state, "STATE",
-              "SINCE", "AWAITED");
+    ecert_say(app, "%-*s  %-*s  %-*s  %-*s  %s", name, "NAME", id, "REQUEST", state, "STATE",
+              moment, "SINCE", "AWAITED");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        const char *since = text_of(row, *text_of(row, "closed") == '\0' ? "since" : "closed");
         const char *what = text_of(row, "awaited");
+        const char *shown = ecert_name_shown(text_of(row, "name"), &buffer);
 
-        ecert_say(app, "%-*s  %-*s  %-*s  %-10.10s  %s%s%s", name, text_of(row, "certificate"), id,
-                  text_of(row, "id"), state, text_of(row, "state"), since,
+        since_of(row, since);
+        ecert_say(app, "%s%*s  %-*s  %-*s  %-*s  %s%s%s", shown, name - (int)ecert_columns(shown),
+                  "", id, text_of(row, "id"), state, text_of(row, "state"), moment, since,
                   *what == '\0' ? "-" : what, *what == '\0' ? "" : ", from ", text_of(row, "from"));
         /* those of a batch all wait for the same, which is said once, below */
         if (*what != '\0' && (*text_of(row, "batch") == '\0' || app->options.verbose ||
@@ -272,7 +318,7 @@ static enum ecert_status write_sheet(struct ecert_app *app, struct listing *list
 
     if (app->options.sheet == NULL)
         return ECERT_OK;
-    ECERT_TRY(ecert_request_sheet(app, listing->shown, listing->n, &left_out, err));
+    ECERT_TRY(ecert_request_sheet(app, listing->shown, listing->n, NULL, 0, &left_out, err));
     listing->unreadable += left_out;
     return ECERT_OK;
 }

@@ -1,5 +1,6 @@
 #include "core/cli/requesting.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/clock.h"
@@ -160,11 +161,34 @@ static enum ecert_status say_facts(const struct ecert_app *app,
     return ECERT_OK;
 }
 
-static void say_steps(const struct ecert_app *app, const struct details *details)
+/* What a line never ends in: files and names that the steps speak of. */
+static enum ecert_status whole_of(const struct ecert_request *request,
+                                  const struct details *details, struct ecert_strings *ret,
+                                  struct ecert_error *err)
+{
+    ECERT_TRY(ecert_strings_add(ret, details->csr_file, err));
+    ECERT_TRY(ecert_strings_add(ret, details->key_file, err));
+    ECERT_TRY(ecert_strings_add(ret, details->inbox, err));
+    for (size_t i = 0; i < request->names.len; i++) {
+        ECERT_AUTO(ecert_auto_free) char *unicode = NULL;
+
+        ECERT_TRY(ecert_host_name_unicode(request->names.items[i], &unicode, err));
+        if (unicode != NULL)
+            ECERT_TRY(ecert_strings_add(ret, unicode, err));
+    }
+    return ECERT_OK;
+}
+
+static void say_steps(const struct ecert_app *app, const struct details *details,
+                      const struct ecert_strings *whole)
 {
     ecert_say(app, "What to do now:");
-    for (size_t i = 0; i < details->steps.len; i++)
-        ecert_say(app, "%3zu. %s", i + 1, details->steps.items[i]);
+    for (size_t i = 0; i < details->steps.len; i++) {
+        char number[32];
+
+        (void)snprintf(number, sizeof number, "%3zu. ", i + 1);
+        ecert_say_paragraph(app, number, details->steps.items[i], ecert_strings_array(whole));
+    }
     ecert_say(app, "%s", "");
 }
 
@@ -173,9 +197,11 @@ static enum ecert_status say_request(const struct ecert_app *app,
                                      const struct details *details, bool brief,
                                      struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings whole = {0};
     ECERT_AUTO(ecert_auto_free) char *name = NULL;
     const struct ecert_request *request = shown->request;
 
+    ECERT_TRY(whole_of(request, details, &whole, err));
     ECERT_TRY(ecert_host_name_shown(request->name, &name, err));
     ecert_say(app, "%s: request %s %s (%s%s%s)", name, request->id,
               shown->again ? "is pending" : "was made", ecert_sheet_kind(request->kind),
@@ -191,7 +217,7 @@ static enum ecert_status say_request(const struct ecert_app *app,
     ecert_say(app, "%s", "");
     ecert_say_text(app, ecert_bytes_view(&details->pem));
     ecert_say(app, "%s", "");
-    say_steps(app, details);
+    say_steps(app, details, &whole);
     return ECERT_OK;
 }
 
@@ -244,6 +270,7 @@ static json_t *request_json(const struct ecert_shown_request *shown, const struc
         ecert_strings_json(shown->notes == NULL ? &none : shown->notes), "steps",
         ecert_strings_json(&details->steps));
 
+    ecert_tell_names(row, request->name);
     (void)json_object_set_new(row, "csr_sha256", json_string(request->csr_sha256));
     (void)json_object_update(row, more);
     json_decref(more);
@@ -292,7 +319,7 @@ static json_t *row_json(const struct ecert_request *request, const struct ecert_
                               ? request->shown
                               : request->created;
 
-    return json_pack(
+    json_t *row = json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "certificate",
         request->name, "id", request->id, "state", ecert_request_state_word(request->state), "kind",
         ecert_request_kind_word(request->kind), "since", moment(since), "closed",
@@ -301,6 +328,10 @@ static json_t *row_json(const struct ecert_request *request, const struct ecert_
         ecert_text_json(request->reason), "batch", ecert_text_json(request->batch), "generation",
         (int)request->generation, "problem", ecert_text_json(request->problem), "refused",
         refused_json(&request->refused));
+
+    if (row != NULL)
+        ecert_tell_names(row, request->name);
+    return row;
 }
 
 enum ecert_status ecert_request_row(struct ecert_app *app, const struct ecert_request *request,
@@ -351,6 +382,7 @@ size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *lis
     }
     if (status == ECERT_OK)
         return unreadable;
-    ecert_complain(app, "%s: %s", name, err.text);
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    ecert_complain(app, "%s: %s", ecert_name_shown(name, &buffer), err.text);
     return unreadable + 1;
 }

@@ -4,6 +4,7 @@
 
 #include "core/cli/app.h"
 #include "core/flow/requests.h"
+#include "core/issue/sheet.h"
 
 /* Requests that are shown together; borrowed. */
 struct ecert_shown_request {
@@ -38,9 +39,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_show(struct ecert_app *app,
                                                       struct ecert_error *err);
 
 /*
- * {"certificate", "id", "state", "kind", "since", "awaited", "from", "next", "reason", "batch",
- * "generation", "problem"} of a request, as `--list` and `status` have it.
- * `several`: others of its name are pending, too.
+ * {"certificate", "name", "unicode_name", "id", "state", "kind", "since", "awaited", "from",
+ * "next", "reason", "batch", "generation", "problem"} of a request, as `--list` and `status` have
+ * it. `several`: others of its name are pending, too.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
                                                      const struct ecert_request *request,
@@ -55,11 +56,14 @@ size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *lis
 ECERT_MUST_CHECK enum ecert_status ecert_request_sheet_check(const struct ecert_app *app,
                                                              struct ecert_error *err);
 
-/* Write it.  Requests that cannot be read are complained of and left out; those of them that need
- * repair, or could not be shown, are counted. */
+/* Write it.  `failures` (may be none) are listed in front.  Requests that cannot be read are
+ * complained of and left out; those of them that need repair, or could not be shown, are counted.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_request_sheet(struct ecert_app *app,
                                                        const struct ecert_shown_request *shown,
-                                                       size_t n, size_t *ret_left_out,
+                                                       size_t n,
+                                                       const struct ecert_sheet_failure *failures,
+                                                       size_t n_failures, size_t *ret_left_out,
                                                        struct ecert_error *err);
 
 /* `ecert request --list`. */

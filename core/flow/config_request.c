@@ -111,9 +111,9 @@ static void read_backup(struct ecert_config_reader *reader, const config_setting
     backup->wanted = true;
     reader->scope = ECERT_CONFIG_OF_BACKUP;
     ecert_config_read_group(reader, group, &ecert_config_backup_table, backup);
-    reader->scope = ECERT_CONFIG_OF_ALL;
     ecert_config_check_unknown(reader, group, &ecert_config_backup_table, NULL);
     check_backup(reader, group, backup);
+    reader->scope = ECERT_CONFIG_OF_ALL;
 }
 
 void ecert_config_read_requesting(struct ecert_config_reader *reader, const config_setting_t *root)

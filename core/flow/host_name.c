@@ -231,12 +231,31 @@ static bool can_be_shown(const char *ascii, char **ret_unicode)
     return true;
 }
 
-enum ecert_status ecert_host_name_shown(const char *ascii, char **ret, struct ecert_error *err)
+/* The name itself, with nothing that would reorder, hide or end what stands beside it. */
+static bool is_harmless(const char *unicode)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
+
+    ecert_buffer_add_escaped(&escaped, ecert_view_of(unicode), false);
+    return !escaped.failed && ecert_view_equal(ecert_buffer_view(&escaped), ecert_view_of(unicode));
+}
+
+enum ecert_status ecert_host_name_unicode(const char *ascii, char **ret, struct ecert_error *err)
 {
     const char *star = strncmp(ascii, "*.", 2) == 0 ? "*." : "";
     ECERT_AUTO(auto_idn) char *unicode = NULL;
 
-    if (!can_be_shown(ascii + strlen(star), &unicode))
+    if (!can_be_shown(ascii + strlen(star), &unicode) || !is_harmless(unicode))
+        return ECERT_OK;
+    return ecert_text_format(ret, err, "%s%s", star, unicode);
+}
+
+enum ecert_status ecert_host_name_shown(const char *ascii, char **ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *unicode = NULL;
+
+    ECERT_TRY(ecert_host_name_unicode(ascii, &unicode, err));
+    if (unicode == NULL)
         return ecert_text_copy(ecert_view_of(ascii), ret, err);
-    return ecert_text_format(ret, err, "%s%s (%s)", star, unicode, ascii);
+    return ecert_text_format(ret, err, "%s (%s)", unicode, ascii);
 }

@@ -88,7 +88,8 @@ static enum ecert_status build_chain(struct ecert_context *context,
                                      struct ecert_strings *notes, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded operator_file = {0};
-    const struct ecert_chain_sources sources = {context->config->state_dir, &context->network};
+    const struct ecert_chain_sources sources = {context->config->state_dir, &context->network,
+                                                &context->silent};
 
     if (entry != NULL && entry->chain_file != NULL)
         ECERT_TRY(read_chain_file(entry->chain_file, &operator_file, err));

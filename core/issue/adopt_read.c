@@ -189,8 +189,8 @@ static enum ecert_status build_chain(struct reading *reading,
                                      struct ecert_error *err)
 {
     const struct ecert_certificate_config *entry = reading->adoption->certificate;
-    const struct ecert_chain_sources sources = {reading->context->config->state_dir,
-                                                &reading->context->network};
+    const struct ecert_chain_sources sources = {
+        reading->context->config->state_dir, &reading->context->network, &reading->context->silent};
     ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded operator_file = {0};
 
     if (entry->chain_file != NULL)

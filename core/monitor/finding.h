@@ -26,6 +26,7 @@
     X(ECERT_WATCHED_REQUEST, "request")               /* a key that waits for the CA */        \
     X(ECERT_WATCHED_BACKUP, "backup")                 /* the copy of a key */                  \
     X(ECERT_WATCHED_INBOX, "inbox")                   /* an issued file that is not taken */   \
+    X(ECERT_WATCHED_CHANNEL, "channel")               /* what a channel of reminders needs */  \
     X(ECERT_WATCHED_UNIT, "unit")                     /* a unit of systemd: remind --failed */
 
 enum ecert_watched {
@@ -85,7 +86,8 @@ enum ecert_urgency ecert_condition_urgency(enum ecert_condition condition);
 /*
  * Of a thing of this kind: as its condition says, but what was taken and is gone or damaged, or the
  * key of a request, is lost as long as nobody acts (critical), and a copy of a key that is not good
- * is one to be made again (due), where of a watched file it could only not be told.
+ * is one to be made again (due), where of a watched file it could only not be told.  A channel of
+ * reminders that cannot be used is to be mended (due).
  */
 enum ecert_urgency ecert_watched_urgency(enum ecert_watched watched,
                                          enum ecert_condition condition);

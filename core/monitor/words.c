@@ -35,6 +35,8 @@ const char *ecert_words_watched(enum ecert_watched watched)
         return ecert_words("backup of a key");
     case ECERT_WATCHED_INBOX:
         return ecert_words("file in the inbox");
+    case ECERT_WATCHED_CHANNEL:
+        return ecert_words("channel of reminders");
     case ECERT_WATCHED_UNIT:
         return ecert_words("systemd unit");
     }

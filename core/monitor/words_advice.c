@@ -427,6 +427,11 @@ static const struct ecert_advice advice[] = {
        "replaced."),
      _("Correct owner and mode of the inbox and its files. `ecert verify FILE` tells what is "
        "wrong with a file; get it from the CA again, or remove it.")},
+    {ECERT_WATCHED_CHANNEL, ANY, NULL,
+     _("As long as this file cannot be used, nobody is told anything over this channel; what is "
+       "due stays owed."),
+     _("Put the file back, or correct its path; `ecert config` names file and line, and `ecert "
+       "remind --test` tries every channel.")},
     {ECERT_WATCHED_UNIT, ECERT_CONDITION_FAILED, NULL,
      _("Its work was not done: certificates may not be deployed, or reminders not sent, until "
        "it is."),

@@ -421,6 +421,23 @@ PY
     no_leftovers
 }
 
+@test "the sheet of --all tells of names without a request, why in Chinese, and the time here" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; @ }, { name = \"*.myserver.com\"; names = [ \"a.hk.com\" ]; @ }"
+    gcc -shared -fPIC -o "$W/clock_at.so" "$ROOT/tests/support/clock_at.c" -ldl
+    export ECERT_ZONE=HKT-8 ECERT_LATER=0 LD_PRELOAD=$W/clock_at.so
+    ask --all --reason drill --language zh_HK --sheet "$W/sheet.html"
+    is "code" 2 "$status"
+    says "1 made, 0 pending before, 1 failed"
+    grep -q '下列名稱未能製作簽署要求</h2>' "$W/sheet.html"
+    grep -q '<dt>\*.myserver.com</dt><dd lang="en">.*wildcard' "$W/sheet.html"
+    grep -q '<dd>此名稱尚未有證書</dd>' "$W/sheet.html"
+    is "as of" 1 "$(grep -cE '<p>.*:..Z">[-0-9]{10} [0-9:]{5} HKT \(\+08:00\)</time></p>' "$W/sheet.html")"
+    run_ecert request --list
+    unset LD_PRELOAD
+    says "HKT (+08:00)  the certificate, from "
+}
+
 @test "a browser shows the sheet: no error, nothing fetched, axe-core finds nothing, one sheet each" {
     local language copy
     axe

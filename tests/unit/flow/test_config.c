@@ -312,6 +312,10 @@ static void absent_files_are_handed_out(void **state)
         {"~/word3", "~/ecert.conf:4: 'passphrase_file': '~/word3' cannot be found", 1},
         {"~/p12", "~/ecert.conf:5: 'password_file': '~/p12' cannot be found", 1},
         {"~/chain", "~/ecert.conf:5: 'chain_file': '~/chain': No such file", 1},
+        {"~/say", "~/ecert.conf:3: 'passphrase_command': '~/say' cannot be found", 0},
+        {"~/page", "~/ecert.conf:6: 'command': '~/page' cannot be found", SIZE_MAX - 1},
+        {"~/word4", "~/ecert.conf:6: 'password_file': '~/word4' cannot be found", SIZE_MAX - 1},
+        {"~/anchors", "~/ecert.conf:7: 'ca_file': '~/anchors' cannot be found", SIZE_MAX - 1},
     };
     ECERT_AUTO(ecert_config_clear) struct ecert_config config = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
@@ -319,10 +323,14 @@ static void absent_files_are_handed_out(void **state)
 
     (void)state;
     if (load("backup = { recipients = [ \"~/a.cer\" ]; passphrase_file = \"~/word2\"; places = "
-             "[ \"~/d\" ]; };\ncertificates = ( { name = \"a.x.test\"; authority = \"ca\"; },\n"
+             "[ \"~/d\" ]; };\ncertificates = ( { name = \"a.x.test\"; authority = \"ca\"; key = { "
+             "passphrase_command = [ \"~/say\", \"a\" ]; }; },\n"
              "{ name = \"b.x.test\"; authority = \"ca\"; key = { file = \"~/none/key\"; "
              "passphrase_file = \"~/word3\"; };\n source = { password_file = \"~/p12\"; }; "
-             "chain_file = \"~/chain\"; } );\n",
+             "chain_file = \"~/chain\"; } );\n"
+             "reminders = { command = \"~/page\"; email = { user = \"me\"; password_file = "
+             "\"~/word4\";\n server = \"smtps://mx.test\"; from = \"a@b.test\"; to = [ "
+             "\"c@d.test\" ]; ca_file = \"~/anchors\"; }; };\n",
              &config, &mistakes, &err) != ECERT_OK)
         fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
     assert_int_equal(mistakes.len, 0);

@@ -243,6 +243,9 @@ static const struct pair_row {
      "fine missing unreadable undecodable",
      {"watch", "Put it back", "take it out", "ecert deploy", "ecert import"}},
     {ECERT_WATCHED_INBOX, "waiting refused unreadable", {"watch", "NAME", "ecert deploy"}},
+    {ECERT_WATCHED_CHANNEL,
+     "missing unreadable",
+     {"watch", "take it out", "ecert deploy", "ecert import", "ecert check"}},
     {ECERT_WATCHED_UNIT, "failed", {"watch", "ecert check", "ecert deploy"}},
 };
 
