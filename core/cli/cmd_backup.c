@@ -257,8 +257,10 @@ static enum ecert_status do_requests(struct work *work,
         struct ecert_error one = {0};
 
         work->n++;
-        if (request->problem != NULL)
+        if (ecert_request_needs_repair(request))
             bad(work, entry->name, request->problem);
+        else if (request->problem != NULL) /* nobody waits for it: told, and no trouble */
+            ecert_say(work->app, "%s: %s", entry->name, request->problem);
         else if ((work->kit == NULL ? check_one(work, request, &one)
                                     : write_one(work, request, &one)) != ECERT_OK)
             bad(work, entry->name, one.text);
