@@ -1,20 +1,15 @@
-/* `ecert backup` and `ecert restore`: copies of keys, whether they open, and the way back. */
+/* `ecert backup`: copies of keys, and whether they open. */
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/clock.h"
-#include "core/base/fs.h"
-#include "core/cli/app.h"
+#include "core/cli/opening.h"
 #include "core/cli/progress.h"
 #include "core/flow/certificate.h"
-#include "core/flow/decode.h"
-#include "core/flow/key.h"
 #include "core/flow/outcome_json.h"
 #include "core/flow/store.h"
 #include "core/issue/backup.h"
-
-#define FILE_MAX ((size_t)4 << 20)
 
 /* One run over the requests of the chosen certificates. */
 struct work {
@@ -285,63 +280,6 @@ static void do_all(struct work *work)
     ecert_progress_end(&work->progress);
 }
 
-/* ---- what opens them ---- */
-
-struct opening {
-    struct ecert_secret key, password;
-    struct ecert_backup_opener opener;
-};
-
-static void opening_clear(struct opening *opening)
-{
-    ecert_secret_clear(&opening->key);
-    ecert_secret_clear(&opening->password);
-}
-
-/* A key that opens nothing is a mistake of the command line, and says nothing of the backups. */
-static enum ecert_status check_key(const struct ecert_options *options,
-                                   const struct opening *opening, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret ignored = {0};
-    const struct ecert_view file = ecert_secret_view(&opening->key);
-    struct ecert_error why = {0};
-    uint8_t key_id[ECERT_SHA256_LEN];
-
-    if (ecert_decode_key(file, ecert_secret_view(&opening->password), &ignored, key_id, &why) ==
-        ECERT_OK)
-        return ECERT_OK;
-    if (why.status == ECERT_E_CRYPTO && ecert_key_is_encrypted(file))
-        return options->password_file == NULL
-                   ? ecert_error_set(err, ECERT_E_CONFIG,
-                                     "the key '%s' is encrypted; name the file with its password "
-                                     "with --password-file FILE",
-                                     options->key)
-                   : ecert_error_set(err, ECERT_E_CONFIG,
-                                     "the password of --password-file '%s' does not open the key "
-                                     "'%s'",
-                                     options->password_file, options->key);
-    return ecert_error_set(err, why.status == ECERT_E_CRYPTO ? ECERT_E_CONFIG : why.status,
-                           "--key '%s' is no private key: %s", options->key, why.text);
-}
-
-/* With --key the password is the key's; without, it is the passphrase of the backups. */
-static enum ecert_status read_opening(const struct ecert_options *options, struct opening *opening,
-                                      struct ecert_error *err)
-{
-    if (options->key != NULL)
-        ECERT_TRY(ecert_fs_read_secret(options->key, FILE_MAX, &opening->key, err));
-    if (options->password_file != NULL)
-        ECERT_TRY(ecert_password_read(options->password_file, &opening->password, err));
-    if (options->key != NULL) {
-        ECERT_TRY(check_key(options, opening, err));
-        opening->opener.recipient_key = ecert_secret_view(&opening->key);
-        opening->opener.recipient_key_passphrase = ecert_secret_view(&opening->password);
-    } else {
-        opening->opener.passphrase = ecert_secret_view(&opening->password);
-    }
-    return ECERT_OK;
-}
-
 static int usage(struct ecert_app *app, const struct ecert_error *err)
 {
     ecert_complain(app, "%s", err->text);
@@ -352,10 +290,10 @@ static int usage(struct ecert_app *app, const struct ecert_error *err)
 
 static int check_all(struct work *work)
 {
-    ECERT_AUTO(opening_clear) struct opening opening = {0};
+    ECERT_AUTO(ecert_opening_clear) struct ecert_opening opening = {0};
     struct ecert_error err = {0};
 
-    if (read_opening(&work->app->options, &opening, &err) != ECERT_OK ||
+    if (ecert_opening_read(&work->app->options, &opening, &err) != ECERT_OK ||
         ecert_backup_places(&work->app->config, &work->places, &err) != ECERT_OK)
         return usage(work->app, &err);
     work->opener = opening.opener;
@@ -404,51 +342,4 @@ int ecert_cmd_backup(struct ecert_app *app)
     ecert_strings_clear(&work.places);
     ecert_tell(app, app->options.check ? "backups" : "requests", work.list);
     return code;
-}
-
-static enum ecert_status read_file(struct ecert_app *app, const char *path,
-                                   struct ecert_backup_content *ret, struct ecert_error *err)
-{
-    ECERT_AUTO(opening_clear) struct opening opening = {0};
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
-    const struct ecert_backup_config *config = &app->config.backup;
-
-    ECERT_TRY(read_opening(&app->options, &opening, err));
-    if (app->options.key == NULL && app->options.password_file == NULL) {
-        if (config->passphrase_file == NULL && config->passphrase_command.len == 0)
-            return ecert_error_set(err, ECERT_E_CONFIG,
-                                   "the configuration has no passphrase of backups: open '%s' with "
-                                   "--key FILE (the private key of a recipient) or --password-file "
-                                   "FILE (the passphrase)",
-                                   path);
-        if (ecert_passphrase_find(config->passphrase_file, &config->passphrase_command, &passphrase,
-                                  err) != ECERT_OK)
-            return ecert_error_wrap(err, "passphrase of backups");
-        opening.opener.passphrase = ecert_secret_view(&passphrase);
-    }
-    ECERT_TRY(ecert_fs_read(path, FILE_MAX, &file, err));
-    if (ecert_backup_read(ecert_bytes_view(&file), &opening.opener, ret, err) == ECERT_OK)
-        return ECERT_OK;
-    return ecert_error_wrap(err, "'%s'", path);
-}
-
-int ecert_cmd_restore(struct ecert_app *app)
-{
-    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
-    const char *path = app->options.args[0];
-    struct ecert_error err = {0};
-    bool restored = false;
-
-    if (read_file(app, path, &content, &err) != ECERT_OK ||
-        ecert_backup_restore(&app->config, &content, &restored, &err) != ECERT_OK)
-        return usage(app, &err);
-    ecert_say(app,
-              restored ? "%s: request %s is back, with its key"
-                       : "%s: request %s and its key were there already",
-              content.request.name, content.request.id);
-    ecert_tell(app, "name", json_string(content.request.name));
-    ecert_tell(app, "id", json_string(content.request.id));
-    ecert_tell(app, "restored", json_boolean(restored));
-    return ECERT_EXIT_OK;
 }

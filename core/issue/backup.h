@@ -141,4 +141,31 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_restore(const struct ecert_confi
                                                         bool *ret_restored,
                                                         struct ecert_error *err);
 
+/* A generation whose key was not in order. */
+struct ecert_backup_generation {
+    unsigned number;
+    char *left; /* why nothing was changed: what is there is encrypted, and whether it is good
+                   cannot be said without its passphrase; NULL: the key is back */
+    struct ecert_strings live; /* ids of the targets whose live link points at it */
+    bool to_deploy;            /* a target that shall have it has it not */
+};
+
+struct ecert_backup_generations {
+    struct ecert_backup_generation *items;
+    size_t n;
+};
+void ecert_backup_generations_clear(struct ecert_backup_generations *generations);
+
+/*
+ * Put the key back into every generation of its certificate whose leaf has this public key and
+ * whose privkey.pem is missing, damaged or another key; in the form that the configuration wants
+ * (encrypted or not).  What was there is kept beside it; a key that is good is never touched.
+ * *ret has those that were not in order, also what was done before a failure (the caller clears
+ * it).  ECERT_E_NOT_FOUND as above; ECERT_E_IO; what ecert_key_for_disk() says.  The caller holds
+ * the lock.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_restore_generations(
+    const struct ecert_config *config, const struct ecert_backup_content *content,
+    struct ecert_backup_generations *ret, struct ecert_error *err);
+
 #endif

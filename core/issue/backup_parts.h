@@ -7,6 +7,7 @@
  *   backup_open.c     opening, in a limited child
  *   backup_check.c    is it still what was written, and does it open?
  *   backup_restore.c  a request comes back
+ *   backup_generation.c  the key of a generation does
  */
 #ifndef ECERT_ISSUE_BACKUP_PARTS_H
 #define ECERT_ISSUE_BACKUP_PARTS_H
@@ -72,6 +73,19 @@ void ecert_backup_say_who(CMS_ContentInfo *cms, struct ecert_buffer *out);
 /* A key that can be encrypted to?  ECERT_E_CONFIG: what is wrong with it. */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_check_recipient(const X509 *recipient,
                                                                 struct ecert_error *err);
+
+/* ---- backup_restore.c ---- */
+
+/*
+ * Put this file into the folder: 0600, synced before what has its name now goes to NAME.kept-N.
+ * *restored becomes true.  ECERT_E_IO: nothing was changed, or the text says that it is in place.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_put_back(const char *folder, const char *name,
+                                                         struct ecert_view bytes, bool *restored,
+                                                         struct ecert_error *err);
+
+/* ECERT_E_NOT_FOUND, and what to write into the configuration. */
+enum ecert_status ecert_backup_no_certificate(const char *name, struct ecert_error *err);
 
 /* ---- backup_open.c: for bytes that this process has made itself; a stranger's go to a child ----
  */

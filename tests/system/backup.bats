@@ -1,5 +1,5 @@
 # Backups of keys with the real program: written, checked, lost, restored; opened by openssl alone.
-# covers: core/issue/backup.h core/cli/app.h
+# covers: core/issue/backup.h core/cli/app.h core/cli/opening.h
 
 load common
 load making_requests
@@ -262,4 +262,78 @@ backups() {
     run_ecert backup
     [ "$status" -eq 0 ]
     [[ $output == *"the key of generation 1 was not made by 'ecert request'; it is not backed up here"* ]]
+}
+
+# taken: the request's certificate is generation 1, and deployed to iis-export
+taken() {
+    ecert backup --quiet
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$REQUEST/privkey.pem" --out "$W/late"
+    ca_up
+    ecert import --quiet "$W/late.cer"
+    GENERATION=$W/state/certificates/$NAME/generations/0001
+}
+
+@test "a generation whose key is lost, damaged or another one gets it back; a good one is not touched" {
+    local before
+    taken
+    before=$(stat -c '%i %y' "$GENERATION/privkey.pem")
+    run_ecert restore "$FILE" --json
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.restored, .generations]' <<<"$output")" = '[false,[]]' ]
+    [ "$(stat -c '%i %y' "$GENERATION/privkey.pem")" = "$before" ]
+    cp "$GENERATION/privkey.pem" "$W/right"
+    rm "$GENERATION/privkey.pem"
+    run_ecert restore "$FILE"
+    [ "$status" -eq 0 ]
+    [[ $output == *"$NAME: the private key of generation 1 is back; 'ecert deploy' is next"* ]]
+    cmp "$GENERATION/privkey.pem" "$W/right"
+    [ "$(stat -c '%a %u' "$GENERATION/privkey.pem")" = "600 $(id -u)" ]
+    printf 'damaged\n' >"$GENERATION/privkey.pem"
+    run_ecert restore "$FILE" --json
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '.generations[0] | [.generation, .restored, .live, .next]' <<<"$output")" = \
+        '[1,true,[],"deploy"]' ]
+    cmp "$GENERATION/privkey.pem" "$W/right"
+    [ "$(cat "$GENERATION/privkey.pem.kept-1")" = damaged ]
+    cp "$W/officer.key" "$GENERATION/privkey.pem"
+    ecert restore --quiet "$FILE"
+    cmp "$GENERATION/privkey.pem" "$W/right"
+}
+
+@test "a live link is whole again, and nothing else is to be done" {
+    taken
+    mkdir -p "$W/state/certificates/$NAME/live" "$W/state/certificates/$NAME/targets"
+    chmod 0700 "$W/state/certificates/$NAME"/{live,targets}
+    ecert deploy --quiet
+    target=$(basename "$(ls "$W/state/certificates/$NAME/targets")" .json)
+    ln -sfn ../generations/0001 "$W/state/certificates/$NAME/live/$target"
+    rm "$GENERATION/privkey.pem"
+    run_ecert restore "$FILE"
+    [ "$status" -eq 0 ]
+    [[ $output == *"generation 1, which is live for $target, is back; nothing else is to be done"* ]]
+    openssl pkey -in "$W/state/certificates/$NAME/live/$target/privkey.pem" -noout
+}
+
+@test "the key of a generation comes back encrypted, and one under an earlier passphrase is left" {
+    printf 'tiger\n' >"$W/key-passphrase"
+    chmod 0600 "$W/key-passphrase"
+    KEY="encrypted = true; passphrase_file = \"$W/key-passphrase\";" \
+        backups "passphrase_file = \"$W/passphrase\";"
+    taken
+    rm "$GENERATION/privkey.pem"
+    ecert restore --quiet "$FILE"
+    grep -q 'BEGIN ENCRYPTED PRIVATE KEY' "$GENERATION/privkey.pem"
+    openssl pkey -in "$GENERATION/privkey.pem" -passin pass:tiger | cmp - <(openssl pkey -in "$REQUEST/privkey.pem")
+    before=$(sha256sum "$GENERATION/privkey.pem")
+    printf 'lion\n' >"$W/key-passphrase"
+    run_ecert restore "$FILE" --json
+    [ "$status" -eq 1 ]
+    [ "$(jq -c '.generations[0].restored' <<<"$output")" = false ]
+    [[ $(jq -r '.errors[0]' <<<"$output") == *"the key of generation 1 was left as it is: "*"move it away and restore again"* ]]
+    [ "$(sha256sum "$GENERATION/privkey.pem")" = "$before" ]
+    # its outside is damaged: nothing can open it any more
+    head -c 300 "$GENERATION/privkey.pem" >"$W/half"
+    cat "$W/half" >"$GENERATION/privkey.pem"
+    ecert restore --quiet "$FILE"
+    openssl pkey -in "$GENERATION/privkey.pem" -passin pass:lion -noout
 }
