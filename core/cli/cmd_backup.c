@@ -6,12 +6,10 @@
 #include "core/base/clock.h"
 #include "core/cli/opening.h"
 #include "core/cli/progress.h"
-#include "core/flow/certificate.h"
 #include "core/flow/outcome_json.h"
-#include "core/flow/store.h"
 #include "core/issue/backup.h"
 
-/* One run over the requests of the chosen certificates. */
+/* One run over the keys of the chosen certificates. */
 struct work {
     struct ecert_app *app;
     struct ecert_backup_kit *kit;      /* NULL with --check */
@@ -19,7 +17,7 @@ struct work {
     struct ecert_strings places;
     struct ecert_progress progress;
     json_t *list;
-    size_t done, n;               /* requests */
+    size_t done, n;               /* keys */
     size_t written, opened, same; /* backups */
     size_t bad;
 };
@@ -47,35 +45,6 @@ static void bad(struct work *work, const char *name, const char *text)
 {
     work->bad++;
     ecert_complain(work->app, "%s: %s", name, text);
-}
-
-/* A key that came otherwise is somebody else's to keep: said, so that nobody counts on us. */
-static enum ecert_status tell_uncovered(struct work *work,
-                                        const struct ecert_certificate_config *entry,
-                                        const struct ecert_requests *requests,
-                                        struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
-    uint8_t key_id[ECERT_SHA256_LEN];
-    unsigned newest = 0;
-
-    if (entry->key.place == ECERT_KEY_IIS)
-        return ECERT_OK;
-    ECERT_TRY(ecert_store_newest(work->app->config.state_dir, entry->name, &newest, err));
-    if (newest == 0)
-        return ECERT_OK;
-    ECERT_TRY(ecert_store_load(work->app->config.state_dir, entry->name, newest, &bundle, err));
-    ECERT_TRY(ecert_certificate_key_id(bundle.leaf, key_id, err));
-    if (ecert_requests_of_key(requests, key_id) != NULL)
-        return ECERT_OK;
-    ecert_say(work->app,
-              "%s: the key of generation %u was not made by 'ecert request'; it is not backed up "
-              "here",
-              entry->name, newest);
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:n, s:i, s:s}", "name", entry->name, "id",
-                                          "generation", (int)newest, "state", "not covered"));
-    return ECERT_OK;
 }
 
 /* ---- writing ---- */
@@ -120,7 +89,7 @@ static enum ecert_status write_one(struct work *work, struct ecert_request *requ
         ecert_backup_write(work->kit, &work->app->config, request, err);
     say_new(work, request, &before);
     if (work->written > written && /* also what went well before it failed */
-        ecert_requests_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {
+        ecert_backup_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {
         *err = saving;
         return saving.status;
     }
@@ -235,32 +204,39 @@ static enum ecert_status check_one(struct work *work, struct ecert_request *requ
     }
     ECERT_TRY(request->n_backups == 0 ? say_none(work, request, err)
                                       : check_places(work, request, err));
-    return changed ? ecert_requests_save(work->app->config.state_dir, request, err) : ECERT_OK;
+    return changed ? ecert_backup_save(work->app->config.state_dir, request, err) : ECERT_OK;
 }
 
 /* ---- all of them ---- */
 
-static enum ecert_status do_requests(struct work *work,
-                                     const struct ecert_certificate_config *entry,
-                                     struct ecert_error *err)
+static void do_one(struct work *work, struct ecert_request *request)
+{
+    struct ecert_error err = {0};
+
+    work->n++;
+    if (ecert_request_needs_repair(request))
+        bad(work, request->name, request->problem);
+    else if (request->problem != NULL) /* nobody waits for it: told, and no trouble */
+        ecert_say(work->app, "%s: %s", request->name, request->problem);
+    else if ((work->kit == NULL ? check_one(work, request, &err)
+                                : write_one(work, request, &err)) != ECERT_OK)
+        bad(work, request->name, err.text);
+}
+
+/* The keys of its requests, and those in use that no request made. */
+static enum ecert_status do_keys(struct work *work, const struct ecert_certificate_config *entry,
+                                 struct ecert_error *err)
 {
     ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests keys = {0};
 
     ECERT_TRY(ecert_requests_load(work->app->config.state_dir, entry->name, &requests, err));
-    for (size_t i = 0; i < requests.n; i++) {
-        struct ecert_request *request = &requests.items[i];
-        struct ecert_error one = {0};
-
-        work->n++;
-        if (ecert_request_needs_repair(request))
-            bad(work, entry->name, request->problem);
-        else if (request->problem != NULL) /* nobody waits for it: told, and no trouble */
-            ecert_say(work->app, "%s: %s", entry->name, request->problem);
-        else if ((work->kit == NULL ? check_one(work, request, &one)
-                                    : write_one(work, request, &one)) != ECERT_OK)
-            bad(work, entry->name, one.text);
-    }
-    return tell_uncovered(work, entry, &requests, err);
+    for (size_t i = 0; i < requests.n; i++)
+        do_one(work, &requests.items[i]);
+    ECERT_TRY(ecert_backup_keys(&work->app->config, entry, &requests, &keys, err));
+    for (size_t i = 0; i < keys.n; i++)
+        do_one(work, &keys.items[i]);
+    return ECERT_OK;
 }
 
 static void do_all(struct work *work)
@@ -272,7 +248,7 @@ static void do_all(struct work *work)
         const struct ecert_certificate_config *entry = &config->certificates[i];
         struct ecert_error err = {0};
 
-        if (is_chosen(work->app, entry) && do_requests(work, entry, &err) != ECERT_OK)
+        if (is_chosen(work->app, entry) && do_keys(work, entry, &err) != ECERT_OK)
             bad(work, entry->name, err.text);
         if (progress != NULL)
             progress(&work->progress, i + 1, config->n_certificates);
@@ -299,7 +275,7 @@ static int check_all(struct work *work)
     work->opener = opening.opener;
     do_all(work);
     if (work->n == 0)
-        ecert_say(work->app, "there are no requests");
+        ecert_say(work->app, "there are no keys to back up");
     else
         ecert_say(work->app, "%zu opened, %zu unchanged, %zu not in order", work->opened,
                   work->same, work->bad);
@@ -322,9 +298,10 @@ static int write_all(struct work *work)
     do_all(work);
     ecert_backup_kit_close(&work->kit);
     if (work->n == 0)
-        ecert_say(work->app, "there are no requests");
+        ecert_say(work->app, "there are no keys to back up");
     else if (work->written == 0 && work->bad == 0)
-        ecert_say(work->app, "%zu requests: every place has its backups", work->n);
+        ecert_say(work->app, "%zu %s: every place has its backups", work->n,
+                  work->n == 1 ? "key" : "keys");
     return work->bad > 0 ? ECERT_EXIT_FAILED : ECERT_EXIT_OK;
 }
 

@@ -87,6 +87,25 @@ static void say_request(struct ecert_app *app, const struct ecert_request *reque
               request->name, request->id);
 }
 
+/* A key that no request made belongs to generations only. */
+static int say_key(struct ecert_app *app, const struct ecert_backup_content *content,
+                   const struct ecert_backup_generations *generations)
+{
+    const char *name = content->request.name;
+
+    if (generations->of_key > 0 && generations->n == 0)
+        ecert_say(app, "%s: the key was there already", name);
+    if (generations->of_key > 0)
+        return ECERT_EXIT_OK;
+    ecert_complain(
+        app,
+        "%s: no generation has a certificate of this key, and nothing was put back; "
+        "'openssl cms -decrypt -inform DER' takes key and certificate out of the backup, "
+        "for 'ecert import'",
+        name);
+    return ECERT_EXIT_FAILED;
+}
+
 /* What went well before a failure is said, too. */
 static int restore_generations(struct ecert_app *app, const struct ecert_backup_content *content)
 {
@@ -96,6 +115,8 @@ static int restore_generations(struct ecert_app *app, const struct ecert_backup_
 
     if (ecert_backup_restore_generations(&app->config, content, &generations, &err) != ECERT_OK)
         code = usage(app, &err);
+    else if (ecert_backup_is_of_key(&content->request))
+        code = say_key(app, content, &generations);
     for (size_t i = 0; i < generations.n; i++) {
         say_generation(app, content->request.name, &generations.items[i]);
         if (generations.items[i].left != NULL)
@@ -113,10 +134,13 @@ int ecert_cmd_restore(struct ecert_app *app)
     struct ecert_error err = {0};
     bool restored = false;
 
-    if (read_file(app, path, &content, &err) != ECERT_OK ||
-        ecert_backup_restore(&app->config, &content, &restored, &err) != ECERT_OK)
+    if (read_file(app, path, &content, &err) != ECERT_OK)
         return usage(app, &err);
-    say_request(app, &content.request, restored);
+    if (!ecert_backup_is_of_key(&content.request)) {
+        if (ecert_backup_restore(&app->config, &content, &restored, &err) != ECERT_OK)
+            return usage(app, &err);
+        say_request(app, &content.request, restored);
+    }
     ecert_tell(app, "name", json_string(content.request.name));
     ecert_tell(app, "id", json_string(content.request.id));
     ecert_tell(app, "restored", json_boolean(restored));

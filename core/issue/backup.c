@@ -11,12 +11,52 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/flow/certificate.h"
+#include "core/flow/kept_key.h"
 #include "core/flow/requests_json.h"
+#include "core/flow/store.h"
 #include "core/issue/backup_parts.h"
 
 #define MOST_FILES 1000 /* FOLDER-ID.p7m, FOLDER-ID-2.p7m, ... */
 
 /* ---- what is in a backup ---- */
+
+static enum ecert_status add_json(struct ecert_buffer *ret, const char *block,
+                                  const struct ecert_request *request, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
+    ECERT_AUTO(ecert_auto_bio) BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+
+    ECERT_TRY(ecert_request_to_json(request, &json, err));
+    if (bio == NULL || PEM_write_bio(bio, block, "", json.ptr, (long)json.len) <= 0)
+        return ecert_error_nomem(err);
+    const long n = BIO_get_mem_data(bio, &text);
+    ecert_buffer_add(ret, (struct ecert_view){(const uint8_t *)text, n > 0 ? (size_t)n : 0});
+    return ret->failed ? ecert_error_nomem(err) : ECERT_OK;
+}
+
+/* The newest generation with this key, and its certificate, which may be a renewed one by now. */
+static enum ecert_status make_key_content(const struct ecert_config *config,
+                                          const struct ecert_request *entry,
+                                          struct ecert_buffer *ret, struct ecert_error *err)
+{
+    const struct ecert_certificate_config *certificate =
+        ecert_config_certificate(config, entry->name);
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret key = {0};
+    ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
+    struct ecert_request present = *entry; /* borrowed */
+
+    if (certificate == NULL)
+        return ecert_backup_no_certificate(entry->name, err);
+    ECERT_TRY(ecert_kept_key_find(config->state_dir, certificate, entry->key_id, &key,
+                                  &present.generation, err));
+    ECERT_TRY(ecert_store_load(config->state_dir, entry->name, present.generation, &bundle, err));
+    ecert_certificate_sha256(bundle.leaf, present.csr_sha256);
+    ecert_buffer_add(ret, ecert_secret_view(&key));
+    ECERT_TRY(ecert_certificate_pem(bundle.leaf, ret, err));
+    return add_json(ret, ECERT_BACKUP_BLOCK_ECERT_KEY, &present, err);
+}
 
 static enum ecert_status make_content(const struct ecert_config *config,
                                       const struct ecert_request *request, struct ecert_buffer *ret,
@@ -27,23 +67,16 @@ static enum ecert_status make_content(const struct ecert_config *config,
         ecert_config_certificate(config, request->name);
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret key = {0};
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes csr = {0};
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
-    ECERT_AUTO(ecert_auto_bio) BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL;
 
+    if (ecert_backup_is_of_key(request))
+        return make_key_content(config, request, ret, err);
     ECERT_TRY(ecert_requests_key(config->state_dir, request,
                                  certificate == NULL ? &no_passphrase : &certificate->key, &key,
                                  err));
     ECERT_TRY(ecert_requests_csr(config->state_dir, request, &csr, err));
-    ECERT_TRY(ecert_request_to_json(request, &json, err));
-    if (bio == NULL ||
-        PEM_write_bio(bio, ECERT_BACKUP_BLOCK_REQUEST, "", json.ptr, (long)json.len) <= 0)
-        return ecert_error_nomem(err);
-    const long n = BIO_get_mem_data(bio, &text);
     ecert_buffer_add(ret, ecert_secret_view(&key));
     ecert_buffer_add(ret, ecert_bytes_view(&csr));
-    ecert_buffer_add(ret, (struct ecert_view){(const uint8_t *)text, n > 0 ? (size_t)n : 0});
-    return ret->failed ? ecert_error_nomem(err) : ECERT_OK;
+    return add_json(ret, ECERT_BACKUP_BLOCK_REQUEST, request, err);
 }
 
 /* ---- one file ---- */
@@ -71,10 +104,13 @@ static enum ecert_status seal(const struct ecert_backup_kit *kit,
     const struct ecert_view passphrase = ecert_secret_view(&kit->passphrase);
 
     if (ecert_backup_check_text(text, err) != ECERT_OK)
-        return ecert_error_wrap(err,
-                                "request %s is damaged and cannot be backed up (put it back with "
-                                "'ecert restore', or give it up with 'ecert request --cancel')",
-                                request->id);
+        return ecert_backup_is_of_key(request)
+                   ? ecert_error_wrap(err, "%s cannot be backed up", request->id)
+                   : ecert_error_wrap(
+                         err,
+                         "request %s is damaged and cannot be backed up (put it back with "
+                         "'ecert restore', or give it up with 'ecert request --cancel')",
+                         request->id);
     ECERT_TRY(ecert_backup_seal(kit->recipients, passphrase, text, &sealed->file, err));
     const struct ecert_view file = ecert_bytes_view(&sealed->file);
     ECERT_TRY(ecert_backup_names_all(file, kit->recipients, passphrase.len > 0, err));
@@ -147,8 +183,8 @@ static enum ecert_status publish(const struct ecert_backup_place *place,
         name = NULL;
         return ECERT_OK;
     }
-    return ecert_error_set(err, ECERT_E_REFUSED, "there are %d backups of request %s already",
-                           MOST_FILES - 1, request->id);
+    return ecert_error_set(err, ECERT_E_REFUSED, "there are %d backups of '%s', %s already",
+                           MOST_FILES - 1, request->name, request->id);
 }
 
 /* Read back by name: what a share says that it wrote is not always what it has. */
@@ -300,6 +336,7 @@ enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
     }
     if (failed.len == 0)
         return ECERT_OK;
-    return ecert_error_set(err, ECERT_E_IO, "backup of request %s of '%s': %s", request->id,
+    return ecert_error_set(err, ECERT_E_IO, "backup of %s%s of '%s': %s",
+                           ecert_backup_is_of_key(request) ? "" : "request ", request->id,
                            request->name, (const char *)failed.ptr);
 }

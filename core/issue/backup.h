@@ -9,7 +9,10 @@
  *   openssl cms -decrypt -inform DER -in FILE -pwri_password ...
  *
  * What is in it is text: the key as PEM (not encrypted, so that one secret opens the backup), the
- * CSR as PEM, and request.json between BEGIN/END ECERT REQUEST lines as base64.
+ * CSR as PEM, and request.json between BEGIN/END ECERT REQUEST lines as base64.  Of a key that no
+ * request made: the key, the certificate that it is used with, and what is known of it between
+ * BEGIN/END ECERT KEY lines.  All functions here take such a key as an ecert_request, see
+ * ecert_backup_keys().
  *
  * A file is written like all others (new, synced, 0600), read back, and compared; one that is there
  * already is never replaced by another content.
@@ -48,6 +51,39 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *k
                                                       const struct ecert_config *config,
                                                       struct ecert_request *request,
                                                       struct ecert_error *err);
+
+/* ---- keys that no request made ---- */
+
+/*
+ * The keys of the newest generation of a certificate and of those that its targets have, without
+ * those that one of its `requests` has: they came from key.file, in an issued file, or from a
+ * server that was adopted.  Each is told as an issued request is: `id` is "key-" and 16 digits of
+ * the SHA-256 of its public key, so that a renewed certificate with the same key is no other one;
+ * csr_sha256 is the SHA-256 of the certificate; backups are read from
+ * STATE/certificates/FOLDER/keys/ID.json.  None where no backups are configured or the key is on
+ * another host.  ECERT_E_IO; ECERT_E_REFUSED: that file is damaged (what to do is said).
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_keys(const struct ecert_config *config,
+                                                     const struct ecert_certificate_config *entry,
+                                                     const struct ecert_requests *requests,
+                                                     struct ecert_requests *ret,
+                                                     struct ecert_error *err);
+
+/* Is it one of these, and no request? */
+bool ecert_backup_is_of_key(const struct ecert_request *request);
+
+/* Replace request.json, or the file of such a key.  The caller holds the lock.  ECERT_E_IO. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_save(const char *state_dir,
+                                                     const struct ecert_request *request,
+                                                     struct ecert_error *err);
+
+/*
+ * Back up those keys of one certificate that have no copy in a place, where backups are configured.
+ * What ecert_backup_kit_open() and ecert_backup_write() say.  The caller holds the lock.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_new_keys(
+    const struct ecert_config *config, const struct ecert_certificate_config *entry,
+    struct ecert_error *err);
 
 /* ---- places ---- */
 
@@ -89,7 +125,7 @@ struct ecert_backup_opener {
 struct ecert_backup_content {
     struct ecert_secret key_pem;
     uint8_t key_id[ECERT_SHA256_LEN];
-    struct ecert_bytes csr_pem;
+    struct ecert_bytes csr_pem; /* of a key that no request made: its certificate */
     struct ecert_request request;
 };
 void ecert_backup_content_clear(struct ecert_backup_content *content);
@@ -153,6 +189,7 @@ struct ecert_backup_generation {
 struct ecert_backup_generations {
     struct ecert_backup_generation *items;
     size_t n;
+    size_t of_key; /* how many generations have this key in their certificate, in order or not */
 };
 void ecert_backup_generations_clear(struct ecert_backup_generations *generations);
 

@@ -175,9 +175,12 @@ enum ecert_status ecert_backup_restore_generations(const struct ecert_config *co
     if (entry == NULL)
         return ecert_backup_no_certificate(content->request.name, err);
     ECERT_TRY(ecert_store_newest(config->state_dir, entry->name, &newest, err));
-    for (unsigned number = 1; number <= newest; number++)
-        if (is_of_key(config, entry->name, number, content->key_id) &&
-            do_one(config, entry, number, newest, content, ret, err) != ECERT_OK)
+    for (unsigned number = 1; number <= newest; number++) {
+        if (!is_of_key(config, entry->name, number, content->key_id))
+            continue;
+        ret->of_key++;
+        if (do_one(config, entry, number, newest, content, ret, err) != ECERT_OK)
             return ecert_error_wrap(err, "generation %u", number);
+    }
     return ECERT_OK;
 }

@@ -7,6 +7,7 @@
  *   backup_open.c     opening, in a limited child
  *   backup_check.c    is it still what was written, and does it open?
  *   backup_restore.c  a request comes back
+ *   backup_keys.c     keys that no request made
  *   backup_generation.c  the key of a generation does
  */
 #ifndef ECERT_ISSUE_BACKUP_PARTS_H
@@ -24,6 +25,10 @@
 #define ECERT_BACKUP_BLOCK_KEY     "PRIVATE KEY"
 #define ECERT_BACKUP_BLOCK_CSR     "CERTIFICATE REQUEST"
 #define ECERT_BACKUP_BLOCK_REQUEST "ECERT REQUEST"
+
+/* Of a key that no request made: these in the place of the last two. */
+#define ECERT_BACKUP_BLOCK_CERTIFICATE "CERTIFICATE"
+#define ECERT_BACKUP_BLOCK_ECERT_KEY   "ECERT KEY"
 
 struct ecert_backup_place {
     char *path; /* resolved */

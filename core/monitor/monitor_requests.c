@@ -201,14 +201,41 @@ static size_t count_copies(const struct ecert_request *request, const struct ece
     return n;
 }
 
+/* The keys in use that no request made; none, where that cannot be said, which is told once. */
+static enum ecert_status keys_of(const struct monitor *monitor,
+                                 const struct ecert_certificate_config *entry,
+                                 const struct ecert_requests *requests, bool tell,
+                                 struct ecert_requests *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
+    struct ecert_error why = {0};
+
+    if (ecert_backup_keys(monitor->config, entry, requests, ret, &why) == ECERT_OK)
+        return ECERT_OK;
+    if (why.status == ECERT_E_NOMEM)
+        return ecert_error_nomem(err);
+    if (!tell)
+        return ECERT_OK;
+    ECERT_TRY(monitor_begin(ECERT_WATCHED_BACKUP, entry->name, &entry->settings, &finding, err,
+                            "its backups"));
+    finding.condition = ECERT_CONDITION_UNREADABLE;
+    ECERT_TRY(monitor_detail(&finding, err, "%s", why.text));
+    return monitor_tell(monitor, &finding, err);
+}
+
 static enum ecert_status tell_requests(const struct monitor *monitor,
                                        const struct ecert_certificate_config *entry,
                                        const struct ecert_strings *places, size_t *ret_n,
                                        struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests keys = {0};
     const struct ecert_requests *requests = NULL;
 
     ECERT_TRY(requests_of(monitor, entry, &requests, err));
+    if (requests != NULL)
+        ECERT_TRY(keys_of(monitor, entry, requests, true, &keys, err));
+    for (size_t i = 0; i < keys.n; i++)
+        *ret_n += count_copies(&keys.items[i], places);
     for (size_t i = 0; requests != NULL && i < requests->n; i++) {
         const struct ecert_request *request = &requests->items[i];
         ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
@@ -252,6 +279,7 @@ static enum ecert_status tell_copies(const struct monitor *monitor,
                                      const struct ecert_certificate_config *entry,
                                      struct copies *copies, size_t *index, struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests keys = {0};
     struct ecert_requests *requests = NULL;
     struct ecert_error told = {0};
 
@@ -260,6 +288,9 @@ static enum ecert_status tell_copies(const struct monitor *monitor,
     for (size_t i = 0; i < requests->n; i++)
         if (is_needed(monitor, entry, &requests->items[i]))
             ECERT_TRY(tell_copies_of(monitor, entry, &requests->items[i], copies, index, err));
+    ECERT_TRY(keys_of(monitor, entry, requests, false, &keys, err));
+    for (size_t i = 0; i < keys.n; i++)
+        ECERT_TRY(tell_copies_of(monitor, entry, &keys.items[i], copies, index, err));
     return ECERT_OK;
 }
 

@@ -1,5 +1,5 @@
 # Backups of keys with the real program: written, checked, lost, restored; opened by openssl alone.
-# covers: core/issue/backup.h core/cli/app.h core/cli/opening.h
+# covers: core/issue/backup.h core/cli/app.h core/cli/opening.h core/cli/backing.h
 
 load common
 load making_requests
@@ -255,13 +255,86 @@ backups() {
     [ ! -e "$REQUEST" ]
 }
 
-@test "a key that came with key.file is said not to be covered" {
-    backups "passphrase_file = \"$W/passphrase\";"
+# key_file: certificates are taken for the key of key.file, which no request made; $KEY_COPY is its
+# copy in the first place
+key_file() {
+    local id
+    rm -r "$REQUEST"
+    KEY="" backups "passphrase_file = \"$W/passphrase\";"
     ca_up
-    ecert import "$W/$NAME.cer" --quiet
+    id=$(openssl pkey -in "$W/keys/$NAME.key" -pubout -outform DER | sha256sum | cut -c-16)
+    KEY_COPY=$W/place/$NAME-key-${id^^}.p7m
+}
+
+@test "a key that no request made is backed up when it is imported, and not again with its renewal" {
+    key_file
+    run_ecert import "$W/$NAME.cer"
+    [ "$status" -eq 0 ]
+    [ -f "$KEY_COPY" ]
+    [ -f "$W/second/$(basename "$KEY_COPY")" ]
+    openssl cms -decrypt -inform DER -in "$KEY_COPY" -pwri_password "open sesame" -out "$W/opened"
+    openssl pkey -in "$W/opened" | cmp - <(openssl pkey -in "$W/keys/$NAME.key")
+    openssl x509 -in "$W/opened" | cmp - "$W/state/certificates/$NAME/generations/0001/cert.pem"
     run_ecert backup
     [ "$status" -eq 0 ]
-    [[ $output == *"the key of generation 1 was not made by 'ecert request'; it is not backed up here"* ]]
+    [[ $output == *"1 key: every place has its backups"* ]]
+    run_ecert backup --check
+    [ "$status" -eq 0 ]
+    [[ $output == *"opens "*"$KEY_COPY"*"2 opened, 0 unchanged, 0 not in order"* ]]
+    before=$(sha256sum "$W"/place/* "$W"/second/*)
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$W/keys/$NAME.key" --out "$W/renewed"
+    run_ecert import "$W/renewed.cer"
+    [ "$status" -eq 0 ]
+    [ "$(find "$W/state/certificates/$NAME/generations" -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 ]
+    [ "$(sha256sum "$W"/place/* "$W"/second/*)" = "$before" ]
+    run_ecert backup --check
+    [ "$status" -eq 0 ]
+    rm "$KEY_COPY"
+    run_ecert check --offline
+    [[ $output == *"$KEY_COPY"* ]]
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    [ "$(find "$W/place" -name '*.p7m' | wc -l)" -eq 1 ]
+}
+
+@test "a key that no request made is restored into its generations" {
+    key_file
+    ecert import --quiet "$W/$NAME.cer"
+    generation=$W/state/certificates/$NAME/generations/0001
+    run_ecert restore "$KEY_COPY"
+    [ "$status" -eq 0 ]
+    [[ $output == "$NAME: the key was there already" ]]
+    cp "$generation/privkey.pem" "$W/right"
+    rm "$generation/privkey.pem"
+    run_ecert restore "$KEY_COPY"
+    [ "$status" -eq 0 ]
+    [[ $output == *"the private key of generation 1 is back"* ]]
+    cmp "$generation/privkey.pem" "$W/right"
+    [ ! -d "$W/state/certificates/$NAME/requests" ] ||
+        [ -z "$(ls "$W/state/certificates/$NAME/requests")" ]
+    # without a generation there is nothing to put it into, and the backup itself has all of it
+    rm -r "$W/state/certificates/$NAME/generations"
+    run_ecert restore "$KEY_COPY"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"no generation has a certificate of this key"*"for 'ecert import'"* ]]
+    openssl cms -decrypt -inform DER -in "$KEY_COPY" -pwri_password "open sesame" -out "$W/opened"
+    run_ecert import "$W/opened"
+    [ "$status" -eq 0 ]
+    cmp "$generation/privkey.pem" "$W/right"
+}
+
+@test "a key that cannot be backed up is imported, with a note, and told by check until it is" {
+    key_file
+    mv "$W/second" "$W/away"
+    run_ecert import "$W/$NAME.cer" --json
+    [ "$status" -eq 0 ]
+    [[ $(jq -r '.sources[0].notes[]' <<<"$output") == *"its key could not be backed up ("*"$W/second"*"'ecert backup' tries again"* ]]
+    mv "$W/away" "$W/second"
+    run_ecert check --offline
+    [[ $output == *"$W/second/$(basename "$KEY_COPY")"* ]]
+    ecert backup --quiet
+    run_ecert check --offline
+    [[ $output != *"$W/second/$(basename "$KEY_COPY")"* ]]
 }
 
 # taken: the request's certificate is generation 1, and deployed to iis-export
