@@ -75,6 +75,16 @@ static void say_new(struct work *work, const struct ecert_request *request,
     }
 }
 
+/* How many have a note of their passphrase: those of before get it when they are looked at. */
+static size_t count_noted(const struct ecert_request *request)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        n += request->backups[i].under[0] != '\0';
+    return n;
+}
+
 static enum ecert_status write_one(struct work *work, struct ecert_request *request,
                                    struct ecert_error *err)
 {
@@ -84,11 +94,12 @@ static enum ecert_status write_one(struct work *work, struct ecert_request *requ
 
     for (size_t i = 0; i < request->n_backups; i++)
         ECERT_TRY(ecert_strings_add(&before, request->backups[i].path, err));
-    const size_t written = work->written;
+    const size_t written = work->written, noted = count_noted(request);
     const enum ecert_status status =
         ecert_backup_write(work->kit, &work->app->config, request, err);
     say_new(work, request, &before);
-    if (work->written > written && /* also what went well before it failed */
+    /* also what went well before it failed */
+    if ((work->written > written || count_noted(request) > noted) &&
         ecert_backup_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {
         *err = saving;
         return saving.status;
@@ -296,7 +307,14 @@ static int write_all(struct work *work)
     if (ecert_backup_kit_open(&work->app->config, &work->kit, &err) != ECERT_OK)
         return usage(work->app, &err);
     do_all(work);
+    const size_t renewed = ecert_backup_kit_renewed(work->kit);
     ecert_backup_kit_close(&work->kit);
+    if (renewed > 0)
+        ecert_say(work->app,
+                  "%zu copies are readable only by the former recipients or under the former "
+                  "passphrase; there is a new one beside each, and the old ones stay",
+                  renewed);
+    ecert_tell(work->app, "renewed", json_integer((json_int_t)renewed));
     if (work->n == 0)
         ecert_say(work->app, "there are no keys to back up");
     else if (work->written == 0 && work->bad == 0)

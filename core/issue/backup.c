@@ -86,6 +86,8 @@ struct sealed {
     struct ecert_bytes file;
     char sha256[ECERT_SHA256_HEX_LEN];
     int64_t opened;
+    char tried[ECERT_SHA256_HEX_LEN]; /* a copy of before that was tried with the passphrase */
+    bool shut;                        /* and what came of it */
 };
 
 static void sealed_clear(struct sealed *sealed)
@@ -235,9 +237,36 @@ static bool is_whole(const struct ecert_request_backup *backup)
     return strcmp(sha256, backup->sha256) == 0;
 }
 
+/*
+ * Is it for others than those who are configured now?  Of one that was written before passphrases
+ * were noted it is tried, once for all places that have the same bytes.
+ */
+static bool is_former(const struct ecert_backup_kit *kit, struct ecert_request_backup *there,
+                      struct sealed *sealed)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
+    struct ecert_error ignored = {0};
+
+    if (ecert_backup_is_former(kit, there))
+        return true;
+    if (kit->passphrase.len == 0 || there->under[0] != '\0')
+        return false;
+    if (strcmp(sealed->tried, there->sha256) != 0) {
+        if (ecert_fs_read(there->path, ECERT_BACKUP_FILE_MAX, &file, &ignored) != ECERT_OK)
+            return false;
+        sealed->shut =
+            ecert_backup_is_shut_to(ecert_bytes_view(&file), ecert_secret_view(&kit->passphrase));
+        memcpy(sealed->tried, there->sha256, sizeof sealed->tried);
+    }
+    if (!sealed->shut)
+        memcpy(there->under, kit->under, sizeof there->under);
+    return sealed->shut;
+}
+
 /* `path` is taken over. */
-static enum ecert_status note(struct ecert_request *request, const char *directory, char **path,
-                              const struct sealed *sealed, struct ecert_error *err)
+static enum ecert_status note(const struct ecert_backup_kit *kit, struct ecert_request *request,
+                              const char *directory, char **path, const struct sealed *sealed,
+                              struct ecert_error *err)
 {
     struct ecert_request_backup *entry = ecert_backup_in(request, directory);
 
@@ -256,6 +285,7 @@ static enum ecert_status note(struct ecert_request *request, const char *directo
     memcpy(entry->sha256, sealed->sha256, sizeof entry->sha256);
     entry->written = ecert_clock_now();
     entry->opened = sealed->opened;
+    memcpy(entry->under, kit->under, sizeof entry->under);
     return ECERT_OK;
 }
 
@@ -302,17 +332,19 @@ static enum ecert_status write_to(struct ecert_backup_kit *kit,
                                   const struct ecert_config *config, struct ecert_request *request,
                                   struct sealed *sealed, struct ecert_error *err)
 {
-    const struct ecert_request_backup *there = ecert_backup_in(request, place->path);
+    struct ecert_request_backup *there = ecert_backup_in(request, place->path);
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     ECERT_AUTO(sealed_clear) struct sealed found = {0};
 
-    if (there != NULL && is_whole(there))
+    const bool former = there != NULL && is_whole(there) && is_former(kit, there, sealed);
+    if (there != NULL && !former && is_whole(there))
         return ECERT_OK;
     if (there == NULL && find_unknown(kit, place, request, &found, &path))
-        return note(request, place->path, &path, &found, err);
+        return note(kit, request, place->path, &path, &found, err);
     ECERT_TRY(seal_once(kit, config, request, sealed, err));
     ECERT_TRY(write_file(place, request, sealed, &path, err));
-    return note(request, place->path, &path, sealed, err);
+    kit->renewed += former;
+    return note(kit, request, place->path, &path, sealed, err);
 }
 
 enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,

@@ -39,12 +39,30 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_kit_open(const struct ecert_conf
                                                          struct ecert_error *err);
 void ecert_backup_kit_close(struct ecert_backup_kit **kit); /* wipes */
 
+/* The same without the places, which are not looked at: to judge by it, not to write. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_kit_read(const struct ecert_config *config,
+                                                         struct ecert_backup_kit **ret,
+                                                         struct ecert_error *err);
+
+/* How many copies ecert_backup_write() found to be former ones, and wrote a new one beside. */
+size_t ecert_backup_kit_renewed(const struct ecert_backup_kit *kit);
+
+/*
+ * Is it whole, and can some of those who are configured now not open it: it names not every
+ * recipient, has no passphrase where there is one now, or is known to be under another one?  One
+ * of whose passphrase nothing is known is not said to be.
+ */
+bool ecert_backup_is_former(const struct ecert_backup_kit *kit,
+                            const struct ecert_request_backup *backup);
+
 /*
  * Write what is missing of the backups of this request: every place has one afterwards, or
  * ECERT_E_IO and the sentence says which place has none.  Only what could be restored is sealed:
  * key, CSR and request.json are looked at before (ECERT_E_CRYPTO).  With a passphrase each is
  * opened again before it counts; with recipients alone that its structure names every recipient. A
  * file that is there and not known, from a run that was killed, counts if the passphrase proves it.
+ * One that is for former recipients or under a former passphrase stays, and another is written
+ * beside it.
  * request->backups is filled in (the caller saves it), also for those places that went well.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,

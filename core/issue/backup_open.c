@@ -391,6 +391,14 @@ enum ecert_status ecert_backup_check_text(struct ecert_view text, struct ecert_e
     return take_parts(&parts, &content, err);
 }
 
+bool ecert_backup_is_shut_to(struct ecert_view file, struct ecert_view passphrase)
+{
+    const struct job job = {.file = file, .passphrase = passphrase};
+    ECERT_AUTO(ecert_auto_bio) BIO *opened = BIO_new(BIO_s_secmem());
+
+    return opened != NULL && !decrypt(&job, false, opened);
+}
+
 enum ecert_status ecert_backup_opens_to(struct ecert_view file, struct ecert_view passphrase,
                                         struct ecert_view text, struct ecert_error *err)
 {

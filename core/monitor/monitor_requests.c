@@ -20,8 +20,10 @@ struct copy {
 
 /* Those of the run. */
 struct copies {
-    struct ecert_strings places; /* the configured ones; those elsewhere are not looked at */
-    size_t n;                    /* that there are, of keys that are needed */
+    struct ecert_backup_kit *kit; /* who shall open them; NULL: not known, and not judged */
+    size_t former;                /* that others can open */
+    struct ecert_strings places;  /* the configured ones; those elsewhere are not looked at */
+    size_t n;                     /* that there are, of keys that are needed */
     struct ecert_strings gone; /* places that were told: nothing more is said of what is in them */
 };
 
@@ -91,8 +93,20 @@ static enum ecert_condition condition_of(enum ecert_backup_state state)
     return ECERT_CONDITION_FINE;
 }
 
-static enum ecert_status tell_copy(const struct monitor *monitor, const struct copy *copy,
-                                   struct ecert_error *err)
+/* Whole, and for those who were configured before: told once for all of them. */
+static bool is_former(struct copies *copies, const struct copy *copy, enum ecert_backup_state state)
+{
+    const bool former = copies->kit != NULL &&
+                        (state == ECERT_BACKUP_OPENS || state == ECERT_BACKUP_UNCHANGED ||
+                         state == ECERT_BACKUP_SHUT) &&
+                        ecert_backup_is_former(copies->kit, copy->backup);
+
+    copies->former += former;
+    return former;
+}
+
+static enum ecert_status tell_copy(const struct monitor *monitor, struct copies *copies,
+                                   const struct copy *copy, struct ecert_error *err)
 {
     static const struct ecert_backup_opener by_configuration = {0};
     ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
@@ -110,7 +124,8 @@ static enum ecert_status tell_copy(const struct monitor *monitor, const struct c
         finding.condition = ECERT_CONDITION_UNREADABLE;
         ECERT_TRY(monitor_detail(&finding, err, "%s", why.text));
     } else {
-        finding.condition = condition_of(state);
+        finding.condition =
+            is_former(copies, copy, state) ? ECERT_CONDITION_FINE : condition_of(state);
         if (finding.condition != ECERT_CONDITION_FINE && words != NULL)
             ECERT_TRY(monitor_detail(&finding, err, "%s", words));
     }
@@ -267,7 +282,7 @@ static enum ecert_status tell_copies_of(const struct monitor *monitor,
                                   is_opened_today(monitor, (*index)++, copies->n)};
         ECERT_TRY(monitor_tell_place(monitor, copy.backup->path, &copies->gone, &is_gone, err));
         if (!is_gone)
-            ECERT_TRY(tell_copy(monitor, &copy, err));
+            ECERT_TRY(tell_copy(monitor, copies, &copy, err));
     }
     for (size_t i = 0; i < copies->places.len && shall_have_copies(request); i++)
         if (ecert_backup_in(request, copies->places.items[i]) == NULL)
@@ -313,6 +328,23 @@ static enum ecert_status tell_places(const struct monitor *monitor, const char *
     return monitor_tell(monitor, &finding, err);
 }
 
+static enum ecert_status tell_former(const struct monitor *monitor, size_t n,
+                                     struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
+
+    if (n == 0)
+        return ECERT_OK;
+    ECERT_TRY(monitor_begin(ECERT_WATCHED_BACKUP, "backup", NULL, &finding, err,
+                            "copies for the present recipients"));
+    finding.condition = ECERT_CONDITION_MISSING;
+    ECERT_TRY(monitor_detail(&finding, err,
+                             "%zu copies are readable only by the former recipients or under the "
+                             "former passphrase; 'ecert backup' writes a new one beside each",
+                             n));
+    return monitor_tell(monitor, &finding, err);
+}
+
 static enum ecert_status tell_all(const struct monitor *monitor, struct copies *copies,
                                   struct ecert_error *err)
 {
@@ -329,10 +361,14 @@ static enum ecert_status tell_all(const struct monitor *monitor, struct copies *
         if (monitor->certificates[i].wanted)
             ECERT_TRY(
                 tell_requests(monitor, &config->certificates[i], &copies->places, &copies->n, err));
+    /* a recipient or passphrase that cannot be read is told by `ecert config` */
+    if (copies->n > 0 && config->backup.wanted &&
+        ecert_backup_kit_read(config, &copies->kit, &why) == ECERT_E_NOMEM)
+        return ecert_error_nomem(err);
     for (size_t i = 0; i < config->n_certificates; i++)
         if (monitor->certificates[i].wanted)
             ECERT_TRY(tell_copies(monitor, &config->certificates[i], copies, &index, err));
-    return ECERT_OK;
+    return tell_former(monitor, copies->former, err);
 }
 
 enum ecert_status monitor_requests(const struct monitor *monitor, struct ecert_error *err)
@@ -340,6 +376,7 @@ enum ecert_status monitor_requests(const struct monitor *monitor, struct ecert_e
     struct copies copies = {0};
     const enum ecert_status status = tell_all(monitor, &copies, err);
 
+    ecert_backup_kit_close(&copies.kit);
     ecert_strings_clear(&copies.places);
     ecert_strings_clear(&copies.gone);
     return status;

@@ -410,3 +410,83 @@ taken() {
     ecert restore --quiet "$FILE"
     openssl pkey -in "$GENERATION/privkey.pem" -passin pass:lion -noout
 }
+
+# openers FILE: how many recipients can open it
+openers() {
+    openssl cms -cmsout -print -inform DER -in "$1" -noout | grep -c 'd\.ktri\|d\.pwri'
+}
+
+@test "after a change of the recipients new copies are written beside the old ones, which stay" {
+    backups "recipients = [ \"$W/officer.cer\" ];"
+    ecert backup --quiet
+    before=$(sha256sum "$W"/place/* "$W"/second/*)
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$W/deputy.key" -out "$W/deputy.cer" \
+        -subj "/CN=Deputy" -days 300 2>/dev/null
+    chmod 0644 "$W/deputy.cer"
+    run_ecert config
+    [[ $output$stderr != *"former"* ]]
+    backups "recipients = [ \"$W/deputy.cer\" ];"
+    run_ecert config
+    [[ $output$stderr == *"2 copies of keys are readable only by the former recipients"* ]]
+    run_ecert check --offline
+    [[ $output == *"2 copies are readable only by the former recipients"* ]]
+    [[ $output == *"Run \`ecert backup\`: it writes a new copy beside each."* ]]
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    [[ $output == *"$NAME $ID: $W/place/$NAME-$ID-2.p7m"* ]]
+    [[ $output == *"2 copies are readable only by the former recipients"*"the old ones stay"* ]]
+    sha256sum --check --quiet <<<"$before"
+    run_ecert backup --check --key "$W/deputy.key"
+    [ "$status" -eq 0 ]
+    [[ $output == *"2 opened"* ]]
+    run_ecert config
+    [[ $output$stderr != *"former"* ]]
+    run_ecert check --offline
+    [[ $output != *"former"* ]]
+    run_ecert backup --json
+    [ "$(jq .renewed <<<"$output")" = 0 ]
+    [ "$(find "$W/place" "$W/second" -name '*.p7m' | wc -l)" -eq 4 ]
+}
+
+@test "a recipient who left still opens the old copies; one more recipient gets new ones" {
+    backups "recipients = [ \"$W/officer.cer\" ]; passphrase_file = \"$W/passphrase\";"
+    ecert backup --quiet
+    backups "passphrase_file = \"$W/passphrase\";"
+    run_ecert backup --json
+    [ "$(jq .renewed <<<"$output")" = 0 ]
+    [ "$(openers "$FILE")" -eq 2 ]
+}
+
+@test "after a change of the passphrase, too; also of copies of which it was not noted" {
+    local noted
+    backups "passphrase_file = \"$W/passphrase\";"
+    for noted in yes no; do
+        printf 'open sesame\n' >"$W/passphrase"
+        rm -f "$W"/place/* "$W"/second/*
+        ecert backup --quiet
+        [[ $(jq -r '.backups[0].under' "$REQUEST/request.json") =~ ^[0-9A-F]{16}:[0-9A-F]{32}$ ]]
+        if [ "$noted" = no ]; then
+            jq 'del(.backups[].under)' "$REQUEST/request.json" >"$W/json"
+            cat "$W/json" >"$REQUEST/request.json"
+            ecert backup --quiet # notes it
+            [ "$(jq -r '.backups[1].under' "$REQUEST/request.json" | wc -c)" -eq 50 ]
+            jq 'del(.backups[].under)' "$REQUEST/request.json" >"$W/json"
+            cat "$W/json" >"$REQUEST/request.json"
+        fi
+        printf 'close sesame\n' >"$W/passphrase"
+        if [ "$noted" = yes ]; then
+            run_ecert config
+            [[ $output$stderr == *"2 copies of keys are readable only by the former recipients or under the former passphrase"* ]]
+            run_ecert check --offline
+            [[ $output == *"2 copies are readable only by"* ]]
+            [[ $output != *"does not open it"* ]]
+        fi
+        run_ecert backup --json
+        [ "$status" -eq 0 ]
+        [ "$(jq .renewed <<<"$output")" = 2 ]
+        [ "$(find "$W/place" "$W/second" -name '*.p7m' | wc -l)" -eq 4 ]
+        run_ecert backup --check
+        [ "$status" -eq 0 ]
+        [[ $output == *"2 opened"* ]]
+    done
+}
