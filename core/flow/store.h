@@ -11,6 +11,7 @@
  *       requests/ID/                      keys and CSRs that wait for the CA (requests.h)
  *       targets/TARGET.json               desired and actual state, tries, back-off
  *       deployments/TIME-TARGET.json      one record per deployment
+ *   STATE/copies.json                     when copies of keys were last opened by a check
  *   STATE/transactions/ID/{journal,backup/}
  *   STATE/chains/SHA256.pem  STATE/crls/  STATE/fetched/    caches
  *
