@@ -3,6 +3,7 @@
 #include "core/issue/adopt.h"
 
 #include "core/cli/app.h"
+#include "core/cli/backing.h"
 #include "core/cli/report.h"
 #include "core/flow/outcome_json.h"
 
@@ -82,6 +83,8 @@ int ecert_cmd_adopt(struct ecert_app *app)
         return ecert_exit_of(err.status);
     }
     for (size_t i = 0; i < adoptions.n; i++) {
+        if (adoptions.items[i].generation > 0)
+            ecert_back_up_taken(app, adoptions.items[i].certificate, &adoptions.items[i].notes);
         show(app, &adoptions.items[i]);
         (void)json_array_append_new(list, adoption_json(&adoptions.items[i]));
         if (adoptions.items[i].error.status != ECERT_OK)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/cli/backing.h"
 #include "core/cli/reminding.h"
 #include "core/cli/report.h"
 #include "core/flow/outcome_json.h"
@@ -195,6 +196,7 @@ int ecert_cmd_run(struct ecert_app *app)
 
     const enum ecert_status status = ecert_pipeline_run(&app->context, &report, &err);
     size_t failed = ecert_report_recovered(app, &report);
+    ecert_back_up_arrivals(app, &report.arrivals);
     failed += ecert_report_arrivals(app, &report.arrivals);
     if (app->options.verbose)
         ecert_say_text(app, ecert_bytes_view(&report.diff));

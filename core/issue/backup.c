@@ -11,12 +11,52 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/flow/certificate.h"
+#include "core/flow/kept_key.h"
 #include "core/flow/requests_json.h"
+#include "core/flow/store.h"
 #include "core/issue/backup_parts.h"
 
 #define MOST_FILES 1000 /* FOLDER-ID.p7m, FOLDER-ID-2.p7m, ... */
 
 /* ---- what is in a backup ---- */
+
+static enum ecert_status add_json(struct ecert_buffer *ret, const char *block,
+                                  const struct ecert_request *request, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
+    ECERT_AUTO(ecert_auto_bio) BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+
+    ECERT_TRY(ecert_request_to_json(request, &json, err));
+    if (bio == NULL || PEM_write_bio(bio, block, "", json.ptr, (long)json.len) <= 0)
+        return ecert_error_nomem(err);
+    const long n = BIO_get_mem_data(bio, &text);
+    ecert_buffer_add(ret, (struct ecert_view){(const uint8_t *)text, n > 0 ? (size_t)n : 0});
+    return ret->failed ? ecert_error_nomem(err) : ECERT_OK;
+}
+
+/* The newest generation with this key, and its certificate, which may be a renewed one by now. */
+static enum ecert_status make_key_content(const struct ecert_config *config,
+                                          const struct ecert_request *entry,
+                                          struct ecert_buffer *ret, struct ecert_error *err)
+{
+    const struct ecert_certificate_config *certificate =
+        ecert_config_certificate(config, entry->name);
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret key = {0};
+    ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
+    struct ecert_request present = *entry; /* borrowed */
+
+    if (certificate == NULL)
+        return ecert_backup_no_certificate(entry->name, err);
+    ECERT_TRY(ecert_kept_key_find(config->state_dir, certificate, entry->key_id, &key,
+                                  &present.generation, err));
+    ECERT_TRY(ecert_store_load(config->state_dir, entry->name, present.generation, &bundle, err));
+    ecert_certificate_sha256(bundle.leaf, present.csr_sha256);
+    ecert_buffer_add(ret, ecert_secret_view(&key));
+    ECERT_TRY(ecert_certificate_pem(bundle.leaf, ret, err));
+    return add_json(ret, ECERT_BACKUP_BLOCK_ECERT_KEY, &present, err);
+}
 
 static enum ecert_status make_content(const struct ecert_config *config,
                                       const struct ecert_request *request, struct ecert_buffer *ret,
@@ -27,23 +67,16 @@ static enum ecert_status make_content(const struct ecert_config *config,
         ecert_config_certificate(config, request->name);
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret key = {0};
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes csr = {0};
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
-    ECERT_AUTO(ecert_auto_bio) BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL;
 
+    if (ecert_backup_is_of_key(request))
+        return make_key_content(config, request, ret, err);
     ECERT_TRY(ecert_requests_key(config->state_dir, request,
                                  certificate == NULL ? &no_passphrase : &certificate->key, &key,
                                  err));
     ECERT_TRY(ecert_requests_csr(config->state_dir, request, &csr, err));
-    ECERT_TRY(ecert_request_to_json(request, &json, err));
-    if (bio == NULL ||
-        PEM_write_bio(bio, ECERT_BACKUP_BLOCK_REQUEST, "", json.ptr, (long)json.len) <= 0)
-        return ecert_error_nomem(err);
-    const long n = BIO_get_mem_data(bio, &text);
     ecert_buffer_add(ret, ecert_secret_view(&key));
     ecert_buffer_add(ret, ecert_bytes_view(&csr));
-    ecert_buffer_add(ret, (struct ecert_view){(const uint8_t *)text, n > 0 ? (size_t)n : 0});
-    return ret->failed ? ecert_error_nomem(err) : ECERT_OK;
+    return add_json(ret, ECERT_BACKUP_BLOCK_REQUEST, request, err);
 }
 
 /* ---- one file ---- */
@@ -53,6 +86,8 @@ struct sealed {
     struct ecert_bytes file;
     char sha256[ECERT_SHA256_HEX_LEN];
     int64_t opened;
+    char tried[ECERT_SHA256_HEX_LEN]; /* a copy of before that was tried with the passphrase */
+    bool shut;                        /* and what came of it */
 };
 
 static void sealed_clear(struct sealed *sealed)
@@ -71,10 +106,13 @@ static enum ecert_status seal(const struct ecert_backup_kit *kit,
     const struct ecert_view passphrase = ecert_secret_view(&kit->passphrase);
 
     if (ecert_backup_check_text(text, err) != ECERT_OK)
-        return ecert_error_wrap(err,
-                                "request %s is damaged and cannot be backed up (put it back with "
-                                "'ecert restore', or give it up with 'ecert request --cancel')",
-                                request->id);
+        return ecert_backup_is_of_key(request)
+                   ? ecert_error_wrap(err, "%s cannot be backed up", request->id)
+                   : ecert_error_wrap(
+                         err,
+                         "request %s is damaged and cannot be backed up (put it back with "
+                         "'ecert restore', or give it up with 'ecert request --cancel')",
+                         request->id);
     ECERT_TRY(ecert_backup_seal(kit->recipients, passphrase, text, &sealed->file, err));
     const struct ecert_view file = ecert_bytes_view(&sealed->file);
     ECERT_TRY(ecert_backup_names_all(file, kit->recipients, passphrase.len > 0, err));
@@ -147,8 +185,8 @@ static enum ecert_status publish(const struct ecert_backup_place *place,
         name = NULL;
         return ECERT_OK;
     }
-    return ecert_error_set(err, ECERT_E_REFUSED, "there are %d backups of request %s already",
-                           MOST_FILES - 1, request->id);
+    return ecert_error_set(err, ECERT_E_REFUSED, "there are %d backups of '%s', %s already",
+                           MOST_FILES - 1, request->name, request->id);
 }
 
 /* Read back by name: what a share says that it wrote is not always what it has. */
@@ -199,9 +237,36 @@ static bool is_whole(const struct ecert_request_backup *backup)
     return strcmp(sha256, backup->sha256) == 0;
 }
 
+/*
+ * Is it for others than those who are configured now?  Of one that was written before passphrases
+ * were noted it is tried, once for all places that have the same bytes.
+ */
+static bool is_former(const struct ecert_backup_kit *kit, struct ecert_request_backup *there,
+                      struct sealed *sealed)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
+    struct ecert_error ignored = {0};
+
+    if (ecert_backup_is_former(kit, there))
+        return true;
+    if (kit->passphrase.len == 0 || there->under[0] != '\0')
+        return false;
+    if (strcmp(sealed->tried, there->sha256) != 0) {
+        if (ecert_fs_read(there->path, ECERT_BACKUP_FILE_MAX, &file, &ignored) != ECERT_OK)
+            return false;
+        sealed->shut =
+            ecert_backup_is_shut_to(ecert_bytes_view(&file), ecert_secret_view(&kit->passphrase));
+        memcpy(sealed->tried, there->sha256, sizeof sealed->tried);
+    }
+    if (!sealed->shut)
+        memcpy(there->under, kit->under, sizeof there->under);
+    return sealed->shut;
+}
+
 /* `path` is taken over. */
-static enum ecert_status note(struct ecert_request *request, const char *directory, char **path,
-                              const struct sealed *sealed, struct ecert_error *err)
+static enum ecert_status note(const struct ecert_backup_kit *kit, struct ecert_request *request,
+                              const char *directory, char **path, const struct sealed *sealed,
+                              struct ecert_error *err)
 {
     struct ecert_request_backup *entry = ecert_backup_in(request, directory);
 
@@ -220,6 +285,7 @@ static enum ecert_status note(struct ecert_request *request, const char *directo
     memcpy(entry->sha256, sealed->sha256, sizeof entry->sha256);
     entry->written = ecert_clock_now();
     entry->opened = sealed->opened;
+    memcpy(entry->under, kit->under, sizeof entry->under);
     return ECERT_OK;
 }
 
@@ -266,17 +332,19 @@ static enum ecert_status write_to(struct ecert_backup_kit *kit,
                                   const struct ecert_config *config, struct ecert_request *request,
                                   struct sealed *sealed, struct ecert_error *err)
 {
-    const struct ecert_request_backup *there = ecert_backup_in(request, place->path);
+    struct ecert_request_backup *there = ecert_backup_in(request, place->path);
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     ECERT_AUTO(sealed_clear) struct sealed found = {0};
 
-    if (there != NULL && is_whole(there))
+    const bool former = there != NULL && is_whole(there) && is_former(kit, there, sealed);
+    if (there != NULL && !former && is_whole(there))
         return ECERT_OK;
     if (there == NULL && find_unknown(kit, place, request, &found, &path))
-        return note(request, place->path, &path, &found, err);
+        return note(kit, request, place->path, &path, &found, err);
     ECERT_TRY(seal_once(kit, config, request, sealed, err));
     ECERT_TRY(write_file(place, request, sealed, &path, err));
-    return note(request, place->path, &path, sealed, err);
+    kit->renewed += former;
+    return note(kit, request, place->path, &path, sealed, err);
 }
 
 enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
@@ -300,6 +368,7 @@ enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
     }
     if (failed.len == 0)
         return ECERT_OK;
-    return ecert_error_set(err, ECERT_E_IO, "backup of request %s of '%s': %s", request->id,
+    return ecert_error_set(err, ECERT_E_IO, "backup of %s%s of '%s': %s",
+                           ecert_backup_is_of_key(request) ? "" : "request ", request->id,
                            request->name, (const char *)failed.ptr);
 }

@@ -7,6 +7,9 @@ set(ECERT_ISSUE_SOURCES
   core/issue/backup.c
   core/issue/backup_check.c
   core/issue/backup_cms.c
+  core/issue/backup_former.c
+  core/issue/backup_generation.c
+  core/issue/backup_keys.c
   core/issue/backup_kit.c
   core/issue/backup_open.c
   core/issue/backup_places.c

@@ -16,6 +16,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/monitor_endpoints.c
   core/monitor/monitor_key.c
   core/monitor/monitor_refused.c
+  core/monitor/monitor_opened.c
   core/monitor/monitor_places.c
   core/monitor/monitor_requests.c
   core/monitor/monitor_revocation.c

@@ -409,6 +409,11 @@ static const struct ecert_advice advice[] = {
        "no key without one."),
      _("Put the file back, or correct its path; `ecert config` names file and line, and `ecert "
        "backup` tries it.")},
+    {ECERT_WATCHED_BACKUP, ANY, "former recipients",
+     _("Those who are configured now cannot bring these keys back, and those of before can read "
+       "them."),
+     _("Run `ecert backup`: it writes a new copy beside each. Remove the old ones yourself when "
+       "nobody needs them, and keep what opens them until then.")},
     {ECERT_WATCHED_BACKUP, ANY, NULL,
      _("If the key is lost on this host, this copy does not bring it back."),
      _("See whether the place is mounted and its files belong to who runs ecert. `ecert backup "

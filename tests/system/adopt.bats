@@ -39,6 +39,24 @@ nothing_adopted() {
     [ ! -e "$W/state/certificates/$NAME/targets" ]
 }
 
+@test "an adopted key is backed up at once; that it cannot be is a note" {
+    nginx_up
+    mkdir -m 0700 "$W/place"
+    (umask 077 && printf 'open sesame\n' >"$W/passphrase")
+    write_config "$(nginx_target)" "" \
+        "backup = { places = [ \"$W/place\", \"$W/gone\" ]; passphrase_file = \"$W/passphrase\"; };"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    says "its key could not be backed up (" "'ecert backup' tries again"
+    mkdir -m 0700 "$W/gone"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    ecert backup --quiet
+    is "copies" 2 "$(find "$W/place" "$W/gone" -name "$NAME-key-*.p7m" | wc -l)"
+    openssl cms -decrypt -inform DER -in "$(find "$W/place" -name '*.p7m')" \
+        -pwri_password "open sesame" | openssl pkey | cmp - <(openssl pkey -in "$W/present.key")
+}
+
 @test "nginx: adopted without being touched, then renewed and rolled back" {
     nginx_up
     write_config "$(nginx_target)"

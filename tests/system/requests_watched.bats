@@ -125,6 +125,12 @@ pages() {
     is "good again" "fine $BACKUP" "$(findings backup)"
     echo "another word" >"$W/passphrase"
     checked
+    # the note beside the copy tells a former passphrase; without one it is found out by opening
+    is "former" "fine $BACKUP
+missing copies for the present recipients" "$(findings backup | sort)"
+    jq 'del(.backups[].under)' "$REQUEST/request.json" >"$W/json"
+    cat "$W/json" >"$REQUEST/request.json"
+    checked
     is "shut" "undecodable $BACKUP" "$(findings backup)"
     rm "$W/passphrase"
     run_ecert check --offline

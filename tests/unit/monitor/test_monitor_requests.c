@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/issue/backup.h"
 #include "core/monitor/monitor_parts.h"
+#include "tests/support/test_pki.h"
 
 #define DAY    ((int64_t)86400)
 #define NOW    INT64_C(1795219200)
@@ -27,8 +29,9 @@ static struct {
     size_t n;
 } now;
 
-static char path[] = "/backups/x.p7m", id[] = "20261121T084200Z", name[] = "www.test.hk",
-            words[] = "the CA asks for it", problem[] = "'request.json' is damaged";
+static char paths[COPIES][32], *folder;
+static char id[] = "20261121T084200Z", name[] = "www.test.hk", words[] = "the CA asks for it",
+            problem[] = "'request.json' is damaged";
 static struct ecert_request_backup backups[COPIES];
 
 /* ---- in the place of what is on disk ---- */
@@ -123,7 +126,7 @@ static enum ecert_status keep(void *context, const struct ecert_finding *finding
 static void look(struct ecert_request *request, int64_t at)
 {
     struct ecert_certificate_config entry = {.name = name};
-    struct ecert_config config = {.certificates = &entry, .n_certificates = 1};
+    struct ecert_config config = {.certificates = &entry, .n_certificates = 1, .state_dir = folder};
     struct monitor_certificate certificate = {.wanted = true};
     const struct monitor monitor = {
         .config = &config, .certificates = &certificate, .call = keep, .now = at};
@@ -185,41 +188,130 @@ static void requests_are_judged(void **state)
 
 /* ---- copies ---- */
 
-static void each_copy_is_opened_in_its_turn(void **state)
+/* All of them have copies that were never opened. */
+static struct ecert_request begin(void)
+{
+    now.has_place = true;
+    now.copy = ECERT_BACKUP_OPENS;
+    memset(now.opened, 0, sizeof now.opened);
+    for (size_t i = 0; i < COPIES; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "/backups/%zu.p7m", i);
+        backups[i] = (struct ecert_request_backup){.path = paths[i]};
+    }
+    return (struct ecert_request){.id = id,
+                                  .name = name,
+                                  .state = ECERT_REQUEST_OPEN,
+                                  .created = NOW,
+                                  .backups = backups,
+                                  .n_backups = COPIES};
+}
+
+static int make_state(void **state)
 {
     (void)state;
-    struct ecert_request request = {.id = id,
-                                    .name = name,
-                                    .state = ECERT_REQUEST_OPEN,
-                                    .created = NOW,
-                                    .backups = backups,
-                                    .n_backups = COPIES};
+    folder = test_folder_make();
+    return 0;
+}
 
-    now.has_place = true;
-    for (size_t i = 0; i < COPIES; i++)
-        backups[i].path = path;
-    for (int day = 0; day < COPIES; day++) {
-        look(&request, NOW + day * DAY);
-        assert_int_equal(now.looks, COPIES); /* the bytes of all, and one is opened */
-        assert_int_equal(now.n_opened, 1);
+static int remove_state(void **state)
+{
+    (void)state;
+    test_folder_remove(folder);
+    folder = NULL;
+    ecert_finding_clear(&now.found);
+    return 0;
+}
+
+/* Whatever the days are on which somebody looks: also those of a host that does so every n days. */
+static void each_copy_is_opened_in_its_turn(void **state)
+{
+    struct ecert_request request = begin();
+    const int every[] = {1, COPIES, 7};
+
+    (void)state;
+    int64_t at = NOW;
+    for (size_t k = 0; k < ARRAY_SIZE(every); k++) {
+        memset(now.opened, 0, sizeof now.opened);
+        for (int i = 0; i < COPIES; i++, at += every[k] * DAY) {
+            look(&request, at);
+            assert_int_equal(now.looks, COPIES); /* the bytes of all, and one is opened */
+            assert_int_equal(now.n_opened, 1);
+        }
+        for (size_t i = 0; i < COPIES; i++)
+            assert_int_equal(now.opened[i], 1);
     }
+}
+
+static void within_a_day_it_is_the_same_copy(void **state)
+{
+    struct ecert_request request = begin();
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        look(&request, NOW + i * DAY / 4);
+    assert_int_equal(now.opened[0], 4);
+    look(&request, NOW + DAY);
+    assert_int_equal(now.opened[1], 1);
+}
+
+static void the_longest_unopened_is_first(void **state)
+{
+    struct ecert_request request = begin();
+
+    (void)state;
     for (size_t i = 0; i < COPIES; i++)
-        assert_int_equal(now.opened[i], 1);
-    now.copy = ECERT_BACKUP_SHUT;
+        backups[i].opened = NOW - 10 * DAY + (i == 3 ? -DAY : 0);
+    backups[1].opened = NOW + 100 * DAY; /* by a clock that was wrong: not known */
     look(&request, NOW);
+    assert_int_equal(now.opened[1], 1);
+    look(&request, NOW + DAY);
+    assert_int_equal(now.opened[3], 1);
+}
+
+/* It would be told on one day, and well again on the next. */
+static void one_that_does_not_open_stays(void **state)
+{
+    struct ecert_request request = begin();
+
+    (void)state;
+    now.copy = ECERT_BACKUP_SHUT;
+    for (int day = 0; day < 3; day++) {
+        look(&request, NOW + day * DAY);
+        assert_int_equal(now.opened[0], day + 1);
+    }
     assert_int_equal(now.found.watched, ECERT_WATCHED_BACKUP);
     assert_int_equal(now.found.condition, ECERT_CONDITION_UNDECODABLE);
+    now.copy = ECERT_BACKUP_OPENS;
+    look(&request, NOW + 3 * DAY);
+    look(&request, NOW + 4 * DAY);
+    assert_int_equal(now.opened[1], 1);
     request.state = ECERT_REQUEST_CANCELLED; /* nobody needs its key */
-    look(&request, NOW);
+    look(&request, NOW + 5 * DAY);
     assert_int_equal(now.looks, 0);
-    ecert_finding_clear(&now.found);
+}
+
+static void what_is_remembered_may_be_damaged(void **state)
+{
+    struct ecert_request request = begin();
+
+    (void)state;
+    free(test_file_write(folder, "copies.json", ecert_view_of("{\"opened\": 1"), 0600));
+    look(&request, NOW);
+    look(&request, NOW + DAY);
+    assert_int_equal(now.opened[0], 1);
+    assert_int_equal(now.opened[1], 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_are_judged),
-        cmocka_unit_test(each_copy_is_opened_in_its_turn),
+        cmocka_unit_test_setup_teardown(requests_are_judged, make_state, remove_state),
+        cmocka_unit_test_setup_teardown(each_copy_is_opened_in_its_turn, make_state, remove_state),
+        cmocka_unit_test_setup_teardown(within_a_day_it_is_the_same_copy, make_state, remove_state),
+        cmocka_unit_test_setup_teardown(the_longest_unopened_is_first, make_state, remove_state),
+        cmocka_unit_test_setup_teardown(one_that_does_not_open_stays, make_state, remove_state),
+        cmocka_unit_test_setup_teardown(what_is_remembered_may_be_damaged, make_state,
+                                        remove_state),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
