@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/cli/opening.h"
@@ -63,15 +64,29 @@ static json_t *backups_json(const struct ecert_request *request)
     return list;
 }
 
-/* The paths that were not there before. */
+/*
+ * Was it noted like this before?  The sum counts, too: one that was lost comes back under its old
+ * name with other bytes.  Those of before keep their order.
+ */
+static bool is_noted(const struct ecert_strings *sums, const struct ecert_request *request,
+                     size_t i)
+{
+    return i < sums->len && strcmp(sums->items[i], request->backups[i].sha256) == 0;
+}
+
+/* What is not as it was noted before. */
 static void say_new(struct work *work, const struct ecert_request *request,
-                    const struct ecert_strings *before)
+                    const struct ecert_strings *paths, const struct ecert_strings *sums)
 {
     for (size_t i = 0; i < request->n_backups; i++) {
-        if (ecert_strings_contain(before, request->backups[i].path))
+        const struct ecert_request_backup *backup = &request->backups[i];
+        const bool again = ecert_strings_contain(paths, backup->path);
+
+        if (again && is_noted(sums, request, i))
             continue;
         work->written++;
-        ecert_say(work->app, "%s %s: %s", request->name, request->id, request->backups[i].path);
+        ecert_say(work->app, "%s %s: %s%s", request->name, request->id, backup->path,
+                  again ? ", in the place of the one that was noted" : "");
     }
 }
 
@@ -88,16 +103,19 @@ static size_t count_noted(const struct ecert_request *request)
 static enum ecert_status write_one(struct work *work, struct ecert_request *request,
                                    struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings before = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings paths = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings sums = {0};
     const char *state_dir = work->app->config.state_dir;
     struct ecert_error saving = {0};
 
-    for (size_t i = 0; i < request->n_backups; i++)
-        ECERT_TRY(ecert_strings_add(&before, request->backups[i].path, err));
+    for (size_t i = 0; i < request->n_backups; i++) {
+        ECERT_TRY(ecert_strings_add(&paths, request->backups[i].path, err));
+        ECERT_TRY(ecert_strings_add(&sums, request->backups[i].sha256, err));
+    }
     const size_t written = work->written, noted = count_noted(request);
     const enum ecert_status status =
         ecert_backup_write(work->kit, &work->app->config, request, err);
-    say_new(work, request, &before);
+    say_new(work, request, &paths, &sums);
     /* also what went well before it failed */
     if ((work->written > written || count_noted(request) > noted) &&
         ecert_backup_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {

@@ -308,8 +308,8 @@ static enum ecert_status prove(const struct ecert_backup_kit *kit,
 
 /*
  * A run that was killed before it could note its file, or a request that was restored, has a backup
- * here that nobody knows of.  It is taken if it is proved as a new one would be; recipients alone
- * cannot prove it.
+ * here that nobody knows of, or that has another sum than is noted.  It is taken if it is proved as
+ * a new one would be; recipients alone cannot prove it.
  */
 static bool find_unknown(const struct ecert_backup_kit *kit, const struct ecert_backup_place *place,
                          const struct ecert_request *request, struct sealed *found, char **ret_path)
@@ -336,10 +336,11 @@ static enum ecert_status write_to(struct ecert_backup_kit *kit,
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
     ECERT_AUTO(sealed_clear) struct sealed found = {0};
 
-    const bool former = there != NULL && is_whole(there) && is_former(kit, there, sealed);
-    if (there != NULL && !former && is_whole(there))
+    const bool whole = there != NULL && is_whole(there);
+    const bool former = whole && is_former(kit, there, sealed);
+    if (whole && !former)
         return ECERT_OK;
-    if (there == NULL && find_unknown(kit, place, request, &found, &path))
+    if (!former && find_unknown(kit, place, request, &found, &path))
         return note(kit, request, place->path, &path, &found, err);
     ECERT_TRY(seal_once(kit, config, request, sealed, err));
     ECERT_TRY(write_file(place, request, sealed, &path, err));

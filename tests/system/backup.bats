@@ -45,6 +45,46 @@ backups() {
     [ -f "$FILE" ]
 }
 
+# noted_sums: what request.json says of the copies, as sha256sum prints it.
+noted_sums() {
+    jq -r '.backups[] | (.sha256 | ascii_downcase) + "  " + .path' "$REQUEST/request.json"
+}
+
+@test "a copy that was lost is written again under its name, said, and its new sum noted" {
+    local opener
+    for opener in "passphrase_file = \"$W/passphrase\";" ""; do
+        backups "recipients = [ \"$W/officer.cer\" ]; $opener"
+        ecert backup --quiet
+        before=$(noted_sums)
+        sha256sum --check --quiet <<<"$before"
+        rm "$W"/place/*
+        run_ecert backup
+        [ "$status" -eq 0 ]
+        [[ $output == *"$W/place/"*".p7m, in the place of the one that was noted"* ]]
+        [[ $output != *"$W/second/"* ]]
+        [[ $output != *"every place has its backups"* ]]
+        [ "$(noted_sums)" != "$before" ]
+        noted_sums | sha256sum --check --quiet
+        run_ecert backup --check
+        [ "$status" -eq 0 ]
+        run_ecert backup
+        [[ $output == *"every place has its backups"* ]]
+        noted_sums | sha256sum --check --quiet
+    done
+}
+
+@test "a copy whose sum a run could not note before it was killed is taken if the passphrase proves it" {
+    ecert backup --quiet
+    jq --arg sum "$(printf '0%.0s' {1..64})" '.backups[0].sha256 = $sum' \
+        "$REQUEST/request.json" >"$W/json"
+    cat "$W/json" >"$REQUEST/request.json"
+    before=$(sha256sum "$W"/place/* "$W"/second/*)
+    run_ecert backup
+    [ "$status" -eq 0 ]
+    [ "$(sha256sum "$W"/place/* "$W"/second/*)" = "$before" ]
+    noted_sums | sha256sum --check --quiet
+}
+
 @test "openssl alone opens a backup, by the recipient's key and by the passphrase" {
     ecert backup --quiet
     openssl cms -decrypt -inform DER -in "$FILE" -inkey "$W/officer.key" -recip "$W/officer.cer" \
