@@ -14,7 +14,8 @@
 struct work {
     struct ecert_app *app;
     struct ecert_backup_kit *kit;      /* NULL with --check */
-    struct ecert_backup_opener opener; /* with --check, like the places */
+    struct ecert_backup_opener opener; /* with --check, like all until the progress */
+    struct ecert_backup_kit *present;  /* who shall open them; NULL: that cannot be read */
     struct ecert_strings places;
     struct ecert_progress progress;
     json_t *list;
@@ -161,6 +162,33 @@ static void say_row(struct work *work, const struct ecert_request *request, cons
                                           "why", ecert_text_json(why)));
 }
 
+/* The bytes that were written, and those who are configured now cannot open them. */
+static bool is_former(const struct work *work, const struct ecert_request_backup *backup,
+                      enum ecert_backup_state state)
+{
+    return work->present != NULL &&
+           (state == ECERT_BACKUP_OPENS || state == ECERT_BACKUP_UNCHANGED ||
+            state == ECERT_BACKUP_SHUT) &&
+           ecert_backup_is_former(work->present, backup);
+}
+
+static void say_state(struct work *work, const struct ecert_request *request,
+                      const struct ecert_request_backup *backup, enum ecert_backup_state state,
+                      const char *why)
+{
+    if (is_former(work, backup, state)) {
+        say_row(work, request, "former", backup->path,
+                "readable only by the former recipients or under the former passphrase; 'ecert "
+                "backup' writes a new one beside it",
+                true);
+        return;
+    }
+    work->opened += state == ECERT_BACKUP_OPENS;
+    work->same += state == ECERT_BACKUP_UNCHANGED;
+    say_row(work, request, word_of(state), backup->path, why,
+            state != ECERT_BACKUP_OPENS && state != ECERT_BACKUP_UNCHANGED);
+}
+
 static enum ecert_status check_backup(struct work *work, const struct ecert_request *request,
                                       struct ecert_request_backup *backup, bool *changed,
                                       struct ecert_error *err)
@@ -173,11 +201,8 @@ static enum ecert_status check_backup(struct work *work, const struct ecert_requ
     if (state == ECERT_BACKUP_OPENS) {
         backup->opened = ecert_clock_now();
         *changed = true;
-        work->opened++;
     }
-    work->same += state == ECERT_BACKUP_UNCHANGED;
-    say_row(work, request, word_of(state), backup->path, why,
-            state != ECERT_BACKUP_OPENS && state != ECERT_BACKUP_UNCHANGED);
+    say_state(work, request, backup, state, why);
     return ECERT_OK;
 }
 
@@ -302,7 +327,12 @@ static int check_all(struct work *work)
         ecert_backup_places(&work->app->config, &work->places, &err) != ECERT_OK)
         return usage(work->app, &err);
     work->opener = opening.opener;
+    /* what cannot be read is told by 'ecert config', and with each copy that it should open */
+    if (work->app->config.backup.wanted &&
+        ecert_backup_kit_read(&work->app->config, &work->present, &err) != ECERT_OK)
+        work->present = NULL;
     do_all(work);
+    ecert_backup_kit_close(&work->present);
     if (work->n == 0)
         ecert_say(work->app, "there are no keys to back up");
     else

@@ -471,6 +471,10 @@ openers() {
     run_ecert check --offline
     [[ $output == *"2 copies are readable only by the former recipients"* ]]
     [[ $output == *"Run \`ecert backup\`: it writes a new copy beside each."* ]]
+    run_ecert backup --check
+    [ "$status" -eq 1 ]
+    [[ $output == *"former "*"$NAME  $ID  $FILE: readable only by the former recipients"*"'ecert backup' writes a new one beside it"* ]]
+    [[ $output == *"0 opened, 0 unchanged, 2 not in order"* ]]
     run_ecert backup
     [ "$status" -eq 0 ]
     [[ $output == *"$NAME $ID: $W/place/$NAME-$ID-2.p7m"* ]]
@@ -520,6 +524,9 @@ openers() {
             run_ecert check --offline
             [[ $output == *"2 copies are readable only by"* ]]
             [[ $output != *"does not open it"* ]]
+            run_ecert backup --check --json
+            [ "$status" -eq 1 ]
+            [ "$(jq -rc '[.backups[].state]' <<<"$output")" = '["former","former"]' ]
         fi
         run_ecert backup --json
         [ "$status" -eq 0 ]
@@ -527,6 +534,13 @@ openers() {
         [ "$(find "$W/place" "$W/second" -name '*.p7m' | wc -l)" -eq 4 ]
         run_ecert backup --check
         [ "$status" -eq 0 ]
-        [[ $output == *"2 opened"* ]]
+        [[ $output == *"2 opened, 0 unchanged, 0 not in order"* ]]
+        run_ecert config
+        [[ $output$stderr != *"former"* ]]
+        run_ecert check --offline
+        [[ $output != *"former"* && $output != *"$W/place"* && $output != *"$W/second"* ]]
+        run_ecert backup
+        [ "$status" -eq 0 ]
+        [[ $output == *"every place has its backups"* ]]
     done
 }
