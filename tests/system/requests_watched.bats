@@ -156,6 +156,20 @@ missing copies for the present recipients" "$(findings backup | sort)"
     says "are one directory, which is one copy"
 }
 
+@test "a place that is not there is told once, with commands that are understood" {
+    asked
+    mv "$W/backups" "$W/away"
+    checked
+    is "place" "missing $W/backups" "$(findings backup)"
+    is "advice" "\`ecert backup\` writes what is missing, and \`ecert backup --check\` opens every copy." \
+        "$(json 'o["findings"][0]["what_to_do"].partition("ecert. ")[2]' <<<"$output")"
+    mkdir -m 700 "$W/backups"
+    ecert backup --quiet
+    ecert backup --check --quiet
+    checked
+    is "written" "fine $BACKUP" "$(findings backup)"
+}
+
 @test "the report shows what waits, and since when" {
     asked
     run_ecert report --offline "$W/page.html"
