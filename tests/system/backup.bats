@@ -8,7 +8,7 @@ ID=20261121T084200Z
 
 prepare() {
     mkdir -m 0700 "$W/place" "$W/second"
-    printf 'open sesame\n' >"$W/passphrase"
+    printf 'open sesame, at once\n' >"$W/passphrase"
     chmod 0600 "$W/passphrase"
     openssl req -x509 -newkey rsa:2048 -nodes -keyout "$W/officer.key" -out "$W/officer.cer" \
         -subj "/CN=Key Officer" -days 300 2>/dev/null
@@ -89,7 +89,7 @@ noted_sums() {
     ecert backup --quiet
     openssl cms -decrypt -inform DER -in "$FILE" -inkey "$W/officer.key" -recip "$W/officer.cer" \
         -out "$W/by-key"
-    openssl cms -decrypt -inform DER -in "$FILE" -pwri_password "open sesame" -out "$W/by-words"
+    openssl cms -decrypt -inform DER -in "$FILE" -pwri_password "open sesame, at once" -out "$W/by-words"
     cmp "$W/by-key" "$W/by-words"
     openssl pkey -in "$W/by-key" | cmp - <(openssl pkey -in "$REQUEST/privkey.pem")
     openssl req -in "$W/by-key" -verify -noout
@@ -204,6 +204,50 @@ noted_sums() {
     [ -z "$(ls "$W/place")" ]
 }
 
+@test "a passphrase that is soon tried out is refused with the rule; what is there opens as before" {
+    local words
+    backups "passphrase_file = \"$W/passphrase\";"
+    ecert backup --quiet
+    for words in "x" "fifteen letters" "十五個字的密碼還是太短了一點點"; do
+        printf '%s\n' "$words" >"$W/passphrase"
+        run_ecert backup
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"passphrase of backups '$W/passphrase': it has "*", and at least 16 are wanted: whoever gets hold of a copy can try"* ]]
+        [[ $stderr != *"$words "* ]]
+    done
+    [[ $stderr == *"it has 15 characters,"* ]]
+    run_ecert config
+    [[ $output$stderr == *"\`ecert request\` will refuse: passphrase of backups "* ]]
+    run_ecert request --no-caa
+    [ "$status" -eq 2 ]
+    [ "$(find "$W/place" "$W/second" -name '*.p7m' | wc -l)" -eq 2 ]
+    printf 'open sesame, at once\n' >"$W/words"
+    chmod 0600 "$W/words"
+    run_ecert backup --check --password-file "$W/words"
+    [[ $output == *"$FILE"* ]]
+    ecert restore --quiet "$FILE" --password-file "$W/words"
+    printf 'sixteen letters.\n' >"$W/passphrase"
+    run_ecert backup
+    [ "$status" -eq 0 ]
+}
+
+@test "a place in the state directory is refused with its line, also behind a link" {
+    local place
+    mkdir -m 0700 "$W/state/backups"
+    ln -s state/backups "$W/link"
+    for place in "$W/state/backups" "$W/state" "$W/state/not-there" "$W/link"; do
+        write_config "" "" "backup = {
+            recipients = [ \"$W/officer.cer\" ];
+            places = [ \"$W/place\", \"$place\" ]; };"
+        run_ecert config
+        [ "$status" -eq 2 ]
+        [[ $stderr == *"$W/ecert.conf:$(grep -n 'places = ' "$W/ecert.conf" | cut -d: -f1): "*"'$place' is in the state directory '$W/state', and lost together with the keys there"* ]]
+    done
+    write_config "" "" "backup = { recipients = [ \"$W/officer.cer\" ]; places = [ \"$W/state-too\" ]; };"
+    run_ecert config
+    [[ $stderr != *"is in the state directory"* ]]
+}
+
 @test "a full disk: said, nothing half is left, the other place has its backup" {
     [ "$(id -u)" -eq 0 ] || skip "mounting needs root"
     mount -t tmpfs -o size=64k,mode=0700 tmpfs "$W/place" || skip "no tmpfs can be mounted here"
@@ -250,7 +294,7 @@ noted_sums() {
         backups "passphrase_file = \"$W/passphrase\";"
     run_ecert backup
     [ "$status" -eq 0 ]
-    openssl cms -decrypt -inform DER -in "$FILE" -pwri_password "open sesame" | openssl pkey |
+    openssl cms -decrypt -inform DER -in "$FILE" -pwri_password "open sesame, at once" | openssl pkey |
         cmp - <(openssl pkey -in "$W/plain")
     test_ca issue "$W/ca" "$NAME" --alt myserver.com --key "$W/plain" --out "$W/late"
     rm "$REQUEST/privkey.pem"
@@ -287,7 +331,7 @@ noted_sums() {
     [ "$status" -eq 1 ]
     [[ $stderr == *"this passphrase does not open it; who can open it:"* ]]
     [[ $stderr != *wrong* ]]
-    printf 'open sesame\n' >"$W/passphrase"
+    printf 'open sesame, at once\n' >"$W/passphrase"
     sed -i "s/name = \"$NAME\"/name = \"other.myserver.com\"/" "$W/ecert.conf"
     run_ecert restore "$FILE"
     [ "$status" -eq 1 ]
@@ -312,7 +356,7 @@ key_file() {
     [ "$status" -eq 0 ]
     [ -f "$KEY_COPY" ]
     [ -f "$W/second/$(basename "$KEY_COPY")" ]
-    openssl cms -decrypt -inform DER -in "$KEY_COPY" -pwri_password "open sesame" -out "$W/opened"
+    openssl cms -decrypt -inform DER -in "$KEY_COPY" -pwri_password "open sesame, at once" -out "$W/opened"
     openssl pkey -in "$W/opened" | cmp - <(openssl pkey -in "$W/keys/$NAME.key")
     openssl x509 -in "$W/opened" | cmp - "$W/state/certificates/$NAME/generations/0001/cert.pem"
     run_ecert backup
@@ -357,7 +401,7 @@ key_file() {
     run_ecert restore "$KEY_COPY"
     [ "$status" -eq 1 ]
     [[ $stderr == *"no generation has a certificate of this key"*"for 'ecert import'"* ]]
-    openssl cms -decrypt -inform DER -in "$KEY_COPY" -pwri_password "open sesame" -out "$W/opened"
+    openssl cms -decrypt -inform DER -in "$KEY_COPY" -pwri_password "open sesame, at once" -out "$W/opened"
     run_ecert import "$W/opened"
     [ "$status" -eq 0 ]
     cmp "$generation/privkey.pem" "$W/right"
@@ -505,7 +549,7 @@ openers() {
     local noted
     backups "passphrase_file = \"$W/passphrase\";"
     for noted in yes no; do
-        printf 'open sesame\n' >"$W/passphrase"
+        printf 'open sesame, at once\n' >"$W/passphrase"
         rm -f "$W"/place/* "$W"/second/*
         ecert backup --quiet
         [[ $(jq -r '.backups[0].under' "$REQUEST/request.json") =~ ^[0-9A-F]{16}:[0-9A-F]{32}$ ]]
@@ -517,7 +561,7 @@ openers() {
             jq 'del(.backups[].under)' "$REQUEST/request.json" >"$W/json"
             cat "$W/json" >"$REQUEST/request.json"
         fi
-        printf 'close sesame\n' >"$W/passphrase"
+        printf 'close sesame, at once\n' >"$W/passphrase"
         if [ "$noted" = yes ]; then
             run_ecert config
             [[ $output$stderr == *"2 copies of keys are readable only by the former recipients or under the former passphrase"* ]]
