@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/cli/opening.h"
 #include "core/cli/progress.h"
+#include "core/cli/requesting.h"
 #include "core/flow/outcome_json.h"
 #include "core/issue/backup.h"
 
@@ -50,20 +51,6 @@ static void bad(struct work *work, const char *name, const char *text)
 }
 
 /* ---- writing ---- */
-
-static json_t *backups_json(const struct ecert_request *request)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < request->n_backups; i++)
-        (void)json_array_append_new(list,
-                                    json_pack("{s:o, s:s, s:I, s:I}", "path",
-                                              ecert_text_json(request->backups[i].path), "sha256",
-                                              request->backups[i].sha256, "written",
-                                              (json_int_t)request->backups[i].written, "opened",
-                                              (json_int_t)request->backups[i].opened));
-    return list;
-}
 
 /*
  * Was it noted like this before?  The sum counts, too: one that was lost comes back under its old
@@ -123,9 +110,10 @@ static enum ecert_status write_one(struct work *work, struct ecert_request *requ
         *err = saving;
         return saving.status;
     }
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:s, s:o}", "name", request->name, "id",
-                                          request->id, "backups", backups_json(request)));
+    json_t *row = json_pack("{s:s, s:s, s:o}", "certificate", request->name, "id", request->id,
+                            "backups", ecert_request_backups_json(request));
+    ecert_tell_names(row, request->name);
+    (void)json_array_append_new(work->list, row);
     return status;
 }
 
@@ -156,10 +144,11 @@ static void say_row(struct work *work, const struct ecert_request *request, cons
     work->bad += is_bad;
     ecert_say(work->app, "%-10s  %s  %s  %s%s%s", word, request->name, request->id,
               path == NULL ? "-" : path, why == NULL ? "" : ": ", why == NULL ? "" : why);
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:s, s:o, s:s, s:o}", "name", request->name, "id",
-                                          request->id, "path", ecert_text_json(path), "state", word,
-                                          "why", ecert_text_json(why)));
+    json_t *row =
+        json_pack("{s:s, s:s, s:o, s:s, s:o}", "certificate", request->name, "id", request->id,
+                  "path", ecert_text_json(path), "state", word, "why", ecert_text_json(why));
+    ecert_tell_names(row, request->name);
+    (void)json_array_append_new(work->list, row);
 }
 
 /* The bytes that were written, and those who are configured now cannot open them. */

@@ -175,8 +175,8 @@ nothing_adopted() {
     write_config "$(nginx_target)"
     run --separate-stderr "$ECERT_BUILD/ecert" --config "$W/ecert.conf" adopt --json
     [ "$status" -eq 0 ]
-    is "row" "('adopted', 1, True, '$W/present.key', '$W/present.pem', None)" \
-        "$(json "tuple(o['targets'][0][k] for k in ('outcome', 'generation', 'added', 'key_file', 'certificate_file', 'error'))" <<<"$output")"
+    is "row" "('$NAME', '$NAME', None, 'adopted', 1, True, '$W/present.key', '$W/present.pem', None)" \
+        "$(json "tuple(o['targets'][0][k] for k in ('certificate', 'name', 'unicode_name', 'outcome', 'generation', 'added', 'key_file', 'certificate_file', 'error'))" <<<"$output")"
     no_key_in "$W/present.key" "$output$stderr"
 }
 

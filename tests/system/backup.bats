@@ -42,6 +42,10 @@ backups() {
     run_ecert backup --json
     [ "$status" -eq 0 ]
     [ "$(jq -r '.requests[0].backups | length' <<<"$output")" = 2 ]
+    [ "$(jq -c '.requests[0] | [.certificate, .name, .unicode_name, .id]' <<<"$output")" = \
+        "[\"$NAME\",\"$NAME\",null,\"$ID\"]" ]
+    jq -e '.requests[0].backups | all(.[] | .written, .opened; test("^2[0-9-]{9}T[0-9:]{8}Z$"))' \
+        <<<"$output"
     [ -f "$FILE" ]
 }
 
@@ -108,6 +112,8 @@ noted_sums() {
     run_ecert backup --check --json
     [ "$status" -eq 1 ]
     [ "$(jq -rc '[.backups[].state]' <<<"$output")" = '["changed","missing"]' ]
+    [ "$(jq -c '.backups[0] | [.certificate, .name, .unicode_name, .id]' <<<"$output")" = \
+        "[\"$NAME\",\"$NAME\",null,\"$ID\"]" ]
     [[ $(jq -r '.backups[1].why' <<<"$output") == *"is the share mounted?"* ]]
     run_ecert backup
     [ "$status" -eq 0 ]
@@ -436,7 +442,8 @@ taken() {
     before=$(stat -c '%i %y' "$GENERATION/privkey.pem")
     run_ecert restore "$FILE" --json
     [ "$status" -eq 0 ]
-    [ "$(jq -c '[.restored, .generations]' <<<"$output")" = '[false,[]]' ]
+    [ "$(jq -c '[.restored, .generations, .certificate, .name, .unicode_name, .id]' <<<"$output")" = \
+        "[false,[],\"$NAME\",\"$NAME\",null,\"$ID\"]" ]
     [ "$(stat -c '%i %y' "$GENERATION/privkey.pem")" = "$before" ]
     cp "$GENERATION/privkey.pem" "$W/right"
     rm "$GENERATION/privkey.pem"
