@@ -101,6 +101,27 @@ noted_sums() {
         base64 -d | jq -e --arg id $ID '.id == $id'
 }
 
+@test "a recipient with an EC key: the key of the key is derived with SHA-256; openssl opens it" {
+    local curve
+    for curve in P-256 P-384; do
+        rm -f "$W"/place/* "$W"/second/*
+        openssl req -x509 -newkey ec -pkeyopt "ec_paramgen_curve:$curve" -nodes -days 300 \
+            -keyout "$W/ec.key" -out "$W/ec.cer" -subj "/CN=Key Officer" 2>/dev/null
+        chmod 0644 "$W/ec.cer"
+        backups "recipients = [ \"$W/ec.cer\" ];"
+        ecert backup --quiet
+        openssl cms -cmsout -print -inform DER -in "$FILE" -noout >"$W/printed"
+        grep -q 'dhSinglePass-stdDH-sha256kdf-scheme' "$W/printed"
+        grep -q 'id-aes256-wrap' "$W/printed" # named, or as bytes in the parameter
+        [ -z "$(grep sha1kdf "$W/printed")" ]
+        openssl cms -decrypt -inform DER -in "$FILE" -inkey "$W/ec.key" -recip "$W/ec.cer" |
+            openssl pkey | cmp - <(openssl pkey -in "$REQUEST/privkey.pem")
+        run_ecert backup --check --key "$W/ec.key"
+        [ "$status" -eq 0 ]
+        [[ $output == *"2 opened"* ]]
+    done
+}
+
 @test "--check opens each, says which are not in order, and leaves with 1" {
     ecert backup --quiet
     run_ecert backup --check
