@@ -348,8 +348,11 @@ static int write_all(struct work *work)
     ecert_backup_kit_close(&work->kit);
     if (renewed > 0)
         ecert_say(work->app,
-                  "%zu copies are readable only by the former recipients or under the former "
-                  "passphrase; there is a new one beside each, and the old ones stay",
+                  renewed == 1
+                      ? "%zu copy is readable only by the former recipients or under the former "
+                        "passphrase; there is a new one beside it, and the old one stays"
+                      : "%zu copies are readable only by the former recipients or under the former "
+                        "passphrase; there is a new one beside each, and the old ones stay",
                   renewed);
     ecert_tell(work->app, "renewed", json_integer((json_int_t)renewed));
     if (work->n == 0)

@@ -128,6 +128,12 @@ pages() {
     # the note beside the copy tells a former passphrase; without one it is found out by opening
     is "former" "fine $BACKUP
 missing copies for the present recipients" "$(findings backup | sort)"
+    run_ecert check --offline
+    says "one copy is readable only by the former recipients"
+    ecert report --offline --language zh_HK "$W/page.html"
+    grep -q "有一份備份只有以前的收件人" "$W/page.html"
+    run_ecert config
+    says "one copy of a key is readable only by the former recipients"
     jq 'del(.backups[].under)' "$REQUEST/request.json" >"$W/json"
     cat "$W/json" >"$REQUEST/request.json"
     checked
