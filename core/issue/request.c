@@ -293,7 +293,11 @@ static enum ecert_status back_up(struct request_run *run, struct ecert_request_o
     if (ecert_requests_save(config->state_dir, request, &second) != ECERT_OK)
         return ecert_error_wrap(err, "request %s (and it could not be noted: %s)", request->id,
                                 second.text);
-    return ecert_error_wrap(err, "request %s is made, but its CSR is not shown yet", request->id);
+    return ecert_error_wrap(
+        err,
+        "request %s is made, but its CSR is not shown yet (the same command goes "
+        "on from there)",
+        request->id);
 }
 
 static enum ecert_status finish(struct request_run *run, struct ecert_request_outcome *outcome,
