@@ -77,6 +77,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *k
                                                       struct ecert_request *request,
                                                       struct ecert_error *err);
 
+/*
+ * Seal the copies of these side by side on every processor, for ecert_backup_write() of each, which
+ * is given the same pointers, before anything else is changed in them: it then only writes.  One
+ * that could not be sealed is sealed again there, and told.  What was sealed before and not written
+ * is forgotten.
+ */
+void ecert_backup_seal_ahead(struct ecert_backup_kit *kit, const struct ecert_config *config,
+                             const struct ecert_request *const *requests, size_t n);
+
 /* ---- keys that no request made ---- */
 
 /*

@@ -25,6 +25,7 @@ void ecert_backup_kit_close(struct ecert_backup_kit **kit)
         ecert_auto_close(&(*kit)->places[i].fd);
     }
     free((*kit)->places);
+    ecert_backup_ahead_clear(*kit);
     sk_X509_pop_free((*kit)->recipients, X509_free);
     ecert_secret_clear(&(*kit)->passphrase);
     free(*kit);

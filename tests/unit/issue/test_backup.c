@@ -280,6 +280,44 @@ static void test_one_place_fails(void **state)
     assert_int_equal(f->request.n_backups, 2);
 }
 
+/* What was sealed ahead is what is written; one that could not be is told when it is written. */
+static void test_sealed_ahead(void **state)
+{
+    struct backup_fixture *f = *state;
+    struct ecert_error err = {0};
+    struct ecert_backup_kit *kit = NULL;
+    char absent_id[] = "20200101T000000Z", sha256[ECERT_SHA256_HEX_LEN];
+    struct ecert_request again = f->request, absent = f->request; /* borrowed */
+
+    backup_to(f, f->rsa_file);
+    backup_to(f, f->ec_file);
+    backup_under(f, "open sesame, at once");
+    absent.id = absent_id;
+    const struct ecert_request *const all[] = {&absent, &f->request, &again, &again, &f->request};
+    assert_int_equal(ecert_backup_kit_open(&f->config, &kit, &err), ECERT_OK);
+    for (int i = 0; i < 3; i++) /* what was sealed before is forgotten */
+        ecert_backup_seal_ahead(kit, &f->config, all, ARRAY_SIZE(all) - (i == 0));
+    assert_int_equal(kit->n_ahead, ARRAY_SIZE(all));
+    assert_null(kit->ahead[0].sealed.file.ptr);
+    for (size_t i = 0; i < kit->n_ahead; i++)
+        assert_null(kit->ahead[i].content.ptr); /* no key is left in the clear */
+    assert_int_equal(kit->ahead[1].sealed.opened > 0, true);
+    memcpy(sha256, kit->ahead[1].sealed.sha256, sizeof sha256);
+    assert_string_not_equal(sha256, kit->ahead[2].sealed.sha256);
+    assert_int_equal(ecert_backup_write(kit, &f->config, &f->request, &err), ECERT_OK);
+    assert_int_equal(f->request.n_backups, 2);
+    assert_string_equal(f->request.backups[0].sha256, sha256);
+    assert_string_equal(f->request.backups[1].sha256, sha256);
+    assert_null(kit->ahead[1].sealed.file.ptr);
+    check_opens(f,
+                &(struct ecert_backup_opener){.passphrase = ecert_view_of("open sesame, at once")});
+    absent.n_backups = 0;
+    absent.backups = NULL;
+    (void)!ecert_backup_write(kit, &f->config, &absent, &err);
+    backup_check_words(&err, ECERT_E_NOT_FOUND, absent_id);
+    ecert_backup_kit_close(&kit);
+}
+
 /* A disk that takes no more, here a limit on the size of files: no half file is left. */
 static void test_full(void **state)
 {
@@ -436,6 +474,7 @@ int main(void)
         TEST(test_not_opened),
         TEST(test_other_content),
         TEST(test_one_place_fails),
+        TEST(test_sealed_ahead),
         TEST(test_full),
         TEST(test_never_overwritten),
         TEST(test_unknown_backup),
