@@ -27,7 +27,7 @@ static json_t *adoption_json(const struct ecert_adoption *adoption)
 {
     const bool failed = adoption->error.status != ECERT_OK;
 
-    return json_pack(
+    json_t *row = json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:b, s:o, s:o}", "certificate",
         adoption->certificate->name, "target", adoption->target->id, "plugin",
         adoption->target->plugin, "outcome", word_of(adoption), "site",
@@ -35,6 +35,9 @@ static json_t *adoption_json(const struct ecert_adoption *adoption)
         "certificate_file", ecert_text_json(adoption->certificate_file), "generation",
         (int)adoption->generation, "added", adoption->added, "notes", notes_json(&adoption->notes),
         "error", ecert_text_json(failed ? adoption->error.text : NULL));
+
+    ecert_tell_names(row, adoption->certificate->name);
+    return row;
 }
 
 static void show(struct ecert_app *app, const struct ecert_adoption *adoption)

@@ -2,10 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/cli/opening.h"
 #include "core/cli/progress.h"
+#include "core/cli/requesting.h"
 #include "core/flow/outcome_json.h"
 #include "core/issue/backup.h"
 
@@ -13,7 +15,8 @@
 struct work {
     struct ecert_app *app;
     struct ecert_backup_kit *kit;      /* NULL with --check */
-    struct ecert_backup_opener opener; /* with --check, like the places */
+    struct ecert_backup_opener opener; /* with --check, like all until the progress */
+    struct ecert_backup_kit *present;  /* who shall open them; NULL: that cannot be read */
     struct ecert_strings places;
     struct ecert_progress progress;
     json_t *list;
@@ -49,29 +52,29 @@ static void bad(struct work *work, const char *name, const char *text)
 
 /* ---- writing ---- */
 
-static json_t *backups_json(const struct ecert_request *request)
+/*
+ * Was it noted like this before?  The sum counts, too: one that was lost comes back under its old
+ * name with other bytes.  Those of before keep their order.
+ */
+static bool is_noted(const struct ecert_strings *sums, const struct ecert_request *request,
+                     size_t i)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < request->n_backups; i++)
-        (void)json_array_append_new(list,
-                                    json_pack("{s:o, s:s, s:I, s:I}", "path",
-                                              ecert_text_json(request->backups[i].path), "sha256",
-                                              request->backups[i].sha256, "written",
-                                              (json_int_t)request->backups[i].written, "opened",
-                                              (json_int_t)request->backups[i].opened));
-    return list;
+    return i < sums->len && strcmp(sums->items[i], request->backups[i].sha256) == 0;
 }
 
-/* The paths that were not there before. */
+/* What is not as it was noted before. */
 static void say_new(struct work *work, const struct ecert_request *request,
-                    const struct ecert_strings *before)
+                    const struct ecert_strings *paths, const struct ecert_strings *sums)
 {
     for (size_t i = 0; i < request->n_backups; i++) {
-        if (ecert_strings_contain(before, request->backups[i].path))
+        const struct ecert_request_backup *backup = &request->backups[i];
+        const bool again = ecert_strings_contain(paths, backup->path);
+
+        if (again && is_noted(sums, request, i))
             continue;
         work->written++;
-        ecert_say(work->app, "%s %s: %s", request->name, request->id, request->backups[i].path);
+        ecert_say(work->app, "%s %s: %s%s", request->name, request->id, backup->path,
+                  again ? ", in the place of the one that was noted" : "");
     }
 }
 
@@ -88,25 +91,29 @@ static size_t count_noted(const struct ecert_request *request)
 static enum ecert_status write_one(struct work *work, struct ecert_request *request,
                                    struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings before = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings paths = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings sums = {0};
     const char *state_dir = work->app->config.state_dir;
     struct ecert_error saving = {0};
 
-    for (size_t i = 0; i < request->n_backups; i++)
-        ECERT_TRY(ecert_strings_add(&before, request->backups[i].path, err));
+    for (size_t i = 0; i < request->n_backups; i++) {
+        ECERT_TRY(ecert_strings_add(&paths, request->backups[i].path, err));
+        ECERT_TRY(ecert_strings_add(&sums, request->backups[i].sha256, err));
+    }
     const size_t written = work->written, noted = count_noted(request);
     const enum ecert_status status =
         ecert_backup_write(work->kit, &work->app->config, request, err);
-    say_new(work, request, &before);
+    say_new(work, request, &paths, &sums);
     /* also what went well before it failed */
     if ((work->written > written || count_noted(request) > noted) &&
         ecert_backup_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {
         *err = saving;
         return saving.status;
     }
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:s, s:o}", "name", request->name, "id",
-                                          request->id, "backups", backups_json(request)));
+    json_t *row = json_pack("{s:s, s:s, s:o}", "certificate", request->name, "id", request->id,
+                            "backups", ecert_request_backups_json(request));
+    ecert_tell_names(row, request->name);
+    (void)json_array_append_new(work->list, row);
     return status;
 }
 
@@ -137,10 +144,38 @@ static void say_row(struct work *work, const struct ecert_request *request, cons
     work->bad += is_bad;
     ecert_say(work->app, "%-10s  %s  %s  %s%s%s", word, request->name, request->id,
               path == NULL ? "-" : path, why == NULL ? "" : ": ", why == NULL ? "" : why);
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:s, s:o, s:s, s:o}", "name", request->name, "id",
-                                          request->id, "path", ecert_text_json(path), "state", word,
-                                          "why", ecert_text_json(why)));
+    json_t *row =
+        json_pack("{s:s, s:s, s:o, s:s, s:o}", "certificate", request->name, "id", request->id,
+                  "path", ecert_text_json(path), "state", word, "why", ecert_text_json(why));
+    ecert_tell_names(row, request->name);
+    (void)json_array_append_new(work->list, row);
+}
+
+/* The bytes that were written, and those who are configured now cannot open them. */
+static bool is_former(const struct work *work, const struct ecert_request_backup *backup,
+                      enum ecert_backup_state state)
+{
+    return work->present != NULL &&
+           (state == ECERT_BACKUP_OPENS || state == ECERT_BACKUP_UNCHANGED ||
+            state == ECERT_BACKUP_SHUT) &&
+           ecert_backup_is_former(work->present, backup);
+}
+
+static void say_state(struct work *work, const struct ecert_request *request,
+                      const struct ecert_request_backup *backup, enum ecert_backup_state state,
+                      const char *why)
+{
+    if (is_former(work, backup, state)) {
+        say_row(work, request, "former", backup->path,
+                "readable only by the former recipients or under the former passphrase; 'ecert "
+                "backup' writes a new one beside it",
+                true);
+        return;
+    }
+    work->opened += state == ECERT_BACKUP_OPENS;
+    work->same += state == ECERT_BACKUP_UNCHANGED;
+    say_row(work, request, word_of(state), backup->path, why,
+            state != ECERT_BACKUP_OPENS && state != ECERT_BACKUP_UNCHANGED);
 }
 
 static enum ecert_status check_backup(struct work *work, const struct ecert_request *request,
@@ -155,11 +190,8 @@ static enum ecert_status check_backup(struct work *work, const struct ecert_requ
     if (state == ECERT_BACKUP_OPENS) {
         backup->opened = ecert_clock_now();
         *changed = true;
-        work->opened++;
     }
-    work->same += state == ECERT_BACKUP_UNCHANGED;
-    say_row(work, request, word_of(state), backup->path, why,
-            state != ECERT_BACKUP_OPENS && state != ECERT_BACKUP_UNCHANGED);
+    say_state(work, request, backup, state, why);
     return ECERT_OK;
 }
 
@@ -284,7 +316,12 @@ static int check_all(struct work *work)
         ecert_backup_places(&work->app->config, &work->places, &err) != ECERT_OK)
         return usage(work->app, &err);
     work->opener = opening.opener;
+    /* what cannot be read is told by 'ecert config', and with each copy that it should open */
+    if (work->app->config.backup.wanted &&
+        ecert_backup_kit_read(&work->app->config, &work->present, &err) != ECERT_OK)
+        work->present = NULL;
     do_all(work);
+    ecert_backup_kit_close(&work->present);
     if (work->n == 0)
         ecert_say(work->app, "there are no keys to back up");
     else
@@ -311,8 +348,11 @@ static int write_all(struct work *work)
     ecert_backup_kit_close(&work->kit);
     if (renewed > 0)
         ecert_say(work->app,
-                  "%zu copies are readable only by the former recipients or under the former "
-                  "passphrase; there is a new one beside each, and the old ones stay",
+                  renewed == 1
+                      ? "%zu copy is readable only by the former recipients or under the former "
+                        "passphrase; there is a new one beside it, and the old one stays"
+                      : "%zu copies are readable only by the former recipients or under the former "
+                        "passphrase; there is a new one beside each, and the old ones stay",
                   renewed);
     ecert_tell(work->app, "renewed", json_integer((json_int_t)renewed));
     if (work->n == 0)

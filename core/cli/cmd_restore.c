@@ -141,7 +141,9 @@ int ecert_cmd_restore(struct ecert_app *app)
             return usage(app, &err);
         say_request(app, &content.request, restored);
     }
-    ecert_tell(app, "name", json_string(content.request.name));
+    ecert_tell(app, "certificate", json_string(content.request.name));
+    if (app->json != NULL)
+        ecert_tell_names(app->json, content.request.name);
     ecert_tell(app, "id", json_string(content.request.id));
     ecert_tell(app, "restored", json_boolean(restored));
     return restore_generations(app, &content);

@@ -233,7 +233,7 @@ static json_t *moment(int64_t seconds)
     return json_string(text);
 }
 
-static json_t *backups_json(const struct ecert_request *request)
+json_t *ecert_request_backups_json(const struct ecert_request *request)
 {
     json_t *list = json_array();
 
@@ -264,7 +264,7 @@ static json_t *request_json(const struct ecert_shown_request *shown, const struc
         ecert_text_json(request->chinese_organization), "validation",
         ecert_text_json(validations[request->validation]), "key",
         ecert_text_json(request->key_words), "reused", request->reused, "key_file",
-        details->key_file, "backups", backups_json(request), "authority",
+        details->key_file, "backups", ecert_request_backups_json(request), "authority",
         ecert_text_json(request->authority), "without_backup", request->without_backup, "csr",
         ecert_text_json((const char *)details->pem.ptr), "csr_file", details->csr_file, "notes",
         ecert_strings_json(shown->notes == NULL ? &none : shown->notes), "steps",

@@ -38,6 +38,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_show(struct ecert_app *app,
                                                       bool brief, json_t *list,
                                                       struct ecert_error *err);
 
+/* Its backups: [{"path", "sha256", "written", "opened"}], moments in RFC 3339, or null: never. */
+json_t *ecert_request_backups_json(const struct ecert_request *request);
+
 /*
  * {"certificate", "name", "unicode_name", "id", "state", "kind", "since", "awaited", "from",
  * "next", "reason", "batch", "generation", "problem"} of a request, as `--list` and `status` have

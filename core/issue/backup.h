@@ -23,6 +23,13 @@
 #include "core/flow/context.h"
 #include "core/flow/requests.h"
 
+/*
+ * The fewest characters (of UTF-8) of a passphrase that is written under.  There is no limit to
+ * trying where somebody has the file, and 20,480 rounds of PBKDF2 are no great hindrance; sixteen
+ * random characters of base64 are 96 bits.
+ */
+#define ECERT_BACKUP_PASSPHRASE_MIN 16
+
 /* What opens and closes the backups of one run, read and checked once. */
 struct ecert_backup_kit;
 
@@ -30,16 +37,16 @@ struct ecert_backup_kit;
  * Read recipients' certificates and the passphrase, make sure that each place is a directory that
  * can be written; what a run that was killed left in one more than an hour ago is removed.
  * ECERT_E_CONFIG: a recipient that is no certificate, is expired, or has a key
- * that cannot be encrypted to, or two places that are one directory; ECERT_E_NOT_FOUND /
- * ECERT_E_REFUSED: a place that is missing (a share that is not mounted: said so) or not trusted;
- * each with its path.
+ * that cannot be encrypted to, a passphrase that is too short, or two places that are one
+ * directory; ECERT_E_NOT_FOUND / ECERT_E_REFUSED: a place that is missing (a share that is not
+ * mounted: said so) or not trusted; each with its path.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
                                                          struct ecert_backup_kit **ret,
                                                          struct ecert_error *err);
 void ecert_backup_kit_close(struct ecert_backup_kit **kit); /* wipes */
 
-/* The same without the places, which are not looked at: to judge by it, not to write. */
+/* The same without the places, and with any passphrase: to judge by it, not to write. */
 ECERT_MUST_CHECK enum ecert_status ecert_backup_kit_read(const struct ecert_config *config,
                                                          struct ecert_backup_kit **ret,
                                                          struct ecert_error *err);
@@ -69,6 +76,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_backup_write(struct ecert_backup_kit *k
                                                       const struct ecert_config *config,
                                                       struct ecert_request *request,
                                                       struct ecert_error *err);
+
+/*
+ * Seal the copies of these side by side on every processor, for ecert_backup_write() of each, which
+ * is given the same pointers, before anything else is changed in them: it then only writes.  One
+ * that could not be sealed is sealed again there, and told.  What was sealed before and not written
+ * is forgotten.
+ */
+void ecert_backup_seal_ahead(struct ecert_backup_kit *kit, const struct ecert_config *config,
+                             const struct ecert_request *const *requests, size_t n);
 
 /* ---- keys that no request made ---- */
 

@@ -25,6 +25,7 @@ void ecert_backup_kit_close(struct ecert_backup_kit **kit)
         ecert_auto_close(&(*kit)->places[i].fd);
     }
     free((*kit)->places);
+    ecert_backup_ahead_clear(*kit);
     sk_X509_pop_free((*kit)->recipients, X509_free);
     ecert_secret_clear(&(*kit)->passphrase);
     free(*kit);
@@ -193,12 +194,42 @@ static enum ecert_status read_kit(struct ecert_backup_kit *kit, const struct ece
     return ecert_backup_note_passphrase(whole, kit, err);
 }
 
+/* In UTF-8: bytes that do not go on with a character. */
+static size_t count_characters(struct ecert_view text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        n += (text.ptr[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* Asked before anything is written under it; what is there already is opened with what it has. */
+static enum ecert_status check_passphrase(const struct ecert_backup_config *config,
+                                          struct ecert_view passphrase, struct ecert_error *err)
+{
+    const char *from = config->passphrase_file != NULL      ? config->passphrase_file
+                       : config->passphrase_command.len > 0 ? config->passphrase_command.items[0]
+                                                            : "";
+    const size_t n = count_characters(passphrase);
+
+    if (passphrase.len == 0 || n >= ECERT_BACKUP_PASSPHRASE_MIN)
+        return ECERT_OK;
+    return ecert_error_set(err, ECERT_E_CONFIG,
+                           "passphrase of backups '%s': it has %zu %s, and at least %d are wanted: "
+                           "whoever gets hold of a copy can try passphrases on it for as long as "
+                           "he likes ('openssl rand -base64 24' makes one)",
+                           from, n, n == 1 ? "character" : "characters",
+                           ECERT_BACKUP_PASSPHRASE_MIN);
+}
+
 static enum ecert_status open_kit(struct ecert_backup_kit *kit, const struct ecert_config *config,
                                   struct ecert_error *err)
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes sealed = {0};
 
     ECERT_TRY(read_kit(kit, config, err));
+    ECERT_TRY(check_passphrase(&config->backup, ecert_secret_view(&kit->passphrase), err));
     /* a recipient whose key OpenSSL cannot use is found now, not after the first key was made */
     if (ecert_backup_seal(kit->recipients, (struct ecert_view){0}, ecert_view_of("try"), &sealed,
                           err) != ECERT_OK &&

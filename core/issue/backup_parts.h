@@ -1,6 +1,7 @@
 /*
  * The inside of backup.h:
  *   backup.c          writing: one file in every place
+ *   backup_seal.c     what is in it, and sealing several side by side
  *   backup_kit.c      recipients, passphrase and places, checked once
  *   backup_places.c   where they lie
  *   backup_cms.c      sealing, and what can be said of a file without opening it
@@ -42,7 +43,26 @@ struct ecert_backup_kit {
     struct ecert_backup_place *places;
     size_t n_places;
     char under[ECERT_BACKUP_UNDER_LEN]; /* what is noted with copies under this passphrase */
+    struct ecert_backup_ahead *ahead;   /* sealed by ecert_backup_seal_ahead() */
+    size_t n_ahead;
     size_t renewed; /* copies that were for others, and have a new one beside them */
+};
+
+/* What was made for a request in this run: the same bytes go to every place. */
+struct ecert_backup_sealed {
+    struct ecert_bytes file;
+    char sha256[ECERT_SHA256_HEX_LEN];
+    int64_t opened;
+    char tried[ECERT_SHA256_HEX_LEN]; /* a copy of before that was tried with the passphrase */
+    bool shut;                        /* and what came of it */
+};
+void ecert_backup_sealed_clear(struct ecert_backup_sealed *sealed);
+
+/* One key, before its file is written: the text in the clear, and the file that is made of it. */
+struct ecert_backup_ahead {
+    const struct ecert_request *request; /* borrowed: the caller of ecert_backup_seal_ahead() */
+    struct ecert_buffer content;
+    struct ecert_backup_sealed sealed; /* empty: it could not be made, or was taken */
 };
 
 void ecert_auto_bio(BIO **bio);
@@ -54,6 +74,18 @@ void ecert_auto_cms(CMS_ContentInfo **cms);
 ECERT_MUST_CHECK enum ecert_status ecert_backup_file_name(const struct ecert_request *request,
                                                           unsigned i, char **ret,
                                                           struct ecert_error *err);
+
+/* ---- backup_seal.c ---- */
+
+/* Fill it in unless it is: from what was sealed ahead, or sealed now.  What ecert_backup_write()
+ * says. */
+ECERT_MUST_CHECK enum ecert_status ecert_backup_seal_once(struct ecert_backup_kit *kit,
+                                                          const struct ecert_config *config,
+                                                          const struct ecert_request *request,
+                                                          struct ecert_backup_sealed *sealed,
+                                                          struct ecert_error *err);
+
+void ecert_backup_ahead_clear(struct ecert_backup_kit *kit); /* forgets and wipes */
 
 /* ---- backup_cms.c ---- */
 

@@ -134,6 +134,12 @@ static enum ecert_status look_at_copies(struct ecert_context *context, struct ec
             ecert_backup_keys(config, entry, requests, &keys, &why) == ECERT_OK)
             n += count_former(kit, &places, requests) + count_former(kit, &places, &keys);
     }
+    if (n == 1)
+        return ecert_strings_printf(ret, err,
+                                    "%s: one copy of a key is readable only by the former "
+                                    "recipients or under the former passphrase; 'ecert backup' "
+                                    "writes a new one beside it",
+                                    config->file);
     return n == 0 ? ECERT_OK
                   : ecert_strings_printf(ret, err,
                                          "%s: %zu copies of keys are readable only by the former "

@@ -14,6 +14,7 @@ set(ECERT_ISSUE_SOURCES
   core/issue/backup_open.c
   core/issue/backup_places.c
   core/issue/backup_restore.c
+  core/issue/backup_seal.c
   core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c

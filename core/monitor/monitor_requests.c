@@ -336,10 +336,16 @@ static enum ecert_status tell_former(const struct monitor *monitor, size_t n,
     ECERT_TRY(monitor_begin(ECERT_WATCHED_BACKUP, "backup", NULL, &finding, err,
                             "copies for the present recipients"));
     finding.condition = ECERT_CONDITION_MISSING;
-    ECERT_TRY(monitor_detail(&finding, err,
-                             "%zu copies are readable only by the former recipients or under the "
-                             "former passphrase; 'ecert backup' writes a new one beside each",
-                             n));
+    /* whole sentences: words_sentence.c translates them */
+    ECERT_TRY(n == 1 ? monitor_detail(&finding, err,
+                                      "one copy is readable only by the former recipients or "
+                                      "under the former passphrase; 'ecert backup' writes a new "
+                                      "one beside it")
+                     : monitor_detail(&finding, err,
+                                      "%zu copies are readable only by the former recipients or "
+                                      "under the former passphrase; 'ecert backup' writes a new "
+                                      "one beside each",
+                                      n));
     return monitor_tell(monitor, &finding, err);
 }
 

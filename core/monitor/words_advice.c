@@ -416,8 +416,8 @@ static const struct ecert_advice advice[] = {
        "nobody needs them, and keep what opens them until then.")},
     {ECERT_WATCHED_BACKUP, ANY, NULL,
      _("If the key is lost on this host, this copy does not bring it back."),
-     _("See whether the place is mounted and its files belong to who runs ecert. `ecert backup "
-       "{name}` writes what is missing, and `ecert backup --check {name}` opens every copy.")},
+     _("See whether the place is mounted and its files belong to who runs ecert. `ecert backup` "
+       "writes what is missing, and `ecert backup --check` opens every copy.")},
     {ECERT_WATCHED_INBOX, ECERT_CONDITION_WAITING, NULL,
      _("An issued file lies in the inbox and is not in use."),
      _("Run `ecert run`. If the file stays, `ecert verify FILE` tells what is wrong with it; "

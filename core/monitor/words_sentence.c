@@ -67,6 +67,8 @@ static const char *const sentences[] = {
     _("it opens, and holds the key of another request"),
     _("this place has no copy of the key; 'ecert backup' writes it"),
     _("copies for the present recipients"),
+    _("one copy is readable only by the former recipients or under the former passphrase; 'ecert "
+      "backup' writes a new one beside it"),
     _("%s copies are readable only by the former recipients or under the former passphrase; 'ecert "
       "backup' writes a new one beside each"),
     _("places of backups '%s' and '%s' are one directory, which is one copy; name another one, or "

@@ -42,7 +42,7 @@ nothing_adopted() {
 @test "an adopted key is backed up at once; that it cannot be is a note" {
     nginx_up
     mkdir -m 0700 "$W/place"
-    (umask 077 && printf 'open sesame\n' >"$W/passphrase")
+    (umask 077 && printf 'open sesame, at once\n' >"$W/passphrase")
     write_config "$(nginx_target)" "" \
         "backup = { places = [ \"$W/place\", \"$W/gone\" ]; passphrase_file = \"$W/passphrase\"; };"
     run_ecert adopt
@@ -54,7 +54,7 @@ nothing_adopted() {
     ecert backup --quiet
     is "copies" 2 "$(find "$W/place" "$W/gone" -name "$NAME-key-*.p7m" | wc -l)"
     openssl cms -decrypt -inform DER -in "$(find "$W/place" -name '*.p7m')" \
-        -pwri_password "open sesame" | openssl pkey | cmp - <(openssl pkey -in "$W/present.key")
+        -pwri_password "open sesame, at once" | openssl pkey | cmp - <(openssl pkey -in "$W/present.key")
 }
 
 @test "nginx: adopted without being touched, then renewed and rolled back" {
@@ -175,8 +175,8 @@ nothing_adopted() {
     write_config "$(nginx_target)"
     run --separate-stderr "$ECERT_BUILD/ecert" --config "$W/ecert.conf" adopt --json
     [ "$status" -eq 0 ]
-    is "row" "('adopted', 1, True, '$W/present.key', '$W/present.pem', None)" \
-        "$(json "tuple(o['targets'][0][k] for k in ('outcome', 'generation', 'added', 'key_file', 'certificate_file', 'error'))" <<<"$output")"
+    is "row" "('$NAME', '$NAME', None, 'adopted', 1, True, '$W/present.key', '$W/present.pem', None)" \
+        "$(json "tuple(o['targets'][0][k] for k in ('certificate', 'name', 'unicode_name', 'outcome', 'generation', 'added', 'key_file', 'certificate_file', 'error'))" <<<"$output")"
     no_key_in "$W/present.key" "$output$stderr"
 }
 

@@ -277,6 +277,42 @@ seen() {
     nothing_written
 }
 
+@test "of two places one is full: the copy in the other stays, the CSR is not shown; the command goes on" {
+    local first
+    [ "$(id -u)" -eq 0 ] || skip "mounting needs root"
+    mkdir -m 700 "$W/full"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/full\", \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { bits = 3072; }; @ }"
+    mount -t tmpfs -o size=64k,mode=0700 tmpfs "$W/full" || skip "no tmpfs can be mounted here"
+    head -c 60k /dev/zero >"$W/full/ballast" # one page is left, which a copy is larger than
+    ask "$NAME"
+    [ "$status" -eq 1 ] || { umount "$W/full" && return 1; }
+    first=$(requests_of)
+    says "request ${first##*/} is made, but its CSR is not shown yet (the same command goes on from there): " \
+        "'$W/full' has none: " "No space left on device"
+    [[ $output$stderr != *"BEGIN CERTIFICATE REQUEST"* ]]
+    is "state, copies" "made $W/backups" \
+        "$(jq -r '.state + " " + (.backups[].path | sub("/[^/]*$"; ""))' "$first/request.json")"
+    ls -A "$W/full" >"$W/left"
+    rm "$W/full/ballast"
+    ask "$NAME"
+    [ "$(jq -r '.backups | length' "$first/request.json")" = 2 ] && ls "$W/full" >"$W/now"
+    umount "$W/full"
+    is "code" 0 "$status"
+    is "nothing half" "ballast" "$(cat "$W/left")"
+    is "then" "${NAME}-${first##*/}.p7m" "$(cat "$W/now")"
+    is "requests" 1 "$(count)"
+    [[ $output == *"BEGIN CERTIFICATE REQUEST"* ]]
+}
+
+@test "a place that is not there: nothing is made" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\", \"$W/gone\" ]; };"
+    ask "$NAME"
+    is "code" 1 "$status"
+    says "'$W/gone' is not there; is the share mounted?"
+    nothing_written
+}
+
 @test "a Chinese name is asked for as A-labels" {
     with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
         "{ name = \"www.我的伺服器.com\"; @ }"

@@ -272,7 +272,7 @@ r.update({k: json.load(open(to + "/../'$ID'/request.json"))[k] for k in ("key_id
     [ "$status" -eq 1 ]
     [[ $stderr == *"matches no configured key"* && $stderr != *restore* ]]
     mkdir -m 700 "$W/place"
-    printf 'open sesame\n' >"$W/passphrase"
+    printf 'open sesame, at once\n' >"$W/passphrase"
     chmod 600 "$W/passphrase"
     KEY=none write_config "" "" \
         "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/place\" ]; };"

@@ -127,7 +127,7 @@ told() {
 @test "a finished request that is damaged is told by ecert backup, and fails it no more" {
     local command
     mkdir -m 0700 "$W/place"
-    (umask 077 && printf 'open sesame\n' >"$W/passphrase")
+    (umask 077 && printf 'open sesame, at once\n' >"$W/passphrase")
     KEY=none write_config "" "" \
         "backup = { places = [ \"$W/place\" ]; passphrase_file = \"$W/passphrase\"; };"
     make_request $ID
