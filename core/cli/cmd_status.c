@@ -266,6 +266,8 @@ int ecert_cmd_status(struct ecert_app *app)
         unreadable += show_target(app, &deployments.items[i], &live, first, list);
         first += deployments.items[i].state.n_probes;
     }
+    if (app->options.args[0] == NULL)
+        unreadable += ecert_request_status_left(app, requests);
     unreadable += show_inbox(app);
     unreadable += ecert_report_owed(app);
     ecert_tell(app, "certificates", certificates);

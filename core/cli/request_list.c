@@ -8,6 +8,7 @@
 #include "core/base/paragraph.h"
 #include "core/cli/requesting.h"
 #include "core/flow/outcome_json.h"
+#include "core/flow/requests_left.h"
 
 /* The requests of every certificate that was asked about. */
 struct listing {
@@ -45,6 +46,17 @@ static void load_one(struct ecert_app *app, const struct ecert_certificate_confi
     listing->certificates[listing->n_loaded++] = certificate;
 }
 
+/* Those of a certificate without an entry; of all of them where no name is given. */
+static enum ecert_status load_left(struct ecert_app *app, const char *name, struct listing *listing,
+                                   struct ecert_error *err)
+{
+    struct ecert_requests *left = &listing->loaded[listing->n_loaded];
+
+    listing->certificates[listing->n_loaded++] = NULL;
+    return name == NULL ? ecert_requests_left(&app->config, left, err)
+                        : ecert_requests_left_of(&app->config, name, left, err);
+}
+
 static enum ecert_status load(struct ecert_app *app, struct listing *listing,
                               struct ecert_error *err)
 {
@@ -52,17 +64,24 @@ static enum ecert_status load(struct ecert_app *app, struct listing *listing,
     const size_t most = app->config.n_certificates;
     size_t n = 0;
 
-    for (; names[n] != NULL; n++)
-        ECERT_TRY(ecert_config_check_name(&app->config, names[n], err));
-    listing->loaded = calloc(most + n + 1, sizeof *listing->loaded);
-    listing->certificates = calloc(most + n + 1, sizeof *listing->certificates);
+    while (names[n] != NULL)
+        n++;
+    listing->loaded = calloc(most + n + 2, sizeof *listing->loaded);
+    listing->certificates = calloc(most + n + 2, sizeof *listing->certificates);
     if (listing->loaded == NULL || listing->certificates == NULL)
         return ecert_error_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        load_one(app, ecert_config_certificate(&app->config, names[i]), listing);
+    for (size_t i = 0; i < n; i++) {
+        const struct ecert_certificate_config *certificate =
+            ecert_config_certificate(&app->config, names[i]);
+
+        if (certificate != NULL)
+            load_one(app, certificate, listing);
+        else
+            ECERT_TRY(load_left(app, names[i], listing, err));
+    }
     for (size_t i = 0; n == 0 && i < most; i++)
         load_one(app, &app->config.certificates[i], listing);
-    return ECERT_OK;
+    return n == 0 ? load_left(app, NULL, listing, err) : ECERT_OK;
 }
 
 /* ---- which ---- */

@@ -72,6 +72,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/requests.c
   core/flow/requests_files.c
   core/flow/requests_json.c
+  core/flow/requests_left.c
   core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c

@@ -86,13 +86,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_kind_of(
     enum ecert_request_kind *ret, char **ret_why, struct ecert_error *err);
 
 /*
- * Give up a pending request: state "cancelled"; key and CSR stay.  `id` NULL: the only pending one.
- * ECERT_E_NOT_FOUND: none, or none with this id; ECERT_E_REFUSED: several and no id, or it was
- * issued (the text lists them).  One that is cancelled already is ECERT_OK.  The caller holds the
- * lock.
+ * Give up a pending request of the certificate `name`, which may have left the configuration: state
+ * "cancelled"; key and CSR stay.  `id` NULL: the only pending one. ECERT_E_NOT_FOUND: none, or none
+ * with this id; ECERT_E_REFUSED: several and no id, or it was issued (the text lists them).  One
+ * that is cancelled already is ECERT_OK.  The caller holds the lock.
  */
-ECERT_MUST_CHECK enum ecert_status ecert_request_cancel(
-    struct ecert_context *context, const struct ecert_certificate_config *certificate,
-    const char *id, int64_t now, struct ecert_request *ret, struct ecert_error *err);
+ECERT_MUST_CHECK enum ecert_status ecert_request_cancel(struct ecert_context *context,
+                                                        const char *name, const char *id,
+                                                        int64_t now, struct ecert_request *ret,
+                                                        struct ecert_error *err);
 
 #endif

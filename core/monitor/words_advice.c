@@ -389,6 +389,12 @@ static const struct ecert_advice advice[] = {
 
     /* ---- the inbox, and the units ---- */
     /* ---- requests and the copies of their keys ---- */
+    {ECERT_WATCHED_REQUEST, ECERT_CONDITION_PENDING, "no entry in the configuration",
+     _("Its certificate was renamed or taken out of the configuration: what the CA sends for this "
+       "request is not taken."),
+     _("Write its entry (`name`) into the configuration again; its key is still in the state "
+       "directory. If it is not wanted any more: `ecert request --cancel {name} --id ID`; `ecert "
+       "request --list` shows the id.")},
     {ECERT_WATCHED_REQUEST, ECERT_CONDITION_PENDING, NULL,
      _("Until the certificate is issued and taken nothing can be deployed for it."),
      _("`ecert request --list {name}` shows what is awaited and from whom; drop the issued file "

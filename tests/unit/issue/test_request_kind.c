@@ -75,7 +75,7 @@ static void check_cancel(struct request_fixture *f, const char *id, enum ecert_s
     struct ecert_request request = {0};
     struct ecert_error err = {0};
 
-    (void)!ecert_request_cancel(&f->context, &f->config.certificates[0], id,
+    (void)!ecert_request_cancel(&f->context, f->config.certificates[0].name, id,
                                 REQUEST_NOW + REQUEST_DAY, &request, &err);
     if (err.status != want || strstr(err.text, words) == NULL)
         print_error("wanted '%s', got %d '%s'\n", words, err.status, err.text);
