@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/shell_word.h"
 #include "core/flow/certificate.h"
 #include "core/flow/checks.h"
 #include "core/flow/compare.h"
@@ -292,11 +293,15 @@ static enum ecert_status keep_present(struct reading *reading,
     if (lower && sk_X509_num(present) == sk_X509_num(*chain))
         return ECERT_OK;
     X509 *root = lower ? root_above(authority, present) : NULL;
-    if (root == NULL)
+    if (root == NULL) {
+        ECERT_AUTO(ecert_auto_free) char *name = NULL;
+
+        ECERT_TRY(ecert_shell_word(reading->adoption->certificate->name, &name, err));
         return ecert_strings_printf(&reading->adoption->notes, err,
                                     "the server has another chain than the one that was built, "
                                     "which is kept; `ecert deploy %s` installs it",
-                                    reading->adoption->certificate->name);
+                                    name);
+    }
     if (X509_up_ref(root) != 1)
         return ecert_error_openssl(err, ECERT_E_NOMEM, "keep the root");
     ecert_auto_x509(&reading->anchor);

@@ -18,7 +18,7 @@
 #include "core/flow/requests.h"
 
 struct ecert_request_wish {
-    const char *const *names; /* of certificates, NULL-ended; NULL: all whose keys are made here */
+    const char *const *names; /* of certificates, NULL-ended; NULL: all */
     const char *reason;       /* of an emergency; NULL: none */
     const char *id;           /* of one name: that pending request, not the newest; NULL: any */
     bool another;             /* also where a request is pending; not with an id */

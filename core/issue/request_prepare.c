@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/shell_word.h"
 #include "core/flow/key.h"
 #include "core/issue/caa.h"
 #include "core/issue/csr.h"
+#include "core/issue/foresee.h"
 #include "core/issue/new_key.h"
 
 /* After so many names in a row without an answer nobody is asked any more: each costs its time. */
@@ -151,6 +153,7 @@ static enum ecert_status note_others(const struct ecert_requests *requests,
                                      struct ecert_request_outcome *outcome, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer ids = {0};
+    ECERT_AUTO(ecert_auto_free) char *name = NULL;
     size_t n = 0;
 
     for (size_t i = 0; i < requests->n; i++) {
@@ -164,10 +167,10 @@ static enum ecert_status note_others(const struct ecert_requests *requests,
         return ECERT_OK;
     if (ids.failed)
         return ecert_error_nomem(err);
-    return ecert_strings_printf(&outcome->notes, err,
-                                "%zu more %s pending: %s; `ecert request %s --id ID` shows %s", n,
-                                n == 1 ? "is" : "are", (const char *)ids.ptr,
-                                outcome->certificate->name, n == 1 ? "it" : "one");
+    ECERT_TRY(ecert_shell_word(outcome->certificate->name, &name, err));
+    return ecert_strings_printf(
+        &outcome->notes, err, "%zu more %s pending: %s; `ecert request %s --id ID` shows %s", n,
+        n == 1 ? "is" : "are", (const char *)ids.ptr, name, n == 1 ? "it" : "one");
 }
 
 static void take_over(struct ecert_request *from, struct ecert_request *to)
@@ -215,11 +218,14 @@ static enum ecert_status look_at_pending(const struct ecert_requests *requests,
         return ECERT_OK;
     if (pending->state == ECERT_REQUEST_MADE) {
         if (differs != NULL && run->wish->id != NULL) {
+            ECERT_AUTO(ecert_auto_free) char *name = NULL;
+
+            ECERT_TRY(ecert_shell_word(pending->name, &name, err));
             (void)ecert_error_set(&outcome->error, ECERT_E_REFUSED,
                                   "request %s was never shown, and asks for %s than the "
                                   "configuration does now; `ecert request %s` makes a new one in "
                                   "its place",
-                                  pending->id, differs, pending->name);
+                                  pending->id, differs, name);
             return ECERT_OK;
         }
         if (differs != NULL) {
@@ -454,10 +460,10 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
     bool answered = false;
 
     if (certificate->key.place == ECERT_KEY_IIS) {
-        (void)ecert_error_set(&outcome->error, ECERT_E_CONFIG,
-                              "the key of '%s' is made in IIS (where = \"iis\"), and the CSR there "
-                              "too",
-                              certificate->name);
+        ECERT_AUTO(ecert_auto_free) char *why = NULL;
+
+        ECERT_TRY(ecert_foresee_refusal(run->context, certificate, &why, err));
+        (void)ecert_error_set(&outcome->error, ECERT_E_CONFIG, "%s", why);
         return ECERT_OK;
     }
     ECERT_TRY(request_names(certificate, &names, err));

@@ -33,6 +33,29 @@ static const struct ecert_advice advice[] = {
      _("Have the CA that issued it issue it anew.")},
 
     /* ---- managed certificates ---- */
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, "its key is made in IIS",
+     _("Clients refuse every server that uses it. Hongkong Post does not renew an expired "
+       "certificate: if the subscription has ended too, it is a new application."),
+     _("Make the request in IIS Manager on the Windows host that has the key, and hand it to the "
+       "CA today. Drop the issued file into the inbox; `ecert run` checks it and exports it for "
+       "that host.")},
+    {ECERT_WATCHED_CERTIFICATE, ANY, "its key is made in IIS",
+     _("Without the next certificate browsers, apps and partners' systems refuse every server "
+       "that is to use it."),
+     _("Make the request in IIS Manager on the Windows host that has the key, and hand it to the "
+       "CA. Drop the issued file into the inbox; `ecert run` checks it and exports it for that "
+       "host.")},
+    {ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, "its key is made in IIS",
+     _("When the subscription ends the CA issues no further certificate without a renewal."),
+     _("Apply at your CA for the renewal now, with a request that IIS Manager makes on the Windows "
+       "host that has the key. When it is granted, set `subscription_ends` in the configuration to "
+       "the new day. For Hongkong Post: at least one month ahead, because the PIN envelope comes "
+       "by registered mail.")},
+    {ECERT_WATCHED_CERTIFICATE, ANY, "`ecert request` will refuse",
+     _("Until the certificate is issued and taken nothing can be deployed for this name, and as it "
+       "stands in the configuration no request is made for it."),
+     _("Correct the entry in the configuration as the sentence says; `ecert config` names file and "
+       "line. Then `ecert request {name}` makes the request.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRES, NULL,
      _("From that moment on browsers, apps and partners' systems refuse every server that uses "
        "it."),

@@ -438,6 +438,33 @@ PY
     says "HKT (+08:00)  the certificate, from "
 }
 
+@test "--all leaves out no name silently: key in IIS, a name that is refused; nobody is told to request" {
+    local iis="{ name = \"iis.com\"; authority = \"testpost\"; key = { where = \"iis\"; };
+        targets = ( { plugin = \"iis-export\"; directory = \"$W/iis\"; } ); }"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; @ }, { name = \"*.bad.com\"; names = [ \"bad.com\", \"x.com\" ]; @ }, $iis"
+    run_ecert plan
+    says_not "ecert request iis.com" "ecert request '*.bad.com'"
+    says "its key is made in IIS"
+    run_ecert check --offline --json
+    says_not "ecert request iis.com"
+    is "advice" True "$(json 'any(f["name"] == "iis.com" and "IIS Manager" in f["what_to_do"] for f in o["findings"])' <<<"$output")"
+    is "advice" True "$(json 'any(f["name"] == "*.bad.com" and "Correct the entry" in f["what_to_do"] for f in o["findings"])' <<<"$output")"
+
+    ask --all --reason x --sheet "$W/sheet.html"
+    is "code" 2 "$status"
+    says "1 made, 0 pending before, 2 failed" "iis.com: its key is made in IIS" "*.bad.com: "
+    grep -q '<dt>iis.com</dt>' "$W/sheet.html"
+    grep -q '<dt>\*.bad.com</dt>' "$W/sheet.html"
+    run_ecert request --list --sheet "$W/sheet.html"
+    says "0 of 3 are back, 1 is missing, 2 have no request" "iis.com has no request: its key is made in IIS"
+    says "*.bad.com has no request: "
+    grep -q '<dt>iis.com</dt>' "$W/sheet.html"
+    run_ecert request --list --json
+    is "left out" "['*.bad.com', 'iis.com']" \
+        "$(json 'str([r["certificate"] for r in o["batches"][0]["left_out"]])' <<<"$output")"
+}
+
 @test "a browser shows the sheet: no error, nothing fetched, axe-core finds nothing, one sheet each" {
     local language copy
     axe
