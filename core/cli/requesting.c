@@ -158,7 +158,7 @@ static enum ecert_status say_facts(const struct ecert_app *app,
     if (request->reason != NULL)
         ecert_say(app, "  reason        %s", request->reason);
     ecert_say(app, "  key           %s, %s, '%s'", request->key_words,
-              request->reused ? "that of an earlier certificate" : "new", details->key_file);
+              request->reused ? "the present one" : "new", details->key_file);
     say_backups(app, request);
     return ECERT_OK;
 }

@@ -391,6 +391,35 @@ PY
     [ "$died" -ge 5 ]
 }
 
+@test "a pending request: every difference, the kind it would be of by now, and its reason are said" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { file = \"$W/keys/$NAME.key\"; }; @ }"
+    ask "$NAME" --reason "the first"
+    is "code" 0 "$status"
+    says "(first certificate: "
+    says_not "by now it would be"
+    drop "$W/$NAME.cer"
+    run_ecert fetch
+    is "code of fetch" 0 "$status"
+    with "country = \"HK\"; state = \"Hong Kong\"; locality = \"Hong Kong\"; name = \"Other Post\";" \
+        "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; names = [ \"b.com\" ]; key = { file = \"$W/keys/$NAME.key\"; }; @ }"
+    ask --all --reason "another one"
+    says "by now it would be a re-issue" \
+        "ecert request --cancel $NAME --id $(basename "$(requests_of)")"
+    says "asks for other names, another organisation than the configuration does now"
+    says "its reason stays the one that it was made for: the first"
+    is "requests" 1 "$(count)"
+}
+
+@test "the present key is taken again: what it is, and that the configured kind does not count" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { file = \"$W/keys/$NAME.key\"; policy = \"reuse\"; bits = 4096; }; @ }"
+    ask "$NAME"
+    is "code" 0 "$status"
+    says "RSA 2048, the present one" "the key is the present one, RSA 2048" "does not count"
+}
+
 # ---- an emergency ----
 
 @test "--all in an emergency: a sheet with all, and a table of what is back" {
