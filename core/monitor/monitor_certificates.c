@@ -313,6 +313,10 @@ static enum ecert_status say_refusal(const struct monitor *monitor,
 {
     ECERT_AUTO(ecert_auto_free) char *refusal = NULL;
 
+    /* who has not said who applies gets certificates in another way, and need not be told of rules
+     */
+    if (entry->key.place != ECERT_KEY_IIS && monitor->config->organization.name == NULL)
+        return ECERT_OK;
     ECERT_TRY(ecert_foresee_refusal(monitor->context, entry, &refusal, err));
     if (refusal == NULL)
         return ECERT_OK;
@@ -360,11 +364,8 @@ static enum ecert_status tell_certificate(struct monitor *monitor,
         ECERT_TRY(monitor_revocation(monitor, &leaf, &revoked, err));
     if (revoked == ECERT_REVOKED_YES)
         finding.condition = ECERT_CONDITION_REVOKED;
-    if (facts->unfit != NULL && revoked != ECERT_REVOKED_YES) {
-        finding.condition = ECERT_CONDITION_WRONG_CHAIN;
-        ECERT_TRY(monitor_detail(&finding, err, "adopted; an issued file would be refused: %s",
-                                 facts->unfit));
-    }
+    if (facts->unfit != NULL && revoked != ECERT_REVOKED_YES)
+        ECERT_TRY(monitor_judge_adopted(monitor, entry, facts, &finding, err));
     ECERT_TRY(monitor_check_dates(&finding, err));
     ECERT_TRY(say_pending(monitor, entry, &finding, err));
     return monitor_tell(monitor, &finding, err);

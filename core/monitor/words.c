@@ -217,6 +217,8 @@ static const char *fixed_state(enum ecert_condition condition)
         return ecert_words("the newest certificate is not deployed");
     case ECERT_CONDITION_WAITING:
         return ecert_words("waits to be taken");
+    case ECERT_CONDITION_UNFIT:
+        return ecert_words("is not as it is ordered in the configuration");
     case ECERT_CONDITION_REFUSED:
         return ecert_words("came back and was refused");
     case ECERT_CONDITION_FAILED:

@@ -33,6 +33,12 @@ static const struct ecert_advice advice[] = {
      _("Have the CA that issued it issue it anew.")},
 
     /* ---- managed certificates ---- */
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNFIT, NULL,
+     _("It was adopted as the server had it. What the CA issues as its successor is compared with "
+       "the configuration, and refused where that says something else."),
+     _("See which of the two is right. If it is the certificate, correct the configuration "
+       "(`organization`, `validation`, `names`), and `ecert check` judges anew; else `ecert request "
+       "{name}` asks for one that is right.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, "its key is made in IIS",
      _("Clients refuse every server that uses it. Hongkong Post does not renew an expired "
        "certificate: if the subscription has ended too, it is a new application."),
@@ -499,6 +505,9 @@ static const struct ecert_advice advice[] = {
      _("Clients that do not know the issuing CA by chance cannot verify the server: many apps, "
        "programs and partners' systems fail where a browser does not."),
      _("Add the missing CA certificates behind the server's own, in order; never the root.")},
+    {ANY, ECERT_CONDITION_UNFIT, NULL,
+     _("It is not what was ordered for this name."),
+     _("Correct the configuration, or ask the CA for a certificate that is right.")},
     {ANY, ECERT_CONDITION_WRONG_CHAIN, NULL,
      _("Strict clients refuse a chain that is out of order, and what does not belong to it "
        "slows down every connection."),
