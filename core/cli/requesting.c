@@ -362,13 +362,14 @@ static enum ecert_status say_pending(struct ecert_app *app, const struct ecert_r
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
     ECERT_AUTO(ecert_auto_free) char *when = NULL;
     const int64_t since = request->shown != 0 ? request->shown : request->created;
+    const int days = (int)((ecert_clock_now() - since) / 86400);
     char day[ECERT_TIME_TEXT_LEN];
 
     ECERT_TRY(awaited_of(app, request, several, &awaited, err));
     ecert_clock_date(since, day);
     if (since != 0) /* a damaged one does not tell */
-        ECERT_TRY(ecert_text_format(&when, err, " since %s (%d days)", day,
-                                    (int)((ecert_clock_now() - since) / 86400)));
+        ECERT_TRY(
+            ecert_text_format(&when, err, " since %s (%d day%s)", day, days, days == 1 ? "" : "s"));
     ecert_say(app, "  request %s: %s is awaited from %s%s", request->id, awaited.what, awaited.from,
               when == NULL ? "" : when);
     ecert_say(app, "      next: %s", awaited.next);
