@@ -5,11 +5,13 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/base/shell_word.h"
 #include "core/cli/backing.h"
 #include "core/cli/reminding.h"
 #include "core/cli/report.h"
 #include "core/flow/outcome_json.h"
 #include "core/flow/requests.h"
+#include "core/issue/foresee.h"
 
 static int end_with(struct ecert_app *app, const struct ecert_error *err)
 {
@@ -73,10 +75,20 @@ static void say_nothing_taken(struct ecert_app *app, const struct ecert_deployme
     char date[ECERT_TIME_TEXT_LEN];
 
     if (pending == NULL) {
-        ecert_say(app,
-                  "%s: %s: no certificate has been taken yet: `ecert request %s` makes the "
-                  "request; drop what was issued into '%s/inbox' and run `ecert %s`",
-                  name, one->target->id, one->certificate->name, app->config.state_dir, takes);
+        ECERT_AUTO(ecert_auto_free) char *refusal = NULL;
+        ECERT_AUTO(ecert_auto_free) char *word = NULL;
+        struct ecert_error ignored = {0};
+
+        if (ecert_foresee_refusal(&app->context, one->certificate, &refusal, &ignored) ==
+                ECERT_OK &&
+            refusal != NULL)
+            ecert_say(app, "%s: %s: no certificate has been taken yet: no request is made: %s",
+                      name, one->target->id, refusal);
+        else if (ecert_shell_word(one->certificate->name, &word, &ignored) == ECERT_OK)
+            ecert_say(app,
+                      "%s: %s: no certificate has been taken yet: `ecert request %s` makes the "
+                      "request; drop what was issued into '%s/inbox' and run `ecert %s`",
+                      name, one->target->id, word, app->config.state_dir, takes);
         return;
     }
     ecert_clock_date(pending->created, date);

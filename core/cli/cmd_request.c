@@ -7,6 +7,7 @@
 #include "core/base/words.h"
 #include "core/cli/progress.h"
 #include "core/cli/requesting.h"
+#include "core/flow/requests_left.h"
 #include "core/issue/request.h"
 
 /* A mistake of the command line, or NULL. */
@@ -37,10 +38,21 @@ static const char *wrong_options(const struct ecert_options *options)
     return NULL;
 }
 
+/* One that has left the configuration has requests that can be listed and given up. */
 static enum ecert_status check_names(const struct ecert_app *app, struct ecert_error *err)
 {
-    for (const char *const *name = app->options.args; *name != NULL; name++)
-        ECERT_TRY(ecert_config_check_name(&app->config, *name, err));
+    for (const char *const *name = app->options.args; *name != NULL; name++) {
+        ECERT_AUTO(ecert_requests_clear) struct ecert_requests left = {0};
+
+        struct ecert_error ignored = {0};
+
+        if (ecert_config_check_name(&app->config, *name, err) == ECERT_OK)
+            continue;
+        if (!(app->options.list || app->options.cancel) ||
+            ecert_requests_left_of(&app->config, *name, &left, &ignored) != ECERT_OK || left.n == 0)
+            return err->status;
+        *err = (struct ecert_error){0};
+    }
     return ECERT_OK;
 }
 
@@ -209,8 +221,9 @@ static int cancel(struct ecert_app *app)
     struct ecert_request request = {0};
     struct ecert_error err = {0};
 
-    if (ecert_request_cancel(&app->context, certificate, app->options.id, ecert_clock_now(),
-                             &request, &err) != ECERT_OK) {
+    if (ecert_request_cancel(&app->context,
+                             certificate == NULL ? app->options.args[0] : certificate->name,
+                             app->options.id, ecert_clock_now(), &request, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ecert_exit_of(err.status);
     }

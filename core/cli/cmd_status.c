@@ -129,9 +129,11 @@ static size_t show_certificate(struct ecert_app *app, const struct ecert_certifi
     if (ecert_store_newest(app->config.state_dir, entry->name, &newest, &err) == ECERT_OK &&
         newest > 0 &&
         ecert_store_facts(app->config.state_dir, entry->name, newest, &facts, &err) == ECERT_OK) {
+        const int days = (int)((facts.not_after - ecert_clock_now()) / 86400);
+
         ecert_clock_date(facts.not_after, date);
-        ecert_say(app, "%s: newest generation %u, valid until %s (%d days), serial %s%s%s", name,
-                  newest, date, (int)((facts.not_after - ecert_clock_now()) / 86400), facts.serial,
+        ecert_say(app, "%s: newest generation %u, valid until %s (%d day%s), serial %s%s%s", name,
+                  newest, date, days, days == 1 ? "" : "s", facts.serial,
                   entry->subscription_ends == NULL ? "" : ", subscription ends ",
                   entry->subscription_ends == NULL ? "" : entry->subscription_ends);
     } else if (err.status != ECERT_OK) {
@@ -266,6 +268,8 @@ int ecert_cmd_status(struct ecert_app *app)
         unreadable += show_target(app, &deployments.items[i], &live, first, list);
         first += deployments.items[i].state.n_probes;
     }
+    if (app->options.args[0] == NULL)
+        unreadable += ecert_request_status_left(app, requests);
     unreadable += show_inbox(app);
     unreadable += ecert_report_owed(app);
     ecert_tell(app, "certificates", certificates);

@@ -34,12 +34,13 @@ void ecert_report_taken(struct ecert_app *app, const char *origin,
 {
     ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     const char *name = ecert_name_shown(result->certificate->name, &buffer);
+    const int days = days_left(result->not_after);
     char date[ECERT_TIME_TEXT_LEN];
 
     ecert_clock_date(result->not_after, date);
     if (result->added)
-        ecert_say(app, "%s: taken for %s as generation %u, valid until %s (%d days)", origin, name,
-                  result->generation, date, days_left(result->not_after));
+        ecert_say(app, "%s: taken for %s as generation %u, valid until %s (%d day%s)", origin, name,
+                  result->generation, date, days, days == 1 ? "" : "s");
     else if (result->outdated)
         ecert_say(app, "%s: for %s, older than generation %u, kept out of use", origin, name,
                   result->generation);

@@ -2,10 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/flow/host_name.h"
 #include "core/flow/outcome_json.h"
+#include "core/flow/requests_left.h"
 #include "core/flow/store.h"
 #include "core/issue/awaited.h"
 #include "core/issue/csr.h"
@@ -156,7 +158,7 @@ static enum ecert_status say_facts(const struct ecert_app *app,
     if (request->reason != NULL)
         ecert_say(app, "  reason        %s", request->reason);
     ecert_say(app, "  key           %s, %s, '%s'", request->key_words,
-              request->reused ? "that of an earlier certificate" : "new", details->key_file);
+              request->reused ? "the present one" : "new", details->key_file);
     say_backups(app, request);
     return ECERT_OK;
 }
@@ -290,6 +292,11 @@ enum ecert_status ecert_request_show(struct ecert_app *app, const struct ecert_s
 
 /* ---- what is awaited ---- */
 
+static bool is_configured(const struct ecert_app *app, const struct ecert_request *request)
+{
+    return ecert_config_certificate(&app->config, request->name) != NULL;
+}
+
 static enum ecert_status awaited_of(struct ecert_app *app, const struct ecert_request *request,
                                     bool several, struct ecert_awaited *ret,
                                     struct ecert_error *err)
@@ -298,6 +305,8 @@ static enum ecert_status awaited_of(struct ecert_app *app, const struct ecert_re
     const struct ecert_authority *authority = NULL;
     struct ecert_error ignored = {0}; /* `ecert config` tells what is wrong with a profile */
 
+    if (!is_configured(app, request))
+        return ecert_awaited_of_left(request, ret, err);
     ECERT_TRY(ecert_request_inbox(app, &inbox, err));
     if (request->authority != NULL && ecert_context_authority(&app->context, request->authority,
                                                               &authority, &ignored) != ECERT_OK)
@@ -313,7 +322,8 @@ static json_t *refused_json(const struct ecert_request_refusal *refused)
                            ecert_text_json(refused->why), "file", ecert_text_json(refused->file));
 }
 
-static json_t *row_json(const struct ecert_request *request, const struct ecert_awaited *awaited)
+static json_t *row_json(const struct ecert_app *app, const struct ecert_request *request,
+                        const struct ecert_awaited *awaited)
 {
     const int64_t since = request->state == ECERT_REQUEST_OPEN && request->shown != 0
                               ? request->shown
@@ -329,8 +339,10 @@ static json_t *row_json(const struct ecert_request *request, const struct ecert_
         (int)request->generation, "problem", ecert_text_json(request->problem), "refused",
         refused_json(&request->refused));
 
-    if (row != NULL)
-        ecert_tell_names(row, request->name);
+    if (row == NULL)
+        return NULL;
+    ecert_tell_names(row, request->name);
+    (void)json_object_set_new(row, "configured", json_boolean(is_configured(app, request)));
     return row;
 }
 
@@ -340,7 +352,7 @@ enum ecert_status ecert_request_row(struct ecert_app *app, const struct ecert_re
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
 
     ECERT_TRY(awaited_of(app, request, several, &awaited, err));
-    *ret = row_json(request, &awaited);
+    *ret = row_json(app, request, &awaited);
     return *ret == NULL ? ecert_error_nomem(err) : ECERT_OK;
 }
 
@@ -350,18 +362,46 @@ static enum ecert_status say_pending(struct ecert_app *app, const struct ecert_r
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
     ECERT_AUTO(ecert_auto_free) char *when = NULL;
     const int64_t since = request->shown != 0 ? request->shown : request->created;
+    const int days = (int)((ecert_clock_now() - since) / 86400);
     char day[ECERT_TIME_TEXT_LEN];
 
     ECERT_TRY(awaited_of(app, request, several, &awaited, err));
     ecert_clock_date(since, day);
     if (since != 0) /* a damaged one does not tell */
-        ECERT_TRY(ecert_text_format(&when, err, " since %s (%d days)", day,
-                                    (int)((ecert_clock_now() - since) / 86400)));
+        ECERT_TRY(
+            ecert_text_format(&when, err, " since %s (%d day%s)", day, days, days == 1 ? "" : "s"));
     ecert_say(app, "  request %s: %s is awaited from %s%s", request->id, awaited.what, awaited.from,
               when == NULL ? "" : when);
     ecert_say(app, "      next: %s", awaited.next);
-    (void)json_array_append_new(list, row_json(request, &awaited));
+    (void)json_array_append_new(list, row_json(app, request, &awaited));
     return ECERT_OK;
+}
+
+size_t ecert_request_status_left(struct ecert_app *app, json_t *list)
+{
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests left = {0};
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *before = NULL;
+    struct ecert_error err = {0};
+    size_t unreadable = 0;
+
+    enum ecert_status status = ecert_requests_left(&app->config, &left, &err);
+    for (size_t i = 0; status == ECERT_OK && i < left.n; i++) {
+        const struct ecert_request *request = &left.items[i];
+
+        if (!ecert_request_is_pending(request))
+            continue;
+        if (before == NULL || strcmp(before, request->name) != 0)
+            ecert_say(app, "%s: no entry in the configuration any more",
+                      ecert_name_shown(request->name, &buffer));
+        before = request->name;
+        status = say_pending(app, request, true, list, &err);
+        unreadable += ecert_request_needs_repair(request) ? 1 : 0;
+    }
+    if (status == ECERT_OK)
+        return unreadable;
+    ecert_complain(app, "%s", err.text);
+    return unreadable + 1;
 }
 
 size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *list)

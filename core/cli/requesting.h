@@ -8,7 +8,7 @@
 
 /* Requests that are shown together; borrowed. */
 struct ecert_shown_request {
-    const struct ecert_certificate_config *certificate;
+    const struct ecert_certificate_config *certificate; /* NULL: it has no entry any more */
     const struct ecert_request *request;
     bool again;                        /* it was pending before this run */
     bool several;                      /* others of its name are pending, too */
@@ -43,8 +43,8 @@ json_t *ecert_request_backups_json(const struct ecert_request *request);
 
 /*
  * {"certificate", "name", "unicode_name", "id", "state", "kind", "since", "awaited", "from",
- * "next", "reason", "batch", "generation", "problem"} of a request, as `--list` and `status` have
- * it. `several`: others of its name are pending, too.
+ * "next", "reason", "batch", "generation", "problem", "configured"} of a request, as `--list` and
+ * `status` have it. `several`: others of its name are pending, too.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
                                                      const struct ecert_request *request,
@@ -54,6 +54,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
 /* The pending requests of a certificate, and those that are damaged, below its line of `ecert
  * status`.  How many need repair. */
 size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *list);
+
+/* The pending requests of certificates that have no entry any more, likewise. */
+size_t ecert_request_status_left(struct ecert_app *app, json_t *list);
 
 /* May --sheet be written?  Asked before anything is made. */
 ECERT_MUST_CHECK enum ecert_status ecert_request_sheet_check(const struct ecert_app *app,

@@ -143,6 +143,8 @@ enum ecert_status ecert_request_sheet(struct ecert_app *app,
     for (size_t i = 0; i < n; i++) {
         struct ecert_error why = {0};
 
+        if (shown[i].certificate == NULL) /* what the CA sends for it would not be taken */
+            continue;
         if (add_entry(app, &shown[i], &sheet, &why) == ECERT_OK)
             continue;
         leave_out(app, &shown[i], &sheet, why.text);

@@ -104,26 +104,34 @@ static bool is_address(const char *name)
            (last[0] != '\0' && strspn(last, "0123456789") == strlen(last));
 }
 
-/* In A-labels, without "*.".  NULL: it is right. */
-static const char *wrong_with_name(const char *name)
+const char *ecert_host_name_rule(const char *ascii)
 {
-    const char *wrong_character = wrong_with_ascii(name); /* full-width ones are converted now */
+    const char *wrong_character = wrong_with_ascii(ascii);
 
     if (wrong_character != NULL)
         return wrong_character;
-    for (const char *label = name;;) {
+    if (strlen(ascii) > NAME_MAX_LEN)
+        return "it is longer than 253 bytes";
+    for (const char *label = ascii;;) {
         const size_t n = strcspn(label, ".");
         const char *wrong = wrong_with_label(label, n);
 
         if (wrong != NULL)
             return wrong;
         if (label[n] == '\0')
-            break;
+            return NULL;
         label += n + 1;
     }
-    if (strchr(name, '.') == NULL)
-        return "it has no dot, and no public CA names such a host";
-    return NULL;
+}
+
+/* In A-labels, without "*.": full-width characters are converted now.  NULL: it is right. */
+static const char *wrong_with_name(const char *name)
+{
+    const char *rule = ecert_host_name_rule(name);
+
+    if (rule != NULL)
+        return rule;
+    return strchr(name, '.') == NULL ? "it has no dot, and no public CA names such a host" : NULL;
 }
 
 /* ---- A-labels ---- */

@@ -63,21 +63,56 @@ static const struct ecert_authority *authority_of(
     return authority;
 }
 
-static enum ecert_status check(struct ecert_context *context,
-                               const struct ecert_certificate_config *certificate,
-                               const struct ecert_authority *authority, struct refusals *refusals,
-                               struct ecert_error *err)
+/* The rules that this one breaks. */
+static enum ecert_status find_rules(struct ecert_context *context,
+                                    const struct ecert_certificate_config *certificate,
+                                    const struct ecert_authority *authority,
+                                    struct ecert_strings *ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings rules = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings notes = {0};
     struct ecert_error why = {0};
 
     ECERT_TRY(request_names(certificate, &names, err));
     const struct ecert_csr_order order = {&context->config->organization,
                                           ecert_strings_array(&names), authority};
-    if (ecert_csr_check(&order, &certificate->key, NULL, &rules, &notes, &why) == ECERT_E_NOMEM)
+    return ecert_csr_check(&order, &certificate->key, NULL, ret, &notes, &why) == ECERT_E_NOMEM
+               ? ecert_error_nomem(err)
+               : ECERT_OK;
+}
+
+enum ecert_status ecert_foresee_refusal(struct ecert_context *context,
+                                        const struct ecert_certificate_config *certificate,
+                                        char **ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings rules = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+
+    if (certificate->key.place == ECERT_KEY_IIS)
+        return ecert_text_format(
+            ret, err,
+            "its key is made in IIS (where = \"iis\"), and the request there "
+            "too: hand that to the CA, and drop what comes back into '%s/inbox'",
+            context->config->state_dir);
+    const struct ecert_authority *authority = authority_of(context, certificate);
+    if (authority == NULL)
+        return ECERT_OK;
+    ECERT_TRY(find_rules(context, certificate, authority, &rules, err));
+    for (size_t i = 0; i < rules.len; i++)
+        ecert_buffer_printf(&text, "%s%s", i > 0 ? "; " : "", rules.items[i]);
+    if (text.failed)
         return ecert_error_nomem(err);
+    return rules.len == 0 ? ECERT_OK : ecert_text_copy(ecert_buffer_view(&text), ret, err);
+}
+
+static enum ecert_status check(struct ecert_context *context,
+                               const struct ecert_certificate_config *certificate,
+                               const struct ecert_authority *authority, struct refusals *refusals,
+                               struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings rules = {0};
+
+    ECERT_TRY(find_rules(context, certificate, authority, &rules, err));
     for (size_t i = 0; i < rules.len; i++)
         ECERT_TRY(add(refusals, certificate, rules.items[i], err));
     return ECERT_OK;

@@ -80,8 +80,7 @@ static enum ecert_status choose(const struct ecert_config *config, const char *c
     if (names != NULL)
         return choose_named(config, names, outcomes, err);
     for (size_t i = 0; i < config->n_certificates; i++)
-        if (config->certificates[i].key.place != ECERT_KEY_IIS)
-            outcomes->items[outcomes->n++].certificate = &config->certificates[i];
+        outcomes->items[outcomes->n++].certificate = &config->certificates[i];
     return ECERT_OK;
 }
 

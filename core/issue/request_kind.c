@@ -71,6 +71,15 @@ static enum ecert_status with_subscription(int64_t now, int64_t end, const char 
                         "the present certificate's end is %s"),
             subscription, day);
     }
+    if (end <= now && over - now <= NEAR) { /* too late: the certificate has expired before it */
+        ret->kind = ECERT_REQUEST_FIRST;
+        return ecert_text_format(
+            &ret->why, err,
+            ecert_words("the present certificate ended on %s, and the CA does not renew an expired "
+                        "one: it is a new application, although the subscription goes on until "
+                        "%s; ask the CA whether it still issues within that"),
+            day, subscription);
+    }
     if (over / DAY - end / DAY > NEAR / DAY) { /* whole days, as both are said */
         ret->kind = ECERT_REQUEST_REISSUE;
         return ecert_text_format(

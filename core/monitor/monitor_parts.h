@@ -5,6 +5,7 @@
  *   monitor_authorities.c   which roots and CRLs are there?
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
+ *   monitor_adopted.c       does an adopted generation fit the configuration?
  *   monitor_requests.c      what is asked for, and are the copies of its keys good?
  *   monitor_refused.c       what came back and was refused?
  *   monitor_opened.c        which copy of a key is opened in this run?
@@ -213,6 +214,19 @@ ECERT_MUST_CHECK enum ecert_status monitor_read_chain(struct monitor *monitor, c
 ECERT_MUST_CHECK enum ecert_status monitor_tell_chains(const struct monitor *monitor,
                                                        struct ecert_error *err);
 void monitor_certificates_clear(struct monitor *monitor);
+
+/* ---- monitor_adopted.c ---- */
+
+/*
+ * An adopted generation that an issued file would not have passed the checks with (its facts'
+ * `unfit`): names, organisation and validation are judged anew against the configuration of now
+ * (UNFIT); what else was found when it was adopted stands (WRONG_CHAIN where it is of the chain).
+ * The finding is left alone where nothing is wrong any more.
+ */
+ECERT_MUST_CHECK enum ecert_status monitor_judge_adopted(
+    const struct monitor *monitor, const struct ecert_certificate_config *entry,
+    const struct ecert_generation_facts *facts, struct ecert_finding *finding,
+    struct ecert_error *err);
 
 /* ---- monitor_requests.c ---- */
 

@@ -1,6 +1,6 @@
 /* Requests that wait for their certificate, and the copies of their keys. */
 #include "core/base/clock.h"
-#include "core/flow/requests.h"
+#include "core/flow/requests_left.h"
 #include "core/flow/store.h"
 #include "core/issue/backup.h"
 #include "core/monitor/monitor_parts.h"
@@ -263,6 +263,38 @@ static enum ecert_status tell_requests(const struct monitor *monitor,
     return ECERT_OK;
 }
 
+/* One whose certificate has no entry any more is nobody's, whatever its age. */
+static enum ecert_status tell_left(const struct monitor *monitor, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests left = {0};
+    ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
+    struct ecert_error why = {0};
+
+    if (ecert_requests_left(monitor->config, &left, &why) != ECERT_OK) {
+        if (why.status == ECERT_E_NOMEM)
+            return ecert_error_nomem(err);
+        ECERT_TRY(monitor_begin(ECERT_WATCHED_REQUEST, "requests", NULL, &finding, err,
+                                "%s/certificates", monitor->config->state_dir));
+        finding.condition = ECERT_CONDITION_UNREADABLE;
+        ECERT_TRY(monitor_detail(&finding, err, "%s", why.text));
+        return monitor_tell(monitor, &finding, err);
+    }
+    for (size_t i = 0; i < left.n; i++) {
+        char date[ECERT_TIME_TEXT_LEN];
+
+        if (!ecert_request_is_pending(&left.items[i]))
+            continue;
+        ECERT_TRY(monitor_begin(ECERT_WATCHED_REQUEST, left.items[i].name, NULL, &finding, err,
+                                "request %s", left.items[i].id));
+        ecert_clock_date(left.items[i].created, date);
+        finding.condition = ECERT_CONDITION_PENDING;
+        ECERT_TRY(monitor_detail(&finding, err,
+                                 "no entry in the configuration any more; asked for on %s", date));
+        ECERT_TRY(monitor_tell(monitor, &finding, err));
+    }
+    return ECERT_OK;
+}
+
 /* The copies of one key. */
 static enum ecert_status tell_copies_of(const struct monitor *monitor,
                                         const struct ecert_certificate_config *entry,
@@ -371,7 +403,10 @@ static enum ecert_status tell_all(const struct monitor *monitor, struct copies *
     for (size_t i = 0; i < config->n_certificates; i++)
         if (monitor->certificates[i].wanted)
             ECERT_TRY(tell_copies(monitor, &config->certificates[i], copies, err));
-    return tell_former(monitor, copies->former, err);
+    ECERT_TRY(tell_former(monitor, copies->former, err));
+    if (monitor->options->names != NULL && monitor->options->names[0] != NULL)
+        return ECERT_OK;
+    return tell_left(monitor, err);
 }
 
 enum ecert_status monitor_requests(const struct monitor *monitor, struct ecert_error *err)

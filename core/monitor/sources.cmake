@@ -11,6 +11,7 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/judge_served.c
   core/monitor/monitor.c
   core/monitor/monitor_absent.c
+  core/monitor/monitor_adopted.c
   core/monitor/monitor_authorities.c
   core/monitor/monitor_certificates.c
   core/monitor/monitor_endpoints.c

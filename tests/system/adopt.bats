@@ -247,6 +247,7 @@ nothing_adopted() {
     run_ecert adopt
     [ "$status" -eq 0 ]
     grep -q "BEGIN ENCRYPTED PRIVATE KEY" "$(generation 1)/privkey.pem"
+    says "'$W/present.key' is not encrypted, and what ecert deploys from now on is" "ssl_password_file"
     says "second: has, as was kept already, generation 1: nginx:"
     is "generations" 1 "$(generations)"
     openssl pkey -in "$(generation 1)/privkey.pem" -passin "file:$W/pass" -out "$W/opened.key"
@@ -424,6 +425,13 @@ served_finding() { # FILTER
         cut -d = -f 2)" +%Y-%m-%d) that ecert did not deploy" "ecert adopt $NAME"
 
     ecert adopt --quiet
+    # a new application for a name that ecert has deployed: nothing is to be adopted
+    sed -i 's/authority = "testpost";/authority = "testpost"; subscription_ends = "2026-01-01";/' "$W/ecert.conf"
+    run_ecert request "$NAME" --another --no-backup --no-caa
+    [ "$status" -eq 0 ]
+    says "first certificate: the subscription ended on 2026-01-01"
+    says_not "did not deploy" "ecert adopt"
+    sed -i 's/ subscription_ends = "2026-01-01";//' "$W/ecert.conf"
     run served_finding '.where | contains("yet")'
     is "finding" "" "$output"
 }
@@ -446,6 +454,33 @@ served_finding() { # FILTER
     stop_pid "$W/nginx/nginx.pid"
     run served_finding true
     is "finding" "" "$output"
+}
+
+certificate_finding() {
+    ecert check --offline --json | jq -r '.findings[] | select(.watched == "certificate") |
+        [.condition, .detail] | join("|")'
+}
+
+@test "adopted, and not as ordered: in its own words, and judged by the configuration of now" {
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --organization "測試郵政" --out "$W/present"
+    cat "$W/present.cer" "$W/ca/sub.pem" "$W/ca/cross.pem" >"$W/present.pem"
+    nginx_up
+    KEY=none write_config "$(nginx_target)" "" 'organization = { name = "Test Post"; country = "HK"; };'
+    sed -i 's/authority = "testpost";/authority = "testpost"; validation = "ev";/' "$W/ecert.conf"
+    ecert fetch --quiet
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    run certificate_finding
+    [[ $output == "unfit|adopted; an issued file would be refused: organization: "*"write organization.chinese_name = \"測試郵政\""*"; validation: EV was ordered"* ]] || {
+        echo "$output"
+        return 1
+    }
+    run_ecert check --offline
+    says "is not as it is ordered in the configuration"
+    says_not "the chain is out of order"
+    sed -i 's/ validation = "ev";//; s/name = "Test Post";/name = "Test Post"; chinese_name = "測試郵政";/' "$W/ecert.conf"
+    run certificate_finding
+    is "put right" "fine|" "$output"
 }
 
 @test "one target has a good pair, the other one's would be refused: it is not adopted" {

@@ -427,6 +427,35 @@ PY
     [ "$died" -ge 5 ]
 }
 
+@test "a pending request: every difference, the kind it would be of by now, and its reason are said" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { file = \"$W/keys/$NAME.key\"; }; @ }"
+    ask "$NAME" --reason "the first"
+    is "code" 0 "$status"
+    says "(first certificate: "
+    says_not "by now it would be"
+    drop "$W/$NAME.cer"
+    run_ecert fetch
+    is "code of fetch" 0 "$status"
+    with "country = \"HK\"; state = \"Hong Kong\"; locality = \"Hong Kong\"; name = \"Other Post\";" \
+        "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; names = [ \"b.com\" ]; key = { file = \"$W/keys/$NAME.key\"; }; @ }"
+    ask --all --reason "another one"
+    says "by now it would be a re-issue" \
+        "ecert request --cancel $NAME --id $(basename "$(requests_of)")"
+    says "asks for other names, another organisation than the configuration does now"
+    says "its reason stays the one that it was made for: the first"
+    is "requests" 1 "$(count)"
+}
+
+@test "the present key is taken again: what it is, and that the configured kind does not count" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { file = \"$W/keys/$NAME.key\"; policy = \"reuse\"; bits = 4096; }; @ }"
+    ask "$NAME"
+    is "code" 0 "$status"
+    says "RSA 2048, the present one" "the key is the present one, RSA 2048" "does not count"
+}
+
 # ---- an emergency ----
 
 @test "--all in an emergency: a sheet with all, and a table of what is back" {
@@ -472,6 +501,33 @@ PY
     run_ecert request --list
     unset LD_PRELOAD
     says "HKT (+08:00)  the certificate, from "
+}
+
+@test "--all leaves out no name silently: key in IIS, a name that is refused; nobody is told to request" {
+    local iis="{ name = \"iis.com\"; authority = \"testpost\"; key = { where = \"iis\"; };
+        targets = ( { plugin = \"iis-export\"; directory = \"$W/iis\"; } ); }"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; @ }, { name = \"*.bad.com\"; names = [ \"bad.com\", \"x.com\" ]; @ }, $iis"
+    run_ecert plan
+    says_not "ecert request iis.com" "ecert request '*.bad.com'"
+    says "its key is made in IIS"
+    run_ecert check --offline --json
+    says_not "ecert request iis.com"
+    is "advice" True "$(json 'any(f["name"] == "iis.com" and "IIS Manager" in f["what_to_do"] for f in o["findings"])' <<<"$output")"
+    is "advice" True "$(json 'any(f["name"] == "*.bad.com" and "Correct the entry" in f["what_to_do"] for f in o["findings"])' <<<"$output")"
+
+    ask --all --reason x --sheet "$W/sheet.html"
+    is "code" 2 "$status"
+    says "1 made, 0 pending before, 2 failed" "iis.com: its key is made in IIS" "*.bad.com: "
+    grep -q '<dt>iis.com</dt>' "$W/sheet.html"
+    grep -q '<dt>\*.bad.com</dt>' "$W/sheet.html"
+    run_ecert request --list --sheet "$W/sheet.html"
+    says "0 of 3 are back, 1 is missing, 2 have no request" "iis.com has no request: its key is made in IIS"
+    says "*.bad.com has no request: "
+    grep -q '<dt>iis.com</dt>' "$W/sheet.html"
+    run_ecert request --list --json
+    is "left out" "['*.bad.com', 'iis.com']" \
+        "$(json 'str([r["certificate"] for r in o["batches"][0]["left_out"]])' <<<"$output")"
 }
 
 @test "a browser shows the sheet: no error, nothing fetched, axe-core finds nothing, one sheet each" {

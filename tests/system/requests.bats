@@ -423,12 +423,32 @@ refused_findings() {
     [ -z "$(refused_findings)" ]
 }
 
-@test "another organisation is refused, in Chinese it is fine and said" {
+@test "another organisation is refused, in Chinese it must be known to be ours" {
     compared 1 --organization "Test Post Office"
     says "organization: the certificate is of another organisation: it says 'Test Post Office'" \
         "ordered for 'Test Post'"
+    compared 1 --organization "測試郵政"
+    says "'測試郵政', which cannot be compared with 'Test Post'" \
+        'write organization.chinese_name = "測試郵政" into the configuration'
+    # the line that the sentence says is enough, for this request too
+    cp "$W/ecert.conf" "$W/before.conf"
+    echo 'organization = { chinese_name = "測試郵政"; };' >>"$W/ecert.conf"
+    compared 1 --organization "惡意有限公司"
+    says "another organisation"
     compared 0 --organization "測試郵政"
-    says "'測試郵政', which is taken for its Chinese name"
+    says "names the organisation in Chinese: '測試郵政'"
+    # from then on the generation that is there vouches for it
+    cp "$W/before.conf" "$W/ecert.conf"
+    make_request 20261002T080000Z open
+    answer 20261002T080000Z next --organization "測試郵政"
+    drop "$W/next.cer"
+    fetch 0
+    has_generation 2 "$W/next.cer" 20261002T080000Z
+    make_request 20261003T080000Z open
+    answer 20261003T080000Z evil --organization "惡意有限公司"
+    drop "$W/evil.cer"
+    fetch 1
+    says "'惡意有限公司', which cannot be compared"
     CHANGE='r["chinese_organization"] = "測試郵政"'
     compared 0 --organization "測試郵政"
     says "names the organisation in Chinese: '測試郵政'"

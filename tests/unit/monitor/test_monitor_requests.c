@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/requests_left.h"
 #include "core/issue/backup.h"
 #include "core/monitor/monitor_parts.h"
 #include "tests/support/test_pki.h"
@@ -21,6 +22,8 @@
 static struct {
     struct ecert_requests requests;
     bool unreadable, has_place;
+    enum ecert_request_state left; /* of the one that has no entry any more */
+    bool has_left;
     enum ecert_status key;
     enum ecert_backup_state copy;
     size_t opened[COPIES]; /* how often, and of all how many were looked at */
@@ -51,6 +54,23 @@ enum ecert_status __wrap_ecert_context_requests(struct ecert_context *context,
         return ecert_error_set(err, ECERT_E_IO, "the folder is gone");
     *ret = &now.requests;
     return ECERT_OK;
+}
+
+enum ecert_status __wrap_ecert_requests_left(const struct ecert_config *config,
+                                             struct ecert_requests *ret, struct ecert_error *err);
+enum ecert_status __wrap_ecert_requests_left(const struct ecert_config *config,
+                                             struct ecert_requests *ret, struct ecert_error *err)
+{
+    (void)config;
+    if (!now.has_left)
+        return ECERT_OK;
+    ret->items = calloc(1, sizeof *ret->items);
+    assert_non_null(ret->items);
+    ret->n = 1;
+    ret->items->state = now.left;
+    ret->items->created = NOW;
+    ECERT_TRY(ecert_text_copy(ecert_view_of("old.test.hk"), &ret->items->name, err));
+    return ecert_text_copy(ecert_view_of(id), &ret->items->id, err);
 }
 
 enum ecert_status __wrap_ecert_requests_key_file(const char *state_dir,
@@ -128,8 +148,12 @@ static void look(struct ecert_request *request, int64_t at)
     struct ecert_certificate_config entry = {.name = name};
     struct ecert_config config = {.certificates = &entry, .n_certificates = 1, .state_dir = folder};
     struct monitor_certificate certificate = {.wanted = true};
-    const struct monitor monitor = {
-        .config = &config, .certificates = &certificate, .call = keep, .now = at};
+    const struct ecert_monitor_options options = {0};
+    const struct monitor monitor = {.config = &config,
+                                    .options = &options,
+                                    .certificates = &certificate,
+                                    .call = keep,
+                                    .now = at};
     struct ecert_error err = {0};
 
     config.reminders.requests_after = 7;
@@ -183,6 +207,26 @@ static void requests_are_judged(void **state)
     now.unreadable = false;
     look(&finished, NOW);
     assert_int_equal(now.n, 0); /* nothing is wanted of it any more */
+    ecert_finding_clear(&now.found);
+}
+
+static void one_without_an_entry_is_told(void **state)
+{
+    (void)state;
+    struct ecert_request cancelled = {.id = id, .name = name, .state = ECERT_REQUEST_CANCELLED};
+
+    now.has_left = true;
+    now.left = ECERT_REQUEST_OPEN;
+    look(&cancelled, NOW); /* however young it is */
+    assert_int_equal(now.n, 1);
+    assert_string_equal(now.found.name, "old.test.hk");
+    assert_int_equal(now.found.condition, ECERT_CONDITION_PENDING);
+    assert_int_equal(now.found.urgency, ECERT_URGENCY_DUE);
+    assert_non_null(strstr(now.found.detail, "no entry in the configuration any more"));
+    now.left = ECERT_REQUEST_ISSUED;
+    look(&cancelled, NOW);
+    assert_int_equal(now.n, 0);
+    now.has_left = false;
     ecert_finding_clear(&now.found);
 }
 
@@ -306,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(requests_are_judged, make_state, remove_state),
+        cmocka_unit_test_setup_teardown(one_without_an_entry_is_told, make_state, remove_state),
         cmocka_unit_test_setup_teardown(each_copy_is_opened_in_its_turn, make_state, remove_state),
         cmocka_unit_test_setup_teardown(within_a_day_it_is_the_same_copy, make_state, remove_state),
         cmocka_unit_test_setup_teardown(the_longest_unopened_is_first, make_state, remove_state),
