@@ -1,7 +1,7 @@
 # What comes back for a request: it finds its key, is compared with what was asked for, and every
 # mistake of people on the way is told with the way out.
 #
-# covers: core/flow/match.h core/flow/refused.h core/flow/outdated.h
+# covers: core/flow/match.h core/flow/refused.h core/flow/outdated.h core/flow/earlier.h
 
 load common
 
