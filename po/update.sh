@@ -18,7 +18,7 @@ extract() { # FILE: the template
             --keyword=ECERT_WORDS:1 --keyword=_:1 \
             --flag=ecert_words:1:pass-c-format --flag=ecert_words_n:1:pass-c-format \
             --flag=ecert_words_n:2:pass-c-format \
-            --flag=ecert_buffer_printf:2:c-format \
+            --flag=ecert_buffer_printf:2:c-format --flag=ecert_text_format:3:c-format \
             --add-location=file --width=98 \
             --package-name=ecert-deploy --copyright-holder='the authors of ecert-deploy' \
             --output=- |

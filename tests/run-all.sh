@@ -80,7 +80,7 @@ units() { # folder kind [prefix...] -- [name...]   (no name: all)
 # see the same code: tests of large RSA keys and key derivation (minutes under valgrind), and those
 # whose children are part of the test (a child that leaves early is a leak to valgrind) or use system
 # calls that valgrind 3.19 does not know (openat2, pidfd).
-VALGRIND=(apache_dump apache_lexer authority bundle bytes chain_cross config config_keys crls diff
+VALGRIND=(apache_dump apache_lexer authority bundle bytes chain_cross config config_keys diff
     example iis_export_script iis_export_text journal lent message nearest nginx_edit nginx_lexer
     nginx_plan plan store)
 

@@ -296,8 +296,7 @@ void ecert_sha256_hex(struct ecert_view bytes, char ret[ECERT_SHA256_HEX_LEN])
     ecert_hex((struct ecert_view){hash, sizeof hash}, ret);
 }
 
-/* The length of the UTF-8 sequence at p (RFC 3629), 0 if it is none; the code point in *ret. */
-static size_t utf8_at(const uint8_t *p, size_t len, uint32_t *ret)
+size_t ecert_utf8_at(const uint8_t *p, size_t len, uint32_t *ret)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     const size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
@@ -336,7 +335,7 @@ void ecert_buffer_add_escaped(struct ecert_buffer *buffer, struct ecert_view tex
 {
     for (size_t i = 0; i < text.len;) {
         uint32_t code = 0;
-        const size_t n = utf8_at(text.ptr + i, text.len - i, &code);
+        const size_t n = ecert_utf8_at(text.ptr + i, text.len - i, &code);
 
         if (n > 0 && is_plain(code, multiline)) {
             ecert_buffer_add(buffer, (struct ecert_view){text.ptr + i, n});

@@ -126,6 +126,9 @@ void ecert_sha256(struct ecert_view bytes, uint8_t ret[ECERT_SHA256_LEN]);
 void ecert_hex(struct ecert_view bytes, char *ret);
 void ecert_sha256_hex(struct ecert_view bytes, char ret[ECERT_SHA256_HEX_LEN]);
 
+/* The length of the UTF-8 sequence at p (RFC 3629), 0 if it is none; the code point in *ret. */
+size_t ecert_utf8_at(const uint8_t *p, size_t len, uint32_t *ret);
+
 /*
  * Append text from outside with everything that a terminal could obey replaced by \xNN: C0, DEL,
  * C1 (also as UTF-8), invalid UTF-8, and the bidirectional controls.  Other UTF-8 stays readable.

@@ -56,3 +56,23 @@ void ecert_clock_date(int64_t seconds, char ret[ECERT_TIME_TEXT_LEN])
     if (utc(seconds, &tm) == NULL || strftime(ret, ECERT_TIME_TEXT_LEN, "%Y-%m-%d", &tm) == 0)
         (void)snprintf(ret, ECERT_TIME_TEXT_LEN, "?");
 }
+
+void ecert_clock_local(int64_t seconds, char ret[ECERT_LOCAL_TEXT_LEN])
+{
+    const time_t t = (time_t)seconds;
+    char moment[24], zone[16], offset[8];
+    struct tm tm;
+
+    tzset();
+    if (localtime_r(&t, &tm) == NULL ||
+        strftime(moment, sizeof moment, "%Y-%m-%d %H:%M", &tm) == 0 ||
+        strftime(offset, sizeof offset, "%z", &tm) != 5) {
+        (void)snprintf(ret, ECERT_LOCAL_TEXT_LEN, "?");
+        return;
+    }
+    if (strftime(zone, sizeof zone, "%Z", &tm) == 0 || zone[0] == '+' || zone[0] == '-')
+        (void)snprintf(ret, ECERT_LOCAL_TEXT_LEN, "%s %.3s:%s", moment, offset, offset + 3);
+    else
+        (void)snprintf(ret, ECERT_LOCAL_TEXT_LEN, "%s %s (%.3s:%s)", moment, zone, offset,
+                       offset + 3);
+}

@@ -24,4 +24,13 @@ void ecert_clock_sleep_ms(unsigned ms);
 void ecert_clock_text(int64_t seconds, char ret[ECERT_TIME_TEXT_LEN]);
 void ecert_clock_date(int64_t seconds, char ret[ECERT_TIME_TEXT_LEN]);
 
+#define ECERT_LOCAL_TEXT_LEN 64
+
+/*
+ * For people on paper and in lists: "2026-11-21 16:42 HKT (+08:00)", in the zone of this host
+ * (/etc/localtime: a TZ of the caller's does not get this far, ecert_process_harden()); without the
+ * abbreviation where the zone has none but its offset.
+ */
+void ecert_clock_local(int64_t seconds, char ret[ECERT_LOCAL_TEXT_LEN]);
+
 #endif

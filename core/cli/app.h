@@ -86,6 +86,19 @@ void ecert_say_behind(const struct ecert_app *app, const char *prefix, const cha
  */
 const char *ecert_name_shown(const char *name, char **buffer);
 
+/*
+ * The host name of a JSON object that is about one certificate: "name", its A-labels, and
+ * "unicode_name", what they stand for, null where that is the same or cannot be shown.
+ */
+void ecert_tell_names(json_t *row, const char *name);
+
+/*
+ * As ecert_say(), in lines that fit the terminal (80 columns where there is none), `first` before
+ * the first (core/base/paragraph.h).
+ */
+void ecert_say_paragraph(const struct ecert_app *app, const char *first, const char *text,
+                         const char *const *whole);
+
 /* "ecert: ..." on standard error, and into "errors" of the JSON. */
 void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
 

@@ -3,6 +3,7 @@
 #include "core/issue/adopt.h"
 
 #include "core/cli/app.h"
+#include "core/cli/backing.h"
 #include "core/cli/report.h"
 #include "core/flow/outcome_json.h"
 
@@ -26,7 +27,7 @@ static json_t *adoption_json(const struct ecert_adoption *adoption)
 {
     const bool failed = adoption->error.status != ECERT_OK;
 
-    return json_pack(
+    json_t *row = json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:b, s:o, s:o}", "certificate",
         adoption->certificate->name, "target", adoption->target->id, "plugin",
         adoption->target->plugin, "outcome", word_of(adoption), "site",
@@ -34,6 +35,9 @@ static json_t *adoption_json(const struct ecert_adoption *adoption)
         "certificate_file", ecert_text_json(adoption->certificate_file), "generation",
         (int)adoption->generation, "added", adoption->added, "notes", notes_json(&adoption->notes),
         "error", ecert_text_json(failed ? adoption->error.text : NULL));
+
+    ecert_tell_names(row, adoption->certificate->name);
+    return row;
 }
 
 static void show(struct ecert_app *app, const struct ecert_adoption *adoption)
@@ -82,6 +86,8 @@ int ecert_cmd_adopt(struct ecert_app *app)
         return ecert_exit_of(err.status);
     }
     for (size_t i = 0; i < adoptions.n; i++) {
+        if (adoptions.items[i].generation > 0)
+            ecert_back_up_taken(app, adoptions.items[i].certificate, &adoptions.items[i].notes);
         show(app, &adoptions.items[i]);
         (void)json_array_append_new(list, adoption_json(&adoptions.items[i]));
         if (adoptions.items[i].error.status != ECERT_OK)

@@ -1,30 +1,26 @@
-/* `ecert backup` and `ecert restore`: copies of keys, whether they open, and the way back. */
+/* `ecert backup`: copies of keys, and whether they open. */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/fs.h"
-#include "core/cli/app.h"
+#include "core/cli/opening.h"
 #include "core/cli/progress.h"
-#include "core/flow/certificate.h"
-#include "core/flow/decode.h"
-#include "core/flow/key.h"
+#include "core/cli/requesting.h"
 #include "core/flow/outcome_json.h"
-#include "core/flow/store.h"
 #include "core/issue/backup.h"
 
-#define FILE_MAX ((size_t)4 << 20)
-
-/* One run over the requests of the chosen certificates. */
+/* One run over the keys of the chosen certificates. */
 struct work {
     struct ecert_app *app;
     struct ecert_backup_kit *kit;      /* NULL with --check */
-    struct ecert_backup_opener opener; /* with --check, like the places */
+    struct ecert_backup_opener opener; /* with --check, like all until the progress */
+    struct ecert_backup_kit *present;  /* who shall open them; NULL: that cannot be read */
     struct ecert_strings places;
     struct ecert_progress progress;
     json_t *list;
-    size_t done, n;               /* requests */
+    size_t done, n;               /* keys */
     size_t written, opened, same; /* backups */
     size_t bad;
 };
@@ -54,84 +50,70 @@ static void bad(struct work *work, const char *name, const char *text)
     ecert_complain(work->app, "%s: %s", name, text);
 }
 
-/* A key that came otherwise is somebody else's to keep: said, so that nobody counts on us. */
-static enum ecert_status tell_uncovered(struct work *work,
-                                        const struct ecert_certificate_config *entry,
-                                        const struct ecert_requests *requests,
-                                        struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_bundle_clear) struct ecert_bundle bundle = {0};
-    uint8_t key_id[ECERT_SHA256_LEN];
-    unsigned newest = 0;
-
-    if (entry->key.place == ECERT_KEY_IIS)
-        return ECERT_OK;
-    ECERT_TRY(ecert_store_newest(work->app->config.state_dir, entry->name, &newest, err));
-    if (newest == 0)
-        return ECERT_OK;
-    ECERT_TRY(ecert_store_load(work->app->config.state_dir, entry->name, newest, &bundle, err));
-    ECERT_TRY(ecert_certificate_key_id(bundle.leaf, key_id, err));
-    if (ecert_requests_of_key(requests, key_id) != NULL)
-        return ECERT_OK;
-    ecert_say(work->app,
-              "%s: the key of generation %u was not made by 'ecert request'; it is not backed up "
-              "here",
-              entry->name, newest);
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:n, s:i, s:s}", "name", entry->name, "id",
-                                          "generation", (int)newest, "state", "not covered"));
-    return ECERT_OK;
-}
-
 /* ---- writing ---- */
 
-static json_t *backups_json(const struct ecert_request *request)
+/*
+ * Was it noted like this before?  The sum counts, too: one that was lost comes back under its old
+ * name with other bytes.  Those of before keep their order.
+ */
+static bool is_noted(const struct ecert_strings *sums, const struct ecert_request *request,
+                     size_t i)
 {
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < request->n_backups; i++)
-        (void)json_array_append_new(list,
-                                    json_pack("{s:o, s:s, s:I, s:I}", "path",
-                                              ecert_text_json(request->backups[i].path), "sha256",
-                                              request->backups[i].sha256, "written",
-                                              (json_int_t)request->backups[i].written, "opened",
-                                              (json_int_t)request->backups[i].opened));
-    return list;
+    return i < sums->len && strcmp(sums->items[i], request->backups[i].sha256) == 0;
 }
 
-/* The paths that were not there before. */
+/* What is not as it was noted before. */
 static void say_new(struct work *work, const struct ecert_request *request,
-                    const struct ecert_strings *before)
+                    const struct ecert_strings *paths, const struct ecert_strings *sums)
 {
     for (size_t i = 0; i < request->n_backups; i++) {
-        if (ecert_strings_contain(before, request->backups[i].path))
+        const struct ecert_request_backup *backup = &request->backups[i];
+        const bool again = ecert_strings_contain(paths, backup->path);
+
+        if (again && is_noted(sums, request, i))
             continue;
         work->written++;
-        ecert_say(work->app, "%s %s: %s", request->name, request->id, request->backups[i].path);
+        ecert_say(work->app, "%s %s: %s%s", request->name, request->id, backup->path,
+                  again ? ", in the place of the one that was noted" : "");
     }
+}
+
+/* How many have a note of their passphrase: those of before get it when they are looked at. */
+static size_t count_noted(const struct ecert_request *request)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < request->n_backups; i++)
+        n += request->backups[i].under[0] != '\0';
+    return n;
 }
 
 static enum ecert_status write_one(struct work *work, struct ecert_request *request,
                                    struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings before = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings paths = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings sums = {0};
     const char *state_dir = work->app->config.state_dir;
     struct ecert_error saving = {0};
 
-    for (size_t i = 0; i < request->n_backups; i++)
-        ECERT_TRY(ecert_strings_add(&before, request->backups[i].path, err));
-    const size_t written = work->written;
+    for (size_t i = 0; i < request->n_backups; i++) {
+        ECERT_TRY(ecert_strings_add(&paths, request->backups[i].path, err));
+        ECERT_TRY(ecert_strings_add(&sums, request->backups[i].sha256, err));
+    }
+    const size_t written = work->written, noted = count_noted(request);
     const enum ecert_status status =
         ecert_backup_write(work->kit, &work->app->config, request, err);
-    say_new(work, request, &before);
-    if (work->written > written && /* also what went well before it failed */
-        ecert_requests_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {
+    say_new(work, request, &paths, &sums);
+    /* also what went well before it failed */
+    if ((work->written > written || count_noted(request) > noted) &&
+        ecert_backup_save(state_dir, request, &saving) != ECERT_OK && status == ECERT_OK) {
         *err = saving;
         return saving.status;
     }
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:s, s:o}", "name", request->name, "id",
-                                          request->id, "backups", backups_json(request)));
+    json_t *row = json_pack("{s:s, s:s, s:o}", "certificate", request->name, "id", request->id,
+                            "backups", ecert_request_backups_json(request));
+    ecert_tell_names(row, request->name);
+    (void)json_array_append_new(work->list, row);
     return status;
 }
 
@@ -162,10 +144,38 @@ static void say_row(struct work *work, const struct ecert_request *request, cons
     work->bad += is_bad;
     ecert_say(work->app, "%-10s  %s  %s  %s%s%s", word, request->name, request->id,
               path == NULL ? "-" : path, why == NULL ? "" : ": ", why == NULL ? "" : why);
-    (void)json_array_append_new(work->list,
-                                json_pack("{s:s, s:s, s:o, s:s, s:o}", "name", request->name, "id",
-                                          request->id, "path", ecert_text_json(path), "state", word,
-                                          "why", ecert_text_json(why)));
+    json_t *row =
+        json_pack("{s:s, s:s, s:o, s:s, s:o}", "certificate", request->name, "id", request->id,
+                  "path", ecert_text_json(path), "state", word, "why", ecert_text_json(why));
+    ecert_tell_names(row, request->name);
+    (void)json_array_append_new(work->list, row);
+}
+
+/* The bytes that were written, and those who are configured now cannot open them. */
+static bool is_former(const struct work *work, const struct ecert_request_backup *backup,
+                      enum ecert_backup_state state)
+{
+    return work->present != NULL &&
+           (state == ECERT_BACKUP_OPENS || state == ECERT_BACKUP_UNCHANGED ||
+            state == ECERT_BACKUP_SHUT) &&
+           ecert_backup_is_former(work->present, backup);
+}
+
+static void say_state(struct work *work, const struct ecert_request *request,
+                      const struct ecert_request_backup *backup, enum ecert_backup_state state,
+                      const char *why)
+{
+    if (is_former(work, backup, state)) {
+        say_row(work, request, "former", backup->path,
+                "readable only by the former recipients or under the former passphrase; 'ecert "
+                "backup' writes a new one beside it",
+                true);
+        return;
+    }
+    work->opened += state == ECERT_BACKUP_OPENS;
+    work->same += state == ECERT_BACKUP_UNCHANGED;
+    say_row(work, request, word_of(state), backup->path, why,
+            state != ECERT_BACKUP_OPENS && state != ECERT_BACKUP_UNCHANGED);
 }
 
 static enum ecert_status check_backup(struct work *work, const struct ecert_request *request,
@@ -180,11 +190,8 @@ static enum ecert_status check_backup(struct work *work, const struct ecert_requ
     if (state == ECERT_BACKUP_OPENS) {
         backup->opened = ecert_clock_now();
         *changed = true;
-        work->opened++;
     }
-    work->same += state == ECERT_BACKUP_UNCHANGED;
-    say_row(work, request, word_of(state), backup->path, why,
-            state != ECERT_BACKUP_OPENS && state != ECERT_BACKUP_UNCHANGED);
+    say_state(work, request, backup, state, why);
     return ECERT_OK;
 }
 
@@ -240,30 +247,39 @@ static enum ecert_status check_one(struct work *work, struct ecert_request *requ
     }
     ECERT_TRY(request->n_backups == 0 ? say_none(work, request, err)
                                       : check_places(work, request, err));
-    return changed ? ecert_requests_save(work->app->config.state_dir, request, err) : ECERT_OK;
+    return changed ? ecert_backup_save(work->app->config.state_dir, request, err) : ECERT_OK;
 }
 
 /* ---- all of them ---- */
 
-static enum ecert_status do_requests(struct work *work,
-                                     const struct ecert_certificate_config *entry,
-                                     struct ecert_error *err)
+static void do_one(struct work *work, struct ecert_request *request)
+{
+    struct ecert_error err = {0};
+
+    work->n++;
+    if (ecert_request_needs_repair(request))
+        bad(work, request->name, request->problem);
+    else if (request->problem != NULL) /* nobody waits for it: told, and no trouble */
+        ecert_say(work->app, "%s: %s", request->name, request->problem);
+    else if ((work->kit == NULL ? check_one(work, request, &err)
+                                : write_one(work, request, &err)) != ECERT_OK)
+        bad(work, request->name, err.text);
+}
+
+/* The keys of its requests, and those in use that no request made. */
+static enum ecert_status do_keys(struct work *work, const struct ecert_certificate_config *entry,
+                                 struct ecert_error *err)
 {
     ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests keys = {0};
 
     ECERT_TRY(ecert_requests_load(work->app->config.state_dir, entry->name, &requests, err));
-    for (size_t i = 0; i < requests.n; i++) {
-        struct ecert_request *request = &requests.items[i];
-        struct ecert_error one = {0};
-
-        work->n++;
-        if (request->problem != NULL)
-            bad(work, entry->name, request->problem);
-        else if ((work->kit == NULL ? check_one(work, request, &one)
-                                    : write_one(work, request, &one)) != ECERT_OK)
-            bad(work, entry->name, one.text);
-    }
-    return tell_uncovered(work, entry, &requests, err);
+    for (size_t i = 0; i < requests.n; i++)
+        do_one(work, &requests.items[i]);
+    ECERT_TRY(ecert_backup_keys(&work->app->config, entry, &requests, &keys, err));
+    for (size_t i = 0; i < keys.n; i++)
+        do_one(work, &keys.items[i]);
+    return ECERT_OK;
 }
 
 static void do_all(struct work *work)
@@ -275,69 +291,12 @@ static void do_all(struct work *work)
         const struct ecert_certificate_config *entry = &config->certificates[i];
         struct ecert_error err = {0};
 
-        if (is_chosen(work->app, entry) && do_requests(work, entry, &err) != ECERT_OK)
+        if (is_chosen(work->app, entry) && do_keys(work, entry, &err) != ECERT_OK)
             bad(work, entry->name, err.text);
         if (progress != NULL)
             progress(&work->progress, i + 1, config->n_certificates);
     }
     ecert_progress_end(&work->progress);
-}
-
-/* ---- what opens them ---- */
-
-struct opening {
-    struct ecert_secret key, password;
-    struct ecert_backup_opener opener;
-};
-
-static void opening_clear(struct opening *opening)
-{
-    ecert_secret_clear(&opening->key);
-    ecert_secret_clear(&opening->password);
-}
-
-/* A key that opens nothing is a mistake of the command line, and says nothing of the backups. */
-static enum ecert_status check_key(const struct ecert_options *options,
-                                   const struct opening *opening, struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret ignored = {0};
-    const struct ecert_view file = ecert_secret_view(&opening->key);
-    struct ecert_error why = {0};
-    uint8_t key_id[ECERT_SHA256_LEN];
-
-    if (ecert_decode_key(file, ecert_secret_view(&opening->password), &ignored, key_id, &why) ==
-        ECERT_OK)
-        return ECERT_OK;
-    if (why.status == ECERT_E_CRYPTO && ecert_key_is_encrypted(file))
-        return options->password_file == NULL
-                   ? ecert_error_set(err, ECERT_E_CONFIG,
-                                     "the key '%s' is encrypted; name the file with its password "
-                                     "with --password-file FILE",
-                                     options->key)
-                   : ecert_error_set(err, ECERT_E_CONFIG,
-                                     "the password of --password-file '%s' does not open the key "
-                                     "'%s'",
-                                     options->password_file, options->key);
-    return ecert_error_set(err, why.status == ECERT_E_CRYPTO ? ECERT_E_CONFIG : why.status,
-                           "--key '%s' is no private key: %s", options->key, why.text);
-}
-
-/* With --key the password is the key's; without, it is the passphrase of the backups. */
-static enum ecert_status read_opening(const struct ecert_options *options, struct opening *opening,
-                                      struct ecert_error *err)
-{
-    if (options->key != NULL)
-        ECERT_TRY(ecert_fs_read_secret(options->key, FILE_MAX, &opening->key, err));
-    if (options->password_file != NULL)
-        ECERT_TRY(ecert_password_read(options->password_file, &opening->password, err));
-    if (options->key != NULL) {
-        ECERT_TRY(check_key(options, opening, err));
-        opening->opener.recipient_key = ecert_secret_view(&opening->key);
-        opening->opener.recipient_key_passphrase = ecert_secret_view(&opening->password);
-    } else {
-        opening->opener.passphrase = ecert_secret_view(&opening->password);
-    }
-    return ECERT_OK;
 }
 
 static int usage(struct ecert_app *app, const struct ecert_error *err)
@@ -350,16 +309,21 @@ static int usage(struct ecert_app *app, const struct ecert_error *err)
 
 static int check_all(struct work *work)
 {
-    ECERT_AUTO(opening_clear) struct opening opening = {0};
+    ECERT_AUTO(ecert_opening_clear) struct ecert_opening opening = {0};
     struct ecert_error err = {0};
 
-    if (read_opening(&work->app->options, &opening, &err) != ECERT_OK ||
+    if (ecert_opening_read(&work->app->options, &opening, &err) != ECERT_OK ||
         ecert_backup_places(&work->app->config, &work->places, &err) != ECERT_OK)
         return usage(work->app, &err);
     work->opener = opening.opener;
+    /* what cannot be read is told by 'ecert config', and with each copy that it should open */
+    if (work->app->config.backup.wanted &&
+        ecert_backup_kit_read(&work->app->config, &work->present, &err) != ECERT_OK)
+        work->present = NULL;
     do_all(work);
+    ecert_backup_kit_close(&work->present);
     if (work->n == 0)
-        ecert_say(work->app, "there are no requests");
+        ecert_say(work->app, "there are no keys to back up");
     else
         ecert_say(work->app, "%zu opened, %zu unchanged, %zu not in order", work->opened,
                   work->same, work->bad);
@@ -380,11 +344,22 @@ static int write_all(struct work *work)
     if (ecert_backup_kit_open(&work->app->config, &work->kit, &err) != ECERT_OK)
         return usage(work->app, &err);
     do_all(work);
+    const size_t renewed = ecert_backup_kit_renewed(work->kit);
     ecert_backup_kit_close(&work->kit);
+    if (renewed > 0)
+        ecert_say(work->app,
+                  renewed == 1
+                      ? "%zu copy is readable only by the former recipients or under the former "
+                        "passphrase; there is a new one beside it, and the old one stays"
+                      : "%zu copies are readable only by the former recipients or under the former "
+                        "passphrase; there is a new one beside each, and the old ones stay",
+                  renewed);
+    ecert_tell(work->app, "renewed", json_integer((json_int_t)renewed));
     if (work->n == 0)
-        ecert_say(work->app, "there are no requests");
+        ecert_say(work->app, "there are no keys to back up");
     else if (work->written == 0 && work->bad == 0)
-        ecert_say(work->app, "%zu requests: every place has its backups", work->n);
+        ecert_say(work->app, "%zu %s: every place has its backups", work->n,
+                  work->n == 1 ? "key" : "keys");
     return work->bad > 0 ? ECERT_EXIT_FAILED : ECERT_EXIT_OK;
 }
 
@@ -402,51 +377,4 @@ int ecert_cmd_backup(struct ecert_app *app)
     ecert_strings_clear(&work.places);
     ecert_tell(app, app->options.check ? "backups" : "requests", work.list);
     return code;
-}
-
-static enum ecert_status read_file(struct ecert_app *app, const char *path,
-                                   struct ecert_backup_content *ret, struct ecert_error *err)
-{
-    ECERT_AUTO(opening_clear) struct opening opening = {0};
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret passphrase = {0};
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
-    const struct ecert_backup_config *config = &app->config.backup;
-
-    ECERT_TRY(read_opening(&app->options, &opening, err));
-    if (app->options.key == NULL && app->options.password_file == NULL) {
-        if (config->passphrase_file == NULL && config->passphrase_command.len == 0)
-            return ecert_error_set(err, ECERT_E_CONFIG,
-                                   "the configuration has no passphrase of backups: open '%s' with "
-                                   "--key FILE (the private key of a recipient) or --password-file "
-                                   "FILE (the passphrase)",
-                                   path);
-        if (ecert_passphrase_find(config->passphrase_file, &config->passphrase_command, &passphrase,
-                                  err) != ECERT_OK)
-            return ecert_error_wrap(err, "passphrase of backups");
-        opening.opener.passphrase = ecert_secret_view(&passphrase);
-    }
-    ECERT_TRY(ecert_fs_read(path, FILE_MAX, &file, err));
-    if (ecert_backup_read(ecert_bytes_view(&file), &opening.opener, ret, err) == ECERT_OK)
-        return ECERT_OK;
-    return ecert_error_wrap(err, "'%s'", path);
-}
-
-int ecert_cmd_restore(struct ecert_app *app)
-{
-    ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
-    const char *path = app->options.args[0];
-    struct ecert_error err = {0};
-    bool restored = false;
-
-    if (read_file(app, path, &content, &err) != ECERT_OK ||
-        ecert_backup_restore(&app->config, &content, &restored, &err) != ECERT_OK)
-        return usage(app, &err);
-    ecert_say(app,
-              restored ? "%s: request %s is back, with its key"
-                       : "%s: request %s and its key were there already",
-              content.request.name, content.request.id);
-    ecert_tell(app, "name", json_string(content.request.name));
-    ecert_tell(app, "id", json_string(content.request.id));
-    ecert_tell(app, "restored", json_boolean(restored));
-    return ECERT_EXIT_OK;
 }

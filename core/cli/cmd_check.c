@@ -7,8 +7,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/paragraph.h"
 #include "core/cli/check_machines.h"
-#include "core/cli/columns.h"
 #include "core/cli/day.h"
 #include "core/cli/output.h"
 #include "core/cli/people.h"

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/base/shell_word.h"
+#include "core/cli/backing.h"
 #include "core/cli/reminding.h"
 #include "core/cli/report.h"
 #include "core/cli/sites.h"
 #include "core/flow/outcome_json.h"
 #include "core/flow/requests.h"
+#include "core/issue/foresee.h"
 
 static int end_with(struct ecert_app *app, const struct ecert_error *err)
 {
@@ -68,14 +71,25 @@ static void say_nothing_taken(struct ecert_app *app, const struct ecert_deployme
                               const char *takes)
 {
     const struct ecert_request *pending = find_pending(app, one->certificate);
-    const char *name = one->certificate->name;
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(one->certificate->name, &buffer);
     char date[ECERT_TIME_TEXT_LEN];
 
     if (pending == NULL) {
-        ecert_say(app,
-                  "%s: %s: no certificate has been taken yet: `ecert request %s` makes the "
-                  "request; drop what was issued into '%s/inbox' and run `ecert %s`",
-                  name, one->target->id, name, app->config.state_dir, takes);
+        ECERT_AUTO(ecert_auto_free) char *refusal = NULL;
+        ECERT_AUTO(ecert_auto_free) char *word = NULL;
+        struct ecert_error ignored = {0};
+
+        if (ecert_foresee_refusal(&app->context, one->certificate, &refusal, &ignored) ==
+                ECERT_OK &&
+            refusal != NULL)
+            ecert_say(app, "%s: %s: no certificate has been taken yet: no request is made: %s",
+                      name, one->target->id, refusal);
+        else if (ecert_shell_word(one->certificate->name, &word, &ignored) == ECERT_OK)
+            ecert_say(app,
+                      "%s: %s: no certificate has been taken yet: `ecert request %s` makes the "
+                      "request; drop what was issued into '%s/inbox' and run `ecert %s`",
+                      name, one->target->id, word, app->config.state_dir, takes);
         return;
     }
     ecert_clock_date(pending->created, date);
@@ -94,6 +108,7 @@ int ecert_cmd_plan(struct ecert_app *app)
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer diff = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings refused = {0};
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     struct ecert_error err = {0};
     size_t changes = 0;
 
@@ -112,8 +127,8 @@ int ecert_cmd_plan(struct ecert_app *app)
             ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
                       one->notes.items[k]);
         for (size_t k = 0; k < one->plan.notes.len; k++)
-            ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
-                      one->plan.notes.items[k]);
+            ecert_say(app, "%s: %s: %s", ecert_name_shown(one->certificate->name, &buffer),
+                      one->target->id, one->plan.notes.items[k]);
     }
     ecert_say_sites(app, &deployments);
     ecert_say_text(app, ecert_buffer_view(&diff));
@@ -129,7 +144,8 @@ int ecert_cmd_plan(struct ecert_app *app)
         const struct ecert_deployment *one = &deployments.items[i];
         if (one->standing != ECERT_STANDING_UNFIT)
             continue;
-        ecert_complain(app, "%s: %s: %s", one->certificate->name, one->target->id, one->error.text);
+        ecert_complain(app, "%s: %s: %s", ecert_name_shown(one->certificate->name, &buffer),
+                       one->target->id, one->error.text);
         unfit++;
     }
     if (unfit > 0)
@@ -208,6 +224,7 @@ int ecert_cmd_run(struct ecert_app *app)
 
     const enum ecert_status status = ecert_pipeline_run(&app->context, &report, &err);
     size_t failed = ecert_report_recovered(app, &report);
+    ecert_back_up_arrivals(app, &report.arrivals);
     failed += ecert_report_arrivals(app, &report.arrivals);
     ecert_say_sites(app, &report.deployments);
     if (app->options.verbose)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/cli/columns.h"
+#include "core/base/paragraph.h"
 #include "core/cli/looking.h"
 #include "core/flow/certificate.h"
 #include "core/flow/outcome_json.h"

@@ -100,6 +100,7 @@ int ecert_cmd_remind(struct ecert_app *app)
                     .progress = ecert_progress_call(&progress),
                     .progress_context = &progress}};
     struct ecert_error err = {0};
+    bool is_time = false;
 
     if (check_modes(&app->options, &err) != ECERT_OK ||
         (app->options.failed != NULL &&
@@ -109,6 +110,9 @@ int ecert_cmd_remind(struct ecert_app *app)
         return test_channels(app);
     if (app->options.failed != NULL)
         options.also = &failed;
+    /* a digest says how things stand: one that is owed is made anew */
+    if (app->options.owed && ecert_digest_is_owed(&app->config, ecert_clock_now(), &is_time))
+        options.check = is_time;
     const enum ecert_status status =
         ecert_remind(&app->context, &options, ecert_clock_now(), &report, &err);
     ecert_progress_end(&progress);

@@ -7,6 +7,7 @@
 #include "core/base/words.h"
 #include "core/cli/progress.h"
 #include "core/cli/requesting.h"
+#include "core/flow/requests_left.h"
 #include "core/issue/request.h"
 
 /* A mistake of the command line, or NULL. */
@@ -37,10 +38,21 @@ static const char *wrong_options(const struct ecert_options *options)
     return NULL;
 }
 
+/* One that has left the configuration has requests that can be listed and given up. */
 static enum ecert_status check_names(const struct ecert_app *app, struct ecert_error *err)
 {
-    for (const char *const *name = app->options.args; *name != NULL; name++)
-        ECERT_TRY(ecert_config_check_name(&app->config, *name, err));
+    for (const char *const *name = app->options.args; *name != NULL; name++) {
+        ECERT_AUTO(ecert_requests_clear) struct ecert_requests left = {0};
+
+        struct ecert_error ignored = {0};
+
+        if (ecert_config_check_name(&app->config, *name, err) == ECERT_OK)
+            continue;
+        if (!(app->options.list || app->options.cancel) ||
+            ecert_requests_left_of(&app->config, *name, &left, &ignored) != ECERT_OK || left.n == 0)
+            return err->status;
+        *err = (struct ecert_error){0};
+    }
     return ECERT_OK;
 }
 
@@ -48,13 +60,17 @@ static enum ecert_status check_names(const struct ecert_app *app, struct ecert_e
 
 static json_t *failure_json(const struct ecert_request_outcome *outcome)
 {
-    return json_pack("{s:s, s:s}", "certificate", outcome->certificate->name, "error",
-                     outcome->error.text);
+    json_t *row = json_pack("{s:s, s:s}", "certificate", outcome->certificate->name, "error",
+                            outcome->error.text);
+
+    ecert_tell_names(row, outcome->certificate->name);
+    return row;
 }
 
 /* The certificate came just now: what is wanted may be there. */
 static void show_answered(struct ecert_app *app, const struct ecert_request *request, json_t *list)
 {
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     char day[ECERT_TIME_TEXT_LEN], text[ECERT_TIME_TEXT_LEN];
 
     ecert_clock_date(request->closed, day);
@@ -62,11 +78,12 @@ static void show_answered(struct ecert_app *app, const struct ecert_request *req
     ecert_say(app,
               "%s: the certificate of request %s came back on %s (generation %u); --another makes "
               "one more request",
-              request->name, request->id, day, request->generation);
-    (void)json_array_append_new(
-        list, json_pack("{s:s, s:s, s:s, s:i, s:s}", "certificate", request->name, "id",
-                        request->id, "state", ecert_request_state_word(request->state),
-                        "generation", (int)request->generation, "closed", text));
+              ecert_name_shown(request->name, &buffer), request->id, day, request->generation);
+    json_t *row = json_pack("{s:s, s:s, s:s, s:i, s:s}", "certificate", request->name, "id",
+                            request->id, "state", ecert_request_state_word(request->state),
+                            "generation", (int)request->generation, "closed", text);
+    ecert_tell_names(row, request->name);
+    (void)json_array_append_new(list, row);
 }
 
 static bool is_answered(const struct ecert_request_outcome *outcome)
@@ -82,6 +99,7 @@ static enum ecert_status show_one(struct ecert_app *app,
                                               .request = &outcome->request,
                                               .again = outcome->again,
                                               .notes = &outcome->notes};
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     struct ecert_error err = outcome->error;
 
     if (is_answered(outcome)) {
@@ -91,7 +109,7 @@ static enum ecert_status show_one(struct ecert_app *app,
     if (err.status == ECERT_OK &&
         ecert_request_show(app, &shown, app->options.all, list, &err) == ECERT_OK)
         return ECERT_OK;
-    ecert_complain(app, "%s: %s", outcome->certificate->name, err.text);
+    ecert_complain(app, "%s: %s", ecert_name_shown(outcome->certificate->name, &buffer), err.text);
     (void)json_array_append_new(list, failure_json(outcome));
     return err.status;
 }
@@ -129,26 +147,35 @@ static int show_all(struct ecert_app *app, const struct ecert_request_outcomes *
 
 static int write_sheet(struct ecert_app *app, const struct ecert_request_outcomes *outcomes)
 {
+    ECERT_AUTO(ecert_auto_free)
+    struct ecert_shown_request *shown = calloc(outcomes->n + 1, sizeof *shown);
+    ECERT_AUTO(ecert_auto_free)
+    struct ecert_sheet_failure *failures = calloc(outcomes->n + 1, sizeof *failures);
+    size_t n = 0, n_failures = 0, left_out = 0;
     struct ecert_error err = {0};
-    size_t n = 0, left_out = 0;
 
     if (app->options.sheet == NULL)
         return ECERT_EXIT_OK;
-    struct ecert_shown_request *shown = calloc(outcomes->n + 1, sizeof *shown);
-    if (shown == NULL) {
+    if (shown == NULL || failures == NULL) {
         ecert_complain(app, "out of memory");
         return ECERT_EXIT_FAILED;
     }
-    for (size_t i = 0; i < outcomes->n; i++)
-        if (outcomes->items[i].error.status == ECERT_OK && !is_answered(&outcomes->items[i]))
-            shown[n++] = (struct ecert_shown_request){.certificate = outcomes->items[i].certificate,
-                                                      .request = &outcomes->items[i].request};
-    if (n > 0 && ecert_request_sheet(app, shown, n, &left_out, &err) != ECERT_OK)
+    for (size_t i = 0; i < outcomes->n; i++) {
+        const struct ecert_request_outcome *outcome = &outcomes->items[i];
+
+        if (outcome->error.status != ECERT_OK)
+            failures[n_failures++] = (struct ecert_sheet_failure){
+                .name = outcome->certificate->name, .why = outcome->error.text};
+        else if (!is_answered(outcome))
+            shown[n++] = (struct ecert_shown_request){.certificate = outcome->certificate,
+                                                      .request = &outcome->request};
+    }
+    if (n > 0 &&
+        ecert_request_sheet(app, shown, n, failures, n_failures, &left_out, &err) != ECERT_OK)
         ecert_complain(app,
                        "the requests are made, but their sheet is not: %s; `ecert request "
                        "--list --sheet FILE.html` makes it again",
                        err.text);
-    free(shown);
     return err.status == ECERT_OK && left_out == 0 ? ECERT_EXIT_OK : ECERT_EXIT_FAILED;
 }
 
@@ -190,21 +217,24 @@ static int cancel(struct ecert_app *app)
 {
     const struct ecert_certificate_config *certificate =
         ecert_config_certificate(&app->config, app->options.args[0]);
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     struct ecert_request request = {0};
     struct ecert_error err = {0};
 
-    if (ecert_request_cancel(&app->context, certificate, app->options.id, ecert_clock_now(),
-                             &request, &err) != ECERT_OK) {
+    if (ecert_request_cancel(&app->context,
+                             certificate == NULL ? app->options.args[0] : certificate->name,
+                             app->options.id, ecert_clock_now(), &request, &err) != ECERT_OK) {
         ecert_complain(app, "%s", err.text);
         return ecert_exit_of(err.status);
     }
     ecert_say(app,
               "%s: request %s is cancelled; its key and CSR stay, so that a certificate that comes "
               "all the same is not lost",
-              request.name, request.id);
-    ecert_tell(app, "requests",
-               json_pack("[{s:s, s:s, s:s}]", "certificate", request.name, "id", request.id,
-                         "state", ecert_request_state_word(request.state)));
+              ecert_name_shown(request.name, &buffer), request.id);
+    json_t *row = json_pack("{s:s, s:s, s:s}", "certificate", request.name, "id", request.id,
+                            "state", ecert_request_state_word(request.state));
+    ecert_tell_names(row, request.name);
+    ecert_tell(app, "requests", json_pack("[o]", row));
     ecert_request_clear(&request);
     return ECERT_EXIT_OK;
 }

@@ -104,11 +104,15 @@ static json_t *certificate_json(const struct ecert_certificate_config *entry,
 {
     const bool known = newest->number > 0;
 
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "certificate", entry->name, "generation",
-                     (int)newest->number, "sha256", ecert_text_json(known ? newest->sha256 : NULL),
-                     "serial", ecert_text_json(known ? newest->serial : NULL), "not_after",
-                     time_json(known, newest->not_after), "subscription_ends",
-                     ecert_text_json(entry->subscription_ends));
+    json_t *row =
+        json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "certificate", entry->name, "generation",
+                  (int)newest->number, "sha256", ecert_text_json(known ? newest->sha256 : NULL),
+                  "serial", ecert_text_json(known ? newest->serial : NULL), "not_after",
+                  time_json(known, newest->not_after), "subscription_ends",
+                  ecert_text_json(entry->subscription_ends));
+
+    ecert_tell_names(row, entry->name);
+    return row;
 }
 
 /* The line of a certificate: its newest generation.  How much could not be read: 0 or 1. */
@@ -125,9 +129,11 @@ static size_t show_certificate(struct ecert_app *app, const struct ecert_certifi
     if (ecert_store_newest(app->config.state_dir, entry->name, &newest, &err) == ECERT_OK &&
         newest > 0 &&
         ecert_store_facts(app->config.state_dir, entry->name, newest, &facts, &err) == ECERT_OK) {
+        const int days = (int)((facts.not_after - ecert_clock_now()) / 86400);
+
         ecert_clock_date(facts.not_after, date);
-        ecert_say(app, "%s: newest generation %u, valid until %s (%d days), serial %s%s%s", name,
-                  newest, date, (int)((facts.not_after - ecert_clock_now()) / 86400), facts.serial,
+        ecert_say(app, "%s: newest generation %u, valid until %s (%d day%s), serial %s%s%s", name,
+                  newest, date, days, days == 1 ? "" : "s", facts.serial,
                   entry->subscription_ends == NULL ? "" : ", subscription ends ",
                   entry->subscription_ends == NULL ? "" : entry->subscription_ends);
     } else if (err.status != ECERT_OK) {
@@ -159,6 +165,7 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
                           const struct ecert_endpoints *live, size_t first, json_t *list)
 {
     const struct ecert_target_state *state = &deployment->state;
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     json_t *endpoints = json_array();
     char when[ECERT_TIME_TEXT_LEN];
 
@@ -189,8 +196,8 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
         show_endpoint(app, &live->probes[first + k], &live->seen[first + k], state->actual_sha256,
                       endpoints);
     if (deployment->standing == ECERT_STANDING_UNFIT)
-        ecert_complain(app, "%s: %s: %s", deployment->certificate->name, deployment->target->id,
-                       deployment->error.text);
+        ecert_complain(app, "%s: %s: %s", ecert_name_shown(deployment->certificate->name, &buffer),
+                       deployment->target->id, deployment->error.text);
     json_t *row =
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:o, s:o}", "certificate",
                   deployment->certificate->name, "target", deployment->target->id, "plugin",
@@ -198,6 +205,7 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
                   "generation", (int)state->actual, "wanted", (int)deployment->generation, "sha256",
                   state->actual_sha256, "failures", (int)state->failures, "error",
                   ecert_text_json(state->last_error), "live", endpoints);
+    ecert_tell_names(row, deployment->certificate->name);
     add_leaf(app, deployment, row);
     (void)json_array_append_new(list, row);
     return deployment->standing == ECERT_STANDING_UNFIT ? 1 : 0;
@@ -266,6 +274,8 @@ int ecert_cmd_status(struct ecert_app *app)
         unreadable += show_target(app, &deployments.items[i], &live, first, list);
         first += deployments.items[i].state.n_probes;
     }
+    if (app->options.args[0] == NULL)
+        unreadable += ecert_request_status_left(app, requests);
     unreadable += show_inbox(app);
     unreadable += ecert_report_owed(app);
     ecert_tell(app, "certificates", certificates);

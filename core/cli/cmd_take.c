@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/cli/backing.h"
 #include "core/cli/report.h"
 #include "core/flow/decode.h"
 #include "core/flow/key.h"
@@ -71,6 +72,8 @@ int ecert_cmd_import(struct ecert_app *app)
                        &arrival.error) == ECERT_OK &&
             taken_now(app, &arrival.result, &arrival.error) == ECERT_OK) {
             arrival.kind = ecert_arrival_of(&arrival.result);
+            if (arrival.result.generation > 0)
+                ecert_back_up_taken(app, arrival.result.certificate, &arrival.result.notes);
             ecert_report_taken(app, *path, &arrival.result);
         } else {
             ecert_complain(app, "%s: %s", *path, arrival.error.text);
@@ -107,6 +110,7 @@ int ecert_cmd_fetch(struct ecert_app *app)
         ecert_complain(app, "%s", err.text);
         return ecert_exit_of(err.status);
     }
+    ecert_back_up_arrivals(app, &arrivals);
     if (!any_told(app, &arrivals))
         ecert_say(app, "nothing new: drop issued certificates into '%s/inbox'",
                   app->config.state_dir);

@@ -33,19 +33,20 @@ size_t ecert_report_recovered(struct ecert_app *app, const struct ecert_pipeline
 void ecert_report_taken(struct ecert_app *app, const char *origin,
                         const struct ecert_intake_result *result)
 {
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(result->certificate->name, &buffer);
+    const int days = days_left(result->not_after);
     char date[ECERT_TIME_TEXT_LEN];
 
     ecert_clock_date(result->not_after, date);
     if (result->added)
-        ecert_say(app, "%s: taken for %s as generation %u, valid until %s (%d days)", origin,
-                  result->certificate->name, result->generation, date,
-                  days_left(result->not_after));
+        ecert_say(app, "%s: taken for %s as generation %u, valid until %s (%d day%s)", origin, name,
+                  result->generation, date, days, days == 1 ? "" : "s");
     else if (result->outdated)
-        ecert_say(app, "%s: for %s, older than generation %u, kept out of use", origin,
-                  result->certificate->name, result->generation);
+        ecert_say(app, "%s: for %s, older than generation %u, kept out of use", origin, name,
+                  result->generation);
     else
-        ecert_say(app, "%s: already known: generation %u of %s", origin, result->generation,
-                  result->certificate->name);
+        ecert_say(app, "%s: already known: generation %u of %s", origin, result->generation, name);
     for (size_t i = 0; i < result->notes.len; i++)
         ecert_say(app, "  note: %s", result->notes.items[i]);
 }
@@ -63,6 +64,8 @@ json_t *ecert_arrival_json(const struct ecert_arrival *arrival)
             json, json_pack("{s:s, s:i, s:s, s:o}", "certificate", result->certificate->name,
                             "generation", (int)result->generation, "sha256", result->sha256,
                             "notes", ecert_strings_json(&result->notes)));
+    if (result->certificate != NULL)
+        ecert_tell_names(json, result->certificate->name);
     if (result->early != 0) {
         ecert_clock_text(result->early, from);
         (void)json_object_set_new(json, "valid_from", json_string(from));
@@ -75,12 +78,14 @@ json_t *ecert_arrival_json(const struct ecert_arrival *arrival)
 /* The clock is named because a wrong one looks the same. */
 static void report_early(struct ecert_app *app, const struct ecert_arrival *arrival)
 {
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
     char from[ECERT_TIME_TEXT_LEN], now[ECERT_TIME_TEXT_LEN];
 
     ecert_clock_text(arrival->result.early, from);
     ecert_clock_text(ecert_clock_now(), now);
     ecert_say(app, "%s: for %s, valid from %s; `ecert run` takes it then (it is %s now)",
-              arrival->origin, arrival->result.certificate->name, from, now);
+              arrival->origin, ecert_name_shown(arrival->result.certificate->name, &buffer), from,
+              now);
 }
 
 static size_t report_arrival(struct ecert_app *app, const struct ecert_arrival *arrival)
@@ -186,7 +191,9 @@ static const char *restored_words(enum ecert_outcome_kind kind)
 static void report_outcome(struct ecert_app *app, const struct ecert_deployment *deployment)
 {
     const struct ecert_outcome *outcome = &deployment->outcome;
-    const char *name = deployment->certificate->name, *id = deployment->target->id;
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(deployment->certificate->name, &buffer);
+    const char *id = deployment->target->id;
 
     if (outcome->error.status != ECERT_OK)
         ecert_complain(app, "%s: %s: %s: %s", name, id, ecert_outcome_sentence(outcome->kind),
@@ -222,7 +229,9 @@ static void report_outcome(struct ecert_app *app, const struct ecert_deployment 
 
 static void report_deployment(struct ecert_app *app, const struct ecert_deployment *deployment)
 {
-    const char *name = deployment->certificate->name, *id = deployment->target->id;
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *name = ecert_name_shown(deployment->certificate->name, &buffer);
+    const char *id = deployment->target->id;
     char when[ECERT_TIME_TEXT_LEN];
 
     switch (deployment->standing) {
@@ -261,6 +270,7 @@ json_t *ecert_deployment_json(const struct ecert_deployment *deployment)
         deployment->target->id, "plugin", deployment->target->plugin, "standing",
         ecert_standing_word(deployment->standing), "generation", (int)deployment->generation);
 
+    ecert_tell_names(json, deployment->certificate->name);
     if (deployment->standing == ECERT_STANDING_UNFIT)
         (void)json_object_set_new(json, "error", ecert_text_json(deployment->error.text));
     if (deployment->standing == ECERT_STANDING_WAITING)

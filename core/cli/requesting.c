@@ -1,10 +1,13 @@
 #include "core/cli/requesting.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/flow/host_name.h"
 #include "core/flow/outcome_json.h"
+#include "core/flow/requests_left.h"
 #include "core/flow/store.h"
 #include "core/issue/awaited.h"
 #include "core/issue/csr.h"
@@ -155,16 +158,39 @@ static enum ecert_status say_facts(const struct ecert_app *app,
     if (request->reason != NULL)
         ecert_say(app, "  reason        %s", request->reason);
     ecert_say(app, "  key           %s, %s, '%s'", request->key_words,
-              request->reused ? "that of an earlier certificate" : "new", details->key_file);
+              request->reused ? "the present one" : "new", details->key_file);
     say_backups(app, request);
     return ECERT_OK;
 }
 
-static void say_steps(const struct ecert_app *app, const struct details *details)
+/* What a line never ends in: files and names that the steps speak of. */
+static enum ecert_status whole_of(const struct ecert_request *request,
+                                  const struct details *details, struct ecert_strings *ret,
+                                  struct ecert_error *err)
+{
+    ECERT_TRY(ecert_strings_add(ret, details->csr_file, err));
+    ECERT_TRY(ecert_strings_add(ret, details->key_file, err));
+    ECERT_TRY(ecert_strings_add(ret, details->inbox, err));
+    for (size_t i = 0; i < request->names.len; i++) {
+        ECERT_AUTO(ecert_auto_free) char *unicode = NULL;
+
+        ECERT_TRY(ecert_host_name_unicode(request->names.items[i], &unicode, err));
+        if (unicode != NULL)
+            ECERT_TRY(ecert_strings_add(ret, unicode, err));
+    }
+    return ECERT_OK;
+}
+
+static void say_steps(const struct ecert_app *app, const struct details *details,
+                      const struct ecert_strings *whole)
 {
     ecert_say(app, "What to do now:");
-    for (size_t i = 0; i < details->steps.len; i++)
-        ecert_say(app, "%3zu. %s", i + 1, details->steps.items[i]);
+    for (size_t i = 0; i < details->steps.len; i++) {
+        char number[32];
+
+        (void)snprintf(number, sizeof number, "%3zu. ", i + 1);
+        ecert_say_paragraph(app, number, details->steps.items[i], ecert_strings_array(whole));
+    }
     ecert_say(app, "%s", "");
 }
 
@@ -173,9 +199,11 @@ static enum ecert_status say_request(const struct ecert_app *app,
                                      const struct details *details, bool brief,
                                      struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings whole = {0};
     ECERT_AUTO(ecert_auto_free) char *name = NULL;
     const struct ecert_request *request = shown->request;
 
+    ECERT_TRY(whole_of(request, details, &whole, err));
     ECERT_TRY(ecert_host_name_shown(request->name, &name, err));
     ecert_say(app, "%s: request %s %s (%s%s%s)", name, request->id,
               shown->again ? "is pending" : "was made", ecert_sheet_kind(request->kind),
@@ -191,7 +219,7 @@ static enum ecert_status say_request(const struct ecert_app *app,
     ecert_say(app, "%s", "");
     ecert_say_text(app, ecert_bytes_view(&details->pem));
     ecert_say(app, "%s", "");
-    say_steps(app, details);
+    say_steps(app, details, &whole);
     return ECERT_OK;
 }
 
@@ -207,7 +235,7 @@ static json_t *moment(int64_t seconds)
     return json_string(text);
 }
 
-static json_t *backups_json(const struct ecert_request *request)
+json_t *ecert_request_backups_json(const struct ecert_request *request)
 {
     json_t *list = json_array();
 
@@ -238,12 +266,13 @@ static json_t *request_json(const struct ecert_shown_request *shown, const struc
         ecert_text_json(request->chinese_organization), "validation",
         ecert_text_json(validations[request->validation]), "key",
         ecert_text_json(request->key_words), "reused", request->reused, "key_file",
-        details->key_file, "backups", backups_json(request), "authority",
+        details->key_file, "backups", ecert_request_backups_json(request), "authority",
         ecert_text_json(request->authority), "without_backup", request->without_backup, "csr",
         ecert_text_json((const char *)details->pem.ptr), "csr_file", details->csr_file, "notes",
         ecert_strings_json(shown->notes == NULL ? &none : shown->notes), "steps",
         ecert_strings_json(&details->steps));
 
+    ecert_tell_names(row, request->name);
     (void)json_object_set_new(row, "csr_sha256", json_string(request->csr_sha256));
     (void)json_object_update(row, more);
     json_decref(more);
@@ -263,6 +292,11 @@ enum ecert_status ecert_request_show(struct ecert_app *app, const struct ecert_s
 
 /* ---- what is awaited ---- */
 
+static bool is_configured(const struct ecert_app *app, const struct ecert_request *request)
+{
+    return ecert_config_certificate(&app->config, request->name) != NULL;
+}
+
 static enum ecert_status awaited_of(struct ecert_app *app, const struct ecert_request *request,
                                     bool several, struct ecert_awaited *ret,
                                     struct ecert_error *err)
@@ -271,6 +305,8 @@ static enum ecert_status awaited_of(struct ecert_app *app, const struct ecert_re
     const struct ecert_authority *authority = NULL;
     struct ecert_error ignored = {0}; /* `ecert config` tells what is wrong with a profile */
 
+    if (!is_configured(app, request))
+        return ecert_awaited_of_left(request, ret, err);
     ECERT_TRY(ecert_request_inbox(app, &inbox, err));
     if (request->authority != NULL && ecert_context_authority(&app->context, request->authority,
                                                               &authority, &ignored) != ECERT_OK)
@@ -286,13 +322,14 @@ static json_t *refused_json(const struct ecert_request_refusal *refused)
                            ecert_text_json(refused->why), "file", ecert_text_json(refused->file));
 }
 
-static json_t *row_json(const struct ecert_request *request, const struct ecert_awaited *awaited)
+static json_t *row_json(const struct ecert_app *app, const struct ecert_request *request,
+                        const struct ecert_awaited *awaited)
 {
     const int64_t since = request->state == ECERT_REQUEST_OPEN && request->shown != 0
                               ? request->shown
                               : request->created;
 
-    return json_pack(
+    json_t *row = json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o}", "certificate",
         request->name, "id", request->id, "state", ecert_request_state_word(request->state), "kind",
         ecert_request_kind_word(request->kind), "since", moment(since), "closed",
@@ -301,6 +338,12 @@ static json_t *row_json(const struct ecert_request *request, const struct ecert_
         ecert_text_json(request->reason), "batch", ecert_text_json(request->batch), "generation",
         (int)request->generation, "problem", ecert_text_json(request->problem), "refused",
         refused_json(&request->refused));
+
+    if (row == NULL)
+        return NULL;
+    ecert_tell_names(row, request->name);
+    (void)json_object_set_new(row, "configured", json_boolean(is_configured(app, request)));
+    return row;
 }
 
 enum ecert_status ecert_request_row(struct ecert_app *app, const struct ecert_request *request,
@@ -309,7 +352,7 @@ enum ecert_status ecert_request_row(struct ecert_app *app, const struct ecert_re
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
 
     ECERT_TRY(awaited_of(app, request, several, &awaited, err));
-    *ret = row_json(request, &awaited);
+    *ret = row_json(app, request, &awaited);
     return *ret == NULL ? ecert_error_nomem(err) : ECERT_OK;
 }
 
@@ -319,18 +362,46 @@ static enum ecert_status say_pending(struct ecert_app *app, const struct ecert_r
     ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
     ECERT_AUTO(ecert_auto_free) char *when = NULL;
     const int64_t since = request->shown != 0 ? request->shown : request->created;
+    const int days = (int)((ecert_clock_now() - since) / 86400);
     char day[ECERT_TIME_TEXT_LEN];
 
     ECERT_TRY(awaited_of(app, request, several, &awaited, err));
     ecert_clock_date(since, day);
     if (since != 0) /* a damaged one does not tell */
-        ECERT_TRY(ecert_text_format(&when, err, " since %s (%d days)", day,
-                                    (int)((ecert_clock_now() - since) / 86400)));
+        ECERT_TRY(
+            ecert_text_format(&when, err, " since %s (%d day%s)", day, days, days == 1 ? "" : "s"));
     ecert_say(app, "  request %s: %s is awaited from %s%s", request->id, awaited.what, awaited.from,
               when == NULL ? "" : when);
     ecert_say(app, "      next: %s", awaited.next);
-    (void)json_array_append_new(list, row_json(request, &awaited));
+    (void)json_array_append_new(list, row_json(app, request, &awaited));
     return ECERT_OK;
+}
+
+size_t ecert_request_status_left(struct ecert_app *app, json_t *list)
+{
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests left = {0};
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    const char *before = NULL;
+    struct ecert_error err = {0};
+    size_t unreadable = 0;
+
+    enum ecert_status status = ecert_requests_left(&app->config, &left, &err);
+    for (size_t i = 0; status == ECERT_OK && i < left.n; i++) {
+        const struct ecert_request *request = &left.items[i];
+
+        if (!ecert_request_is_pending(request))
+            continue;
+        if (before == NULL || strcmp(before, request->name) != 0)
+            ecert_say(app, "%s: no entry in the configuration any more",
+                      ecert_name_shown(request->name, &buffer));
+        before = request->name;
+        status = say_pending(app, request, true, list, &err);
+        unreadable += ecert_request_needs_repair(request) ? 1 : 0;
+    }
+    if (status == ECERT_OK)
+        return unreadable;
+    ecert_complain(app, "%s", err.text);
+    return unreadable + 1;
 }
 
 size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *list)
@@ -351,6 +422,7 @@ size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *lis
     }
     if (status == ECERT_OK)
         return unreadable;
-    ecert_complain(app, "%s: %s", name, err.text);
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+    ecert_complain(app, "%s: %s", ecert_name_shown(name, &buffer), err.text);
     return unreadable + 1;
 }

@@ -4,10 +4,11 @@
 
 #include "core/cli/app.h"
 #include "core/flow/requests.h"
+#include "core/issue/sheet.h"
 
 /* Requests that are shown together; borrowed. */
 struct ecert_shown_request {
-    const struct ecert_certificate_config *certificate;
+    const struct ecert_certificate_config *certificate; /* NULL: it has no entry any more */
     const struct ecert_request *request;
     bool again;                        /* it was pending before this run */
     bool several;                      /* others of its name are pending, too */
@@ -37,10 +38,13 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_show(struct ecert_app *app,
                                                       bool brief, json_t *list,
                                                       struct ecert_error *err);
 
+/* Its backups: [{"path", "sha256", "written", "opened"}], moments in RFC 3339, or null: never. */
+json_t *ecert_request_backups_json(const struct ecert_request *request);
+
 /*
- * {"certificate", "id", "state", "kind", "since", "awaited", "from", "next", "reason", "batch",
- * "generation", "problem"} of a request, as `--list` and `status` have it.
- * `several`: others of its name are pending, too.
+ * {"certificate", "name", "unicode_name", "id", "state", "kind", "since", "awaited", "from",
+ * "next", "reason", "batch", "generation", "problem", "configured"} of a request, as `--list` and
+ * `status` have it. `several`: others of its name are pending, too.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
                                                      const struct ecert_request *request,
@@ -51,15 +55,21 @@ ECERT_MUST_CHECK enum ecert_status ecert_request_row(struct ecert_app *app,
  * status`.  How many need repair. */
 size_t ecert_request_status(struct ecert_app *app, const char *name, json_t *list);
 
+/* The pending requests of certificates that have no entry any more, likewise. */
+size_t ecert_request_status_left(struct ecert_app *app, json_t *list);
+
 /* May --sheet be written?  Asked before anything is made. */
 ECERT_MUST_CHECK enum ecert_status ecert_request_sheet_check(const struct ecert_app *app,
                                                              struct ecert_error *err);
 
-/* Write it.  Requests that cannot be read are complained of and left out; those of them that need
- * repair, or could not be shown, are counted. */
+/* Write it.  `failures` (may be none) are listed in front.  Requests that cannot be read are
+ * complained of and left out; those of them that need repair, or could not be shown, are counted.
+ */
 ECERT_MUST_CHECK enum ecert_status ecert_request_sheet(struct ecert_app *app,
                                                        const struct ecert_shown_request *shown,
-                                                       size_t n, size_t *ret_left_out,
+                                                       size_t n,
+                                                       const struct ecert_sheet_failure *failures,
+                                                       size_t n_failures, size_t *ret_left_out,
                                                        struct ecert_error *err);
 
 /* `ecert request --list`. */

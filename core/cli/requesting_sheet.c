@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/words.h"
 #include "core/cli/output.h"
 #include "core/cli/requesting.h"
 #include "core/flow/outcome_json.h"
@@ -75,9 +76,11 @@ static enum ecert_status add_entry(struct ecert_app *app, const struct ecert_sho
                                       &sheet->entries[i].authority, err));
     ECERT_TRY(ecert_store_path(app->config.state_dir, request->name, sub, &sheet->files[i], err));
     ECERT_TRY(ecert_request_pem(app, request, &sheet->pems[i], err));
+    const char *before = ecert_words_use(ecert_request_language(app));
     if (ecert_request_kind_of(&app->context, shown->certificate, ecert_clock_now(), &kind,
                               &sheet->whys[i], &ignored) != ECERT_OK)
         kind = request->kind; /* without a reason, then */
+    (void)ecert_words_use(before);
     sheet->entries[i].request = request;
     sheet->entries[i].csr_pem = ecert_bytes_view(&sheet->pems[i]);
     sheet->entries[i].csr_file = sheet->files[i];
@@ -87,6 +90,7 @@ static enum ecert_status add_entry(struct ecert_app *app, const struct ecert_sho
 }
 
 static enum ecert_status write_sheet(const struct ecert_app *app, const struct sheet *sheet,
+                                     const struct ecert_sheet_failure *failures, size_t n_failures,
                                      struct ecert_error *err)
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes html = {0};
@@ -95,8 +99,14 @@ static enum ecert_status write_sheet(const struct ecert_app *app, const struct s
     const struct ecert_fs_owner owner = ecert_fs_own(SHEET_MODE);
 
     ECERT_TRY(ecert_request_inbox(app, &inbox, err));
-    ECERT_TRY(ecert_sheet_page(sheet->entries, sheet->n, ecert_request_language(app), inbox,
-                               ecert_clock_now(), &html, err));
+    const struct ecert_sheet page = {.entries = sheet->entries,
+                                     .n = sheet->n,
+                                     .failures = failures,
+                                     .n_failures = n_failures,
+                                     .language = ecert_request_language(app),
+                                     .inbox = inbox,
+                                     .now = ecert_clock_now()};
+    ECERT_TRY(ecert_sheet_page(&page, &html, err));
     ECERT_TRY(resolve(app, &path, err));
     return ecert_fs_replace(path, ecert_bytes_view(&html), &owner, err);
 }
@@ -117,6 +127,7 @@ static void leave_out(struct ecert_app *app, const struct ecert_shown_request *s
 
 enum ecert_status ecert_request_sheet(struct ecert_app *app,
                                       const struct ecert_shown_request *shown, size_t n,
+                                      const struct ecert_sheet_failure *failures, size_t n_failures,
                                       size_t *ret_left_out, struct ecert_error *err)
 {
     ECERT_AUTO(sheet_clear)
@@ -132,13 +143,15 @@ enum ecert_status ecert_request_sheet(struct ecert_app *app,
     for (size_t i = 0; i < n; i++) {
         struct ecert_error why = {0};
 
+        if (shown[i].certificate == NULL) /* what the CA sends for it would not be taken */
+            continue;
         if (add_entry(app, &shown[i], &sheet, &why) == ECERT_OK)
             continue;
         leave_out(app, &shown[i], &sheet, why.text);
         if (shown[i].request->problem == NULL || ecert_request_needs_repair(shown[i].request))
             left_out++;
     }
-    ECERT_TRY(write_sheet(app, &sheet, err));
+    ECERT_TRY(write_sheet(app, &sheet, failures, n_failures, err));
     ecert_say(app, "'%s' shows %zu request%s", app->options.sheet, sheet.n,
               sheet.n == 1 ? "" : "s");
     ecert_tell(app, "sheet", ecert_text_json(app->options.sheet));

@@ -1,10 +1,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "core/base/paragraph.h"
 #include "core/cli/app.h"
 #include "core/flow/host_name.h"
 #include "core/flow/outcome_json.h"
+
+#define WIDTH 80 /* columns, where standard output is no terminal */
 
 int ecert_exit_of(enum ecert_status status)
 {
@@ -82,6 +87,37 @@ const char *ecert_name_shown(const char *name, char **buffer)
     free(*buffer);
     *buffer = NULL;
     return ecert_host_name_shown(name, buffer, &ignored) == ECERT_OK ? *buffer : name;
+}
+
+void ecert_tell_names(json_t *row, const char *name)
+{
+    ECERT_AUTO(ecert_auto_free) char *unicode = NULL;
+    struct ecert_error ignored = {0}; /* no memory: then it is not told */
+
+    if (ecert_host_name_unicode(name, &unicode, &ignored) != ECERT_OK)
+        unicode = NULL;
+    (void)json_object_set_new(row, "name", ecert_text_json(name));
+    (void)json_object_set_new(row, "unicode_name", ecert_text_json(unicode));
+}
+
+static size_t width_of_terminal(void)
+{
+    struct winsize size = {0};
+
+    if (isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+        size.ws_col > 0)
+        return size.ws_col;
+    return WIDTH;
+}
+
+void ecert_say_paragraph(const struct ecert_app *app, const char *first, const char *text,
+                         const char *const *whole)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer lines = {0};
+
+    ecert_paragraph(&lines, first, text, whole, width_of_terminal());
+    if (!lines.failed)
+        ecert_say_text(app, ecert_buffer_view(&lines));
 }
 
 void ecert_say_text(const struct ecert_app *app, struct ecert_view text)

@@ -23,6 +23,7 @@
 struct ecert_chain_sources {
     const char *state_dir;
     struct ecert_network *network; /* NULL: work off the cache */
+    struct ecert_strings *silent;  /* servers that are not asked any more in this run: silent.h */
 };
 
 /* Fresh copies of the authority's CRLs, as far as they are to be had. */

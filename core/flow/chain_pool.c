@@ -11,6 +11,7 @@
 #include "core/base/fs.h"
 #include "core/flow/certificate.h"
 #include "core/flow/decode.h"
+#include "core/flow/silent.h"
 
 #define FETCH_MAX        ((size_t)1 << 20)
 #define FETCH_TIMEOUT_MS 20000u
@@ -233,7 +234,8 @@ static enum ecert_status fetch(struct ecert_chain_search *search, const char *ur
 
     if (search->sources->network == NULL)
         return ecert_error_set(err, ECERT_E_NETWORK, "'%s' was not asked", url);
-    ECERT_TRY(ecert_network_fetch(search->sources->network, &request, &fetched, err));
+    ECERT_TRY(ecert_silent_fetch(search->sources->silent, search->sources->network, &request,
+                                 &fetched, err));
     if (ecert_decode_certificates(ecert_bytes_view(&fetched.body), (struct ecert_view){0}, ret,
                                   err) != ECERT_OK)
         return ecert_error_wrap(err, "what '%s' serves", url);

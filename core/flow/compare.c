@@ -109,6 +109,56 @@ static const char *shown(const char *text, struct ecert_buffer *storage)
     return storage->len == 0 || storage->failed ? "" : (const char *)storage->ptr;
 }
 
+/* One that cannot be compared: whoever knows that it is right writes it down. */
+static enum ecert_status is_unknown(const char *theirs, const char *ours, const char *key,
+                                    const char *language, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer is = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer ordered = {0};
+    const char *text = shown(theirs, &is);
+
+    return ecert_error_set(err, ECERT_E_REFUSED,
+                           "the certificate names the organisation '%s', which cannot be compared "
+                           "with '%s': its %s name is not configured; if it is right, write "
+                           "organization.%s = \"%s\" into the configuration, exactly so, and take "
+                           "the file again",
+                           text, shown(ours, &ordered), language, key, text);
+}
+
+/* Is there an O of this value, beside the last one? */
+static bool has_organization(const X509 *leaf, const char *value)
+{
+    const X509_NAME *name = X509_get_subject_name(leaf);
+
+    for (int i = -1; (i = X509_NAME_get_index_by_NID(name, NID_organizationName, i)) >= 0;) {
+        unsigned char *text = NULL;
+        const int n =
+            ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
+        const bool same =
+            n >= 0 && strlen(value) == (size_t)n && memcmp(text, value, (size_t)n) == 0;
+
+        OPENSSL_free(text);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+/* Is this Chinese name known to be ours? */
+static bool is_known_chinese(const X509 *leaf, const char *theirs, const struct ecert_order *order)
+{
+    const char *chinese = order->chinese_organization;
+
+    if (chinese != NULL && is_alike(theirs, chinese))
+        return true;
+    if (order->configured_chinese != NULL && is_alike(theirs, order->configured_chinese))
+        return true;
+    if (has_latin_letter(theirs) || order->organization == NULL)
+        return false;
+    return (order->earlier != NULL && strcmp(theirs, order->earlier) == 0) ||
+           has_organization(leaf, order->organization);
+}
+
 static enum ecert_status is_another(const char *organization, const struct ecert_order *order,
                                     struct ecert_error *err)
 {
@@ -143,7 +193,9 @@ enum ecert_status ecert_compare_organization(const X509 *leaf, const struct ecer
 {
     ECERT_AUTO(ecert_subject_clear) struct ecert_subject subject = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
-    const char *ours = order->organization, *chinese = order->chinese_organization;
+    const char *ours = order->organization;
+    const char *chinese = order->chinese_organization != NULL ? order->chinese_organization
+                                                              : order->configured_chinese;
 
     if (ours == NULL && chinese == NULL)
         return ECERT_OK;
@@ -153,7 +205,7 @@ enum ecert_status ecert_compare_organization(const X509 *leaf, const struct ecer
         return names_none(order, ret_notes, err);
     if (ours != NULL && strcmp(theirs, ours) == 0)
         return ECERT_OK;
-    if (chinese != NULL && is_alike(theirs, chinese))
+    if (is_known_chinese(leaf, theirs, order))
         return ecert_strings_printf(ret_notes, err,
                                     "the certificate names the organisation in Chinese: '%s'",
                                     shown(theirs, &text));
@@ -163,16 +215,9 @@ enum ecert_status ecert_compare_organization(const X509 *leaf, const struct ecer
                                     "other blanks: '%s'",
                                     shown(theirs, &text));
     if (chinese == NULL && !has_latin_letter(theirs) && has_latin_letter(ours))
-        return ecert_strings_printf(ret_notes, err,
-                                    "the certificate names the organisation '%s', which is taken "
-                                    "for its Chinese name; write it into the configuration "
-                                    "(organization.chinese_name)",
-                                    shown(theirs, &text));
-    if (ours == NULL && has_latin_letter(theirs))
-        return ecert_strings_printf(ret_notes, err,
-                                    "the certificate names the organisation '%s', of which only "
-                                    "the Chinese name is known here",
-                                    shown(theirs, &text));
+        return is_unknown(theirs, ours, "chinese_name", "Chinese", err);
+    if (ours == NULL && has_latin_letter(theirs) && !has_latin_letter(chinese))
+        return is_unknown(theirs, chinese, "name", "English", err);
     return is_another(theirs, order, err);
 }
 

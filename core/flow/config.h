@@ -5,9 +5,10 @@
  * reference (`ecert config --reference`), the example file and the manual page.  All mistakes are
  * reported at once, each "FILE:LINE: sentence" with the nearest known key; nothing of a
  * configuration with mistakes is used.  The file, what it includes and every file or command it
- * names must be trusted (ecert_fs_check_trusted).  A file of a certificate or of the group 'backup'
- * that is not there, or that this user cannot get at, is a mistake for `ecert config` alone: other
- * commands go on, and only what needs that file fails (`absent`).
+ * names must be trusted (ecert_fs_check_trusted).  A file or the program of a command that is not
+ * there, or that this user cannot get at, is a mistake for `ecert config` alone where a
+ * certificate, 'backup' or 'reminders' names it: other commands go on, and only what needs it fails
+ * (`absent`).
  *
  * Strings are UTF-8; host names may be written in Chinese and are kept as A-labels, lower case.
  * Everything is owned by the struct.
@@ -197,13 +198,13 @@ struct ecert_certificate_config {
 
 /* A file that the configuration names and that cannot be found, or not be reached. */
 struct ecert_absent_file {
-    size_t
-        certificate; /* index of the entry that names it; ECERT_ABSENT_OF_BACKUP: 'backup' does */
-    bool missing;    /* there is no such file; otherwise it cannot be reached */
+    size_t certificate; /* index of the entry that names it; or ECERT_ABSENT_OF_... its group */
+    bool missing;       /* there is no such file; otherwise it cannot be reached */
     char *path;
     char *mistake; /* "FILE:LINE: 'file': ...": the sentence of `ecert config` */
 };
-#define ECERT_ABSENT_OF_BACKUP SIZE_MAX
+#define ECERT_ABSENT_OF_BACKUP    SIZE_MAX
+#define ECERT_ABSENT_OF_REMINDERS (SIZE_MAX - 1)
 
 struct ecert_config {
     char *file;

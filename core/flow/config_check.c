@@ -106,32 +106,17 @@ enum ecert_status ecert_config_is_list_file(const char *value, struct ecert_erro
 
 /* ---- names ---- */
 
-/* One label: letters, digits, hyphens inside (RFC 1123, 2.1). */
-static bool is_label(const char *label, size_t n)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
-
-    return n > 0 && n <= 63 && strspn(label, allowed) >= n && label[0] != '-' &&
-           label[n - 1] != '-';
-}
-
 /* Also of hosts that no public CA would name: a label alone is one. */
 static enum ecert_status is_ascii_host_name(const char *value, struct ecert_error *err)
 {
     const char *label = strncmp(value, "*.", 2) == 0 ? value + 2 : value;
     const char *last = strrchr(value, '.');
+    const char *rule = last != NULL && last > value && last[1] == '\0'
+                           ? "it ends in a dot; write it without"
+                           : ecert_host_name_rule(label);
 
-    if (strlen(value) > 253)
-        return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is too long for a host name", value);
-    for (;;) {
-        const size_t n = strcspn(label, ".");
-
-        if (!is_label(label, n))
-            return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a host name", value);
-        if (label[n] == '\0')
-            break;
-        label += n + 1;
-    }
+    if (rule != NULL)
+        return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a host name: %s", value, rule);
     last = last == NULL ? value : last + 1;
     if (strspn(last, "0123456789") == strlen(last))
         return ecert_error_set(err, ECERT_E_CONFIG, "'%s' is not a host name but an address",

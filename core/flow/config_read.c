@@ -65,6 +65,15 @@ void ecert_config_mistake(struct ecert_config_reader *reader, const config_setti
     add_mistake(reader, ecert_config_file_of(reader, at), config_setting_source_line(at), text);
 }
 
+static size_t whose(const struct ecert_config_reader *reader)
+{
+    if (reader->scope == ECERT_CONFIG_OF_BACKUP)
+        return ECERT_ABSENT_OF_BACKUP;
+    if (reader->scope == ECERT_CONFIG_OF_REMINDERS)
+        return ECERT_ABSENT_OF_REMINDERS;
+    return reader->config.n_certificates;
+}
+
 /*
  * Is it a file that the system does not give us, in a group whose files may be absent?  Then it is
  * noted.  What is there and not trusted has no errno, and is nobody's to go on with.
@@ -82,8 +91,7 @@ static bool note_absent(struct ecert_config_reader *reader, const config_setting
     struct ecert_config_mistake *mistake = &reader->mistakes[n];
     mistake->absent_path = strdup(path);
     mistake->missing = why->sys_errno == ENOENT || why->sys_errno == ENOTDIR;
-    mistake->certificate = reader->scope == ECERT_CONFIG_OF_BACKUP ? ECERT_ABSENT_OF_BACKUP
-                                                                   : reader->config.n_certificates;
+    mistake->certificate = whose(reader);
     reader->nomem = reader->nomem || mistake->absent_path == NULL;
     return true;
 }
@@ -466,7 +474,8 @@ void ecert_config_check_command(struct ecert_config_reader *reader, const config
 
     if (command->len == 0)
         ecert_config_mistake(reader, at, "'%s' is empty", name_of(at));
-    else if (ecert_config_is_trusted_file(command->items[0], &err) != ECERT_OK)
+    else if (ecert_config_is_trusted_file(command->items[0], &err) != ECERT_OK &&
+             !note_absent(reader, at, command->items[0], &err))
         ecert_config_mistake(reader, at, "'%s': %s", name_of(at), err.text);
 }
 

@@ -72,6 +72,7 @@ enum ecert_config_scope {
     ECERT_CONFIG_OF_ALL, /* nobody's: every command needs it */
     ECERT_CONFIG_OF_CERTIFICATE,
     ECERT_CONFIG_OF_BACKUP,
+    ECERT_CONFIG_OF_REMINDERS,
 };
 
 /* A plugin that could not be described: why, said at each target that names it. */
@@ -139,7 +140,8 @@ const char *ecert_config_type_words(const config_setting_t *setting);
 void ecert_config_name_to_ascii(struct ecert_config_reader *reader, char **name);
 void ecert_config_names_to_ascii(struct ecert_config_reader *reader, struct ecert_strings *names);
 
-/* A command: not empty, its program absolute and trusted.  Notes a mistake. */
+/* A command: not empty, its program absolute and trusted, and there, as a file of its scope is.
+ * Notes a mistake. */
 void ecert_config_check_command(struct ecert_config_reader *reader, const config_setting_t *at,
                                 const struct ecert_strings *command);
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/fs.h"
+
 /* X.520 (2019), clause 6: upper bounds of the attributes, in characters. */
 #define STATE_MAX        128
 #define ORGANIZATION_MAX 64
@@ -78,6 +80,30 @@ static bool has_key(const config_setting_t *group, const char *key)
     return config_setting_get_member(group, key) != NULL;
 }
 
+/* A place below the state directory is lost with it; also behind a link, where both are there. */
+static void check_places(struct ecert_config_reader *reader, const config_setting_t *places,
+                         const struct ecert_backup_config *backup)
+{
+    const char *state_dir = reader->config.state_dir;
+    ECERT_AUTO(ecert_auto_free) char *state = NULL;
+    struct ecert_error ignored = {0};
+    const bool there = ecert_fs_resolve(state_dir, &state, &ignored) == ECERT_OK;
+
+    for (size_t i = 0; i < backup->places.len; i++) {
+        const char *place = backup->places.items[i];
+        ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
+
+        if (ecert_path_is_below(place, state_dir) ||
+            (there && ecert_fs_resolve(place, &resolved, &ignored) == ECERT_OK &&
+             ecert_path_is_below(resolved, state)))
+            ecert_config_mistake(reader, places,
+                                 "'places': '%s' is in the state directory '%s', and lost together "
+                                 "with the keys there; name a directory elsewhere, best on another "
+                                 "machine",
+                                 place, state_dir);
+    }
+}
+
 static void check_backup(struct ecert_config_reader *reader, const config_setting_t *group,
                          const struct ecert_backup_config *backup)
 {
@@ -99,6 +125,8 @@ static void check_backup(struct ecert_config_reader *reader, const config_settin
         ecert_config_mistake(reader, recipients, "'recipients' is empty; name a certificate");
     if (places != NULL && config_setting_length(places) == 0)
         ecert_config_mistake(reader, places, "'places' is empty; name at least one directory");
+    if (places != NULL)
+        check_places(reader, places, backup);
 }
 
 static void read_backup(struct ecert_config_reader *reader, const config_setting_t *root)
@@ -111,9 +139,9 @@ static void read_backup(struct ecert_config_reader *reader, const config_setting
     backup->wanted = true;
     reader->scope = ECERT_CONFIG_OF_BACKUP;
     ecert_config_read_group(reader, group, &ecert_config_backup_table, backup);
-    reader->scope = ECERT_CONFIG_OF_ALL;
     ecert_config_check_unknown(reader, group, &ecert_config_backup_table, NULL);
     check_backup(reader, group, backup);
+    reader->scope = ECERT_CONFIG_OF_ALL;
 }
 
 void ecert_config_read_requesting(struct ecert_config_reader *reader, const config_setting_t *root)

@@ -389,5 +389,7 @@ void ecert_config_read_monitoring(struct ecert_config_reader *reader, const conf
         read_watch(reader, config_setting_get_elem(watches, (unsigned)i));
     for (int i = 0; contacts != NULL && i < config_setting_length(contacts); i++)
         read_contact(reader, config_setting_get_elem(contacts, (unsigned)i));
+    reader->scope = ECERT_CONFIG_OF_REMINDERS;
     read_reminders(reader, root);
+    reader->scope = ECERT_CONFIG_OF_ALL;
 }

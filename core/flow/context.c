@@ -104,7 +104,8 @@ enum ecert_status ecert_context_authority(struct ecert_context *context, const c
 enum ecert_status ecert_context_crls(struct ecert_context *context, const char *id, int64_t max_age,
                                      const struct ecert_crls **ret, struct ecert_error *err)
 {
-    const struct ecert_chain_sources sources = {context->config->state_dir, &context->network};
+    const struct ecert_chain_sources sources = {context->config->state_dir, &context->network,
+                                                &context->silent};
     struct ecert_context_authority *entry = NULL;
 
     ECERT_TRY(find(context, id, &entry, err));

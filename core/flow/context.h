@@ -36,7 +36,7 @@ struct ecert_context {
     size_t n_authorities;
     struct ecert_context_key *keys;          /* one per certificate of the configuration */
     struct ecert_context_requests *requests; /* likewise; NULL: none was asked for yet */
-    struct ecert_strings silent;             /* servers of sources that did not answer, silent.h */
+    struct ecert_strings silent;             /* servers that did not answer, silent.h */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "core/base/fs.h"
 #include "core/flow/certificate.h"
 #include "core/flow/decode.h"
+#include "core/flow/silent.h"
 
 #define TIMEOUT_MS 20000u
 #define FACTS_MAX  ((size_t)64 << 10)
@@ -202,7 +203,7 @@ static enum ecert_status refresh(const struct ecert_authority *authority,
 
     if (sources->network == NULL)
         return ecert_error_set(err, ECERT_E_NETWORK, "'%s' was not asked for a CRL", url);
-    ECERT_TRY(ecert_network_fetch(sources->network, &fetch, &fetched, err));
+    ECERT_TRY(ecert_silent_fetch(sources->silent, sources->network, &fetch, &fetched, err));
     copy->fetched = ecert_clock_now();
     if (fetched.unchanged && conditional)
         return write_facts(copy, url, err);

@@ -119,7 +119,6 @@ static const struct container {
 enum ecert_status ecert_decode_foreign(struct ecert_view file, struct ecert_error *err)
 {
     const struct ecert_view text = trimmed(file);
-    char hex[2 * 8 + 1];
 
     if (file.len == 0)
         return ecert_error_set(err, ECERT_E_CRYPTO, "the file is empty");
@@ -136,9 +135,7 @@ enum ecert_status ecert_decode_foreign(struct ecert_view file, struct ecert_erro
     if (memmem(text.ptr, text.len < 1024 ? text.len : 1024, "<html", 5) != NULL)
         return ecert_error_set(err, ECERT_E_CRYPTO,
                                "the file is an HTML page; the certificate itself is wanted");
-    ecert_hex((struct ecert_view){text.ptr, text.len < 8 ? text.len : 8}, hex);
+    /* not a byte of it is shown: it may be a file with a passphrase or a PIN, given by mistake */
     return ecert_error_set(err, ECERT_E_CRYPTO,
-                           "the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12); it "
-                           "begins with the bytes %s",
-                           hex);
+                           "the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12)");
 }

@@ -104,26 +104,34 @@ static bool is_address(const char *name)
            (last[0] != '\0' && strspn(last, "0123456789") == strlen(last));
 }
 
-/* In A-labels, without "*.".  NULL: it is right. */
-static const char *wrong_with_name(const char *name)
+const char *ecert_host_name_rule(const char *ascii)
 {
-    const char *wrong_character = wrong_with_ascii(name); /* full-width ones are converted now */
+    const char *wrong_character = wrong_with_ascii(ascii);
 
     if (wrong_character != NULL)
         return wrong_character;
-    for (const char *label = name;;) {
+    if (strlen(ascii) > NAME_MAX_LEN)
+        return "it is longer than 253 bytes";
+    for (const char *label = ascii;;) {
         const size_t n = strcspn(label, ".");
         const char *wrong = wrong_with_label(label, n);
 
         if (wrong != NULL)
             return wrong;
         if (label[n] == '\0')
-            break;
+            return NULL;
         label += n + 1;
     }
-    if (strchr(name, '.') == NULL)
-        return "it has no dot, and no public CA names such a host";
-    return NULL;
+}
+
+/* In A-labels, without "*.": full-width characters are converted now.  NULL: it is right. */
+static const char *wrong_with_name(const char *name)
+{
+    const char *rule = ecert_host_name_rule(name);
+
+    if (rule != NULL)
+        return rule;
+    return strchr(name, '.') == NULL ? "it has no dot, and no public CA names such a host" : NULL;
 }
 
 /* ---- A-labels ---- */
@@ -231,12 +239,31 @@ static bool can_be_shown(const char *ascii, char **ret_unicode)
     return true;
 }
 
-enum ecert_status ecert_host_name_shown(const char *ascii, char **ret, struct ecert_error *err)
+/* The name itself, with nothing that would reorder, hide or end what stands beside it. */
+static bool is_harmless(const char *unicode)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer escaped = {0};
+
+    ecert_buffer_add_escaped(&escaped, ecert_view_of(unicode), false);
+    return !escaped.failed && ecert_view_equal(ecert_buffer_view(&escaped), ecert_view_of(unicode));
+}
+
+enum ecert_status ecert_host_name_unicode(const char *ascii, char **ret, struct ecert_error *err)
 {
     const char *star = strncmp(ascii, "*.", 2) == 0 ? "*." : "";
     ECERT_AUTO(auto_idn) char *unicode = NULL;
 
-    if (!can_be_shown(ascii + strlen(star), &unicode))
+    if (!can_be_shown(ascii + strlen(star), &unicode) || !is_harmless(unicode))
+        return ECERT_OK;
+    return ecert_text_format(ret, err, "%s%s", star, unicode);
+}
+
+enum ecert_status ecert_host_name_shown(const char *ascii, char **ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *unicode = NULL;
+
+    ECERT_TRY(ecert_host_name_unicode(ascii, &unicode, err));
+    if (unicode == NULL)
         return ecert_text_copy(ecert_view_of(ascii), ret, err);
-    return ecert_text_format(ret, err, "%s%s (%s)", star, unicode, ascii);
+    return ecert_text_format(ret, err, "%s (%s)", unicode, ascii);
 }

@@ -19,6 +19,20 @@ ECERT_MUST_CHECK enum ecert_status ecert_host_name_to_ascii(const char *name, ch
                                                             struct ecert_error *err);
 
 /*
+ * The rule that a name in ASCII, without a "*." in front, breaks as a host name, in words; NULL:
+ * none.  A label alone is right here, and an address is not looked for.
+ */
+const char *ecert_host_name_rule(const char *ascii);
+
+/*
+ * What an A-label name stands for, "www.我的伺服器.com"; *ret (owned) stays NULL where it has no
+ * A-label, where that does not lead back to the very name, or where a terminal would act upon a
+ * character of it (ecert_buffer_add_escaped()).
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_host_name_unicode(const char *ascii, char **ret,
+                                                           struct ecert_error *err);
+
+/*
  * For people: "www.我的伺服器.com (www.xn--3pqw8o2pk43espw.com)", or the name alone where both are
  * the same or it cannot be shown.
  */

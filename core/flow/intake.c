@@ -7,6 +7,7 @@
 #include "core/base/fs.h"
 #include "core/flow/certificate.h"
 #include "core/flow/compare.h"
+#include "core/flow/earlier.h"
 #include "core/flow/intake_key.h"
 #include "core/flow/kept_key.h"
 #include "core/flow/match.h"
@@ -69,7 +70,8 @@ struct examined {
     X509 *anchor;
     struct ecert_bundle newest;
     struct ecert_strings names;
-    struct ecert_order order; /* borrows from request and configuration */
+    struct ecert_order order; /* borrows from request, configuration and `earlier` */
+    char *earlier;
 };
 
 static void examined_clear(struct examined *examined)
@@ -78,6 +80,7 @@ static void examined_clear(struct examined *examined)
     ecert_auto_x509(&examined->anchor);
     ecert_bundle_clear(&examined->newest);
     ecert_strings_clear(&examined->names);
+    free(examined->earlier);
 }
 
 static enum ecert_status build_chain(struct ecert_context *context,
@@ -88,7 +91,8 @@ static enum ecert_status build_chain(struct ecert_context *context,
                                      struct ecert_strings *notes, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded operator_file = {0};
-    const struct ecert_chain_sources sources = {context->config->state_dir, &context->network};
+    const struct ecert_chain_sources sources = {context->config->state_dir, &context->network,
+                                                &context->silent};
 
     if (entry != NULL && entry->chain_file != NULL)
         ECERT_TRY(read_chain_file(entry->chain_file, &operator_file, err));
@@ -138,10 +142,13 @@ static struct ecert_order order_of(const struct ecert_config *config,
     const struct ecert_request *request = match->request;
 
     if (match->answers && request->authority != NULL)
-        return (struct ecert_order){request->organization, request->chinese_organization,
-                                    request->validation};
-    return (struct ecert_order){config->organization.name, config->organization.chinese_name,
-                                match->certificate->validation};
+        return (struct ecert_order){.organization = request->organization,
+                                    .chinese_organization = request->chinese_organization,
+                                    .validation = request->validation,
+                                    .configured_chinese = config->organization.chinese_name};
+    return (struct ecert_order){.organization = config->organization.name,
+                                .chinese_organization = config->organization.chinese_name,
+                                .validation = match->certificate->validation};
 }
 
 /* The public key that it must have; NULL: not known on this host. */
@@ -192,6 +199,9 @@ static enum ecert_status examine(struct ecert_context *context,
         ECERT_TRY(collect_names(match, &examined->names, err));
         ECERT_TRY(expected_key(context, candidate, match, &key_id, notes, err));
         examined->order = order_of(context->config, match);
+        ECERT_TRY(ecert_earlier_organization(context->config->state_dir, entry->name,
+                                             candidate->leaf, &examined->earlier, err));
+        examined->order.earlier = examined->earlier;
     }
     const struct ecert_check_input input = {
         .authority = authority,
@@ -373,6 +383,12 @@ static enum ecert_status take(struct ecert_context *context, const struct ecert_
         ecert_certificate_sha256(candidate.leaf, result->sha256);
         return ECERT_OK;
     }
+    bool known = false;
+    if (ecert_outdated_take_tied(context->config, candidate.leaf, &match, result, &known, err) !=
+        ECERT_OK)
+        return not_to_blame(ECERT_E_IO, err);
+    if (known)
+        return ECERT_OK;
     if (store(context, file, &candidate, &match, &examined, result, err) != ECERT_OK)
         return not_to_blame(ECERT_E_IO, err); /* the key file or our own store is the trouble */
     return ECERT_OK;

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/flow/certificate.h"
 #include "core/flow/decode_forms.h"
+#include "core/flow/requests_left.h"
 #include "core/flow/store.h"
 
 #define NAMES_SHOWN    5
@@ -237,6 +239,34 @@ static void say_waiting(struct ecert_context *context, const struct ecert_candid
                                     "'ecert restore' and drop the file again");
 }
 
+/*
+ * The request of a certificate that has no entry any more.  While it is waited for the file may be
+ * taken as soon as the entry is back, and is worth another try.
+ */
+static enum ecert_status find_left(struct ecert_context *context,
+                                   const struct ecert_candidate *candidate, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests left = {0};
+    ECERT_AUTO(ecert_auto_free) char *sub = NULL;
+    ECERT_AUTO(ecert_auto_free) char *folder = NULL;
+    const struct ecert_config *config = context->config;
+    struct ecert_error ignored = {0};
+
+    if (ecert_requests_left(config, &left, &ignored) != ECERT_OK)
+        return ignored.status == ECERT_E_NOMEM ? ecert_error_nomem(err) : ECERT_OK;
+    const struct ecert_request *request = ecert_requests_of_key(&left, candidate->key_id);
+    if (request == NULL)
+        return ECERT_OK;
+    ECERT_TRY(ecert_text_format(&sub, err, "requests/%s", request->id));
+    ECERT_TRY(ecert_store_path(config->state_dir, request->name, sub, &folder, err));
+    return ecert_error_set(
+        err, ecert_request_is_pending(request) ? ECERT_E_CONFIG : ECERT_E_NOT_FOUND,
+        "answers request %s of '%s' ('%s'), which has no entry in the configuration any more: "
+        "write "
+        "its entry (name = \"%s\") into '%s' again, and the certificate is taken",
+        request->id, request->name, folder, request->name, config->file);
+}
+
 static enum ecert_status matches_none(struct ecert_context *context,
                                       const struct ecert_candidate *candidate, const char *only,
                                       const struct ecert_strings *problems, struct ecert_error *err)
@@ -286,6 +316,8 @@ enum ecert_status ecert_match_find(struct ecert_context *context,
     if (match.certificate == NULL)
         ECERT_TRY(look_through(context, candidate, only, false, false, &match.certificate,
                                &problems, ret_notes, err));
+    if (match.certificate == NULL)
+        ECERT_TRY(find_left(context, candidate, err));
     if (match.certificate == NULL)
         return matches_none(context, candidate, only, &problems, err);
     match.answers = match.request != NULL && !is_earlier(context->config, &match, candidate);
@@ -345,27 +377,55 @@ static bool digest_of_csr(struct ecert_view file, char ret[ECERT_SHA256_HEX_LEN]
     return true;
 }
 
+/* The one with this digest: what has become of it is what the sentence says. */
+static enum ecert_status is_csr_of(const struct ecert_requests *requests, const char *digest,
+                                   struct ecert_error *err)
+{
+    char day[ECERT_TIME_TEXT_LEN];
+
+    for (size_t i = 0; i < requests->n; i++) {
+        const struct ecert_request *request = &requests->items[i];
+
+        if (strcmp(request->csr_sha256, digest) != 0)
+            continue;
+        ecert_clock_date(request->closed, day);
+        if (request->state == ECERT_REQUEST_ISSUED)
+            return ecert_error_set(err, ECERT_E_REFUSED,
+                                   "this is the request %s of '%s' itself (a CSR), and its "
+                                   "certificate came back on %s (generation %u): nothing is to be "
+                                   "done with it",
+                                   request->id, request->name, day, request->generation);
+        if (request->state == ECERT_REQUEST_CANCELLED)
+            return ecert_error_set(err, ECERT_E_REFUSED,
+                                   "this is the request %s of '%s' itself (a CSR), which was given "
+                                   "up on %s: nothing is to be done with it",
+                                   request->id, request->name, day);
+        return ecert_error_set(err, ECERT_E_REFUSED,
+                               "this is the request %s of '%s' itself (a CSR): paste it on the "
+                               "CA's page; the certificate comes back from there",
+                               request->id, request->name);
+    }
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_match_csr(struct ecert_context *context, struct ecert_view file,
                                   struct ecert_error *err)
 {
+    ECERT_AUTO(ecert_requests_clear) struct ecert_requests left = {0};
     const struct ecert_config *config = context->config;
+    struct ecert_error ignored = {0};
     char digest[ECERT_SHA256_HEX_LEN];
 
     if (!digest_of_csr(file, digest))
         return ECERT_OK;
     for (size_t i = 0; i < config->n_certificates; i++) {
         struct ecert_requests *requests = NULL;
-        struct ecert_error ignored = {0};
 
-        if (ecert_context_requests(context, &config->certificates[i], &requests, &ignored) !=
+        if (ecert_context_requests(context, &config->certificates[i], &requests, &ignored) ==
             ECERT_OK)
-            continue;
-        for (size_t k = 0; k < requests->n; k++)
-            if (strcmp(requests->items[k].csr_sha256, digest) == 0)
-                return ecert_error_set(err, ECERT_E_REFUSED,
-                                       "this is the request %s of '%s' itself (a CSR): paste it on "
-                                       "the CA's page; the certificate comes back from there",
-                                       requests->items[k].id, requests->items[k].name);
+            ECERT_TRY(is_csr_of(requests, digest, err));
     }
-    return ECERT_OK;
+    if (ecert_requests_left(config, &left, &ignored) != ECERT_OK)
+        return ECERT_OK;
+    return is_csr_of(&left, digest, err);
 }

@@ -35,7 +35,8 @@ struct ecert_match {
 /*
  * `only` (may be NULL): look at this certificate alone.  ECERT_E_NOT_FOUND: nobody's; the text says
  * which names it has, and which requests wait for a certificate of these names; ECERT_E_CONFIG: the
- * same, but something could not be read that may be the one; ECERT_E_REFUSED: two share the key.
+ * same, but something could not be read that may be the one, or it answers a pending request whose
+ * certificate has no entry any more (requests_left.h); ECERT_E_REFUSED: two share the key.
  * Notes (a key that others can read) go to ret_notes.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_match_find(struct ecert_context *context,

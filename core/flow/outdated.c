@@ -67,3 +67,25 @@ enum ecert_status ecert_outdated_take(const struct ecert_config *config, const X
     memcpy(result->sha256, sha256, sizeof result->sha256);
     return ECERT_OK;
 }
+
+enum ecert_status ecert_outdated_take_tied(const struct ecert_config *config, const X509 *leaf,
+                                           const struct ecert_match *match,
+                                           struct ecert_intake_result *result, bool *ret,
+                                           struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+    const char *name = match->certificate->name;
+    char sha256[ECERT_SHA256_HEX_LEN];
+    struct ecert_error ignored = {0}; /* a damaged generation is no reason to refuse a good file */
+    unsigned newest = 0;
+
+    *ret = false;
+    ecert_certificate_sha256(leaf, sha256);
+    ECERT_TRY(ecert_store_newest(config->state_dir, name, &newest, err));
+    if (newest == 0 ||
+        ecert_store_facts(config->state_dir, name, newest, &facts, &ignored) != ECERT_OK ||
+        facts.not_before != ecert_certificate_not_before(leaf) ||
+        strcmp(facts.sha256, sha256) == 0 || generation_of(config, name, newest, sha256) == 0)
+        return ECERT_OK;
+    return ecert_outdated_take(config, leaf, match, result, ret, err);
+}

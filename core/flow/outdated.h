@@ -21,4 +21,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_outdated_take(const struct ecert_config
                                                        struct ecert_intake_result *result,
                                                        bool *ret, struct ecert_error *err);
 
+/*
+ * The same for a leaf that was issued in the same second as the newest generation's, where neither
+ * is the newer one: *ret if it is an older generation.  A file that is dropped again must not
+ * take the place of its successor.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_outdated_take_tied(const struct ecert_config *config,
+                                                            const X509 *leaf,
+                                                            const struct ecert_match *match,
+                                                            struct ecert_intake_result *result,
+                                                            bool *ret, struct ecert_error *err);
+
 #endif

@@ -48,12 +48,17 @@ enum ecert_request_kind {
 };
 const char *ecert_request_kind_word(enum ecert_request_kind kind);
 
+#define ECERT_BACKUP_UNDER_LEN 50
+
 /* One copy of the key somewhere else. */
 struct ecert_request_backup {
     char *path;
     char sha256[ECERT_SHA256_HEX_LEN]; /* of the whole file as it was written */
     int64_t written;                   /* seconds */
     int64_t opened;                    /* when it was last proved that it opens; 0: never */
+    char
+        under[ECERT_BACKUP_UNDER_LEN]; /* to know its passphrase again (core/issue/backup_former.c);
+                                          "": it has none, or that is not known */
 };
 
 /* A certificate for its key came back, and was not taken. */

@@ -57,9 +57,9 @@ static json_t *backups_json(const struct ecert_request *request)
     for (size_t i = 0; array != NULL && i < request->n_backups; i++) {
         const struct ecert_request_backup *backup = &request->backups[i];
         json_t *one =
-            json_pack("{s:o, s:s, s:I, s:I}", "path", ecert_store_json_string(backup->path),
+            json_pack("{s:o, s:s, s:I, s:I, s:s}", "path", ecert_store_json_string(backup->path),
                       "sha256", backup->sha256, "written", (json_int_t)backup->written, "opened",
-                      (json_int_t)backup->opened);
+                      (json_int_t)backup->opened, "under", backup->under);
         if (json_array_append_new(array, one) != 0) { /* NULL is refused there */
             json_decref(array);
             return NULL;
@@ -204,6 +204,9 @@ static enum ecert_status read_names(const char *path, const json_t *json, struct
 static enum ecert_status read_backup(const char *path, const json_t *json,
                                      struct ecert_request_backup *backup, struct ecert_error *err)
 {
+    if (json_object_get(json, "under") != NULL) /* absent in those of before */
+        ECERT_TRY(
+            ecert_store_get_into(path, json, "under", backup->under, sizeof backup->under, err));
     ECERT_TRY(ecert_store_get_text(path, json, "path", false, &backup->path, err));
     ECERT_TRY(read_digest(path, json, "sha256", backup->sha256, err));
     ECERT_TRY(ecert_store_get_number(path, json, "written", INT64_MAX, &backup->written, err));

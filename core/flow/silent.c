@@ -59,3 +59,13 @@ enum ecert_status ecert_silent_note(struct ecert_strings *silent, const char *ur
         *err = why;
     return err->status;
 }
+
+enum ecert_status ecert_silent_fetch(struct ecert_strings *silent, struct ecert_network *network,
+                                     const struct ecert_fetch *fetch, struct ecert_fetched *ret,
+                                     struct ecert_error *err)
+{
+    ECERT_TRY(ecert_silent_check(silent, fetch->url, err));
+    if (ecert_network_fetch(network, fetch, ret, err) != ECERT_OK)
+        return ecert_silent_note(silent, fetch->url, err);
+    return ECERT_OK;
+}

@@ -39,6 +39,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/deploy.c
   core/flow/deploy_prepare.c
   core/flow/deploy_record.c
+  core/flow/earlier.c
   core/flow/endpoints.c
   core/flow/holds.c
   core/flow/host_name.c
@@ -75,6 +76,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/requests.c
   core/flow/requests_files.c
   core/flow/requests_json.c
+  core/flow/requests_left.c
   core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c

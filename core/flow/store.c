@@ -163,22 +163,26 @@ static enum ecert_status tidy_folder(const char *path, struct ecert_error *err)
     return ECERT_OK;
 }
 
-/* A request's folder appears whole, but its request.json is replaced in it. */
-static enum ecert_status tidy_requests(const char *certificate, struct ecert_error *err)
+/*
+ * The folder of a request or generation appears whole, but a request.json is replaced in it, and a
+ * key that was lost is put back.
+ */
+static enum ecert_status tidy_below(const char *certificate, const char *sub,
+                                    struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings ids = {0};
-    ECERT_AUTO(ecert_auto_free) char *requests = NULL;
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
+    ECERT_AUTO(ecert_auto_free) char *parent = NULL;
 
-    ECERT_TRY(ecert_text_format(&requests, err, "%s/requests", certificate));
-    if (!ecert_fs_exists(requests))
+    ECERT_TRY(ecert_text_format(&parent, err, "%s/%s", certificate, sub));
+    if (!ecert_fs_exists(parent))
         return ECERT_OK;
-    ECERT_TRY(tidy_folder(requests, err));
-    ECERT_TRY(ecert_fs_list(requests, &ids, err));
-    for (size_t i = 0; i < ids.len; i++) {
+    ECERT_TRY(tidy_folder(parent, err));
+    ECERT_TRY(ecert_fs_list(parent, &names, err));
+    for (size_t i = 0; i < names.len; i++) {
         ECERT_AUTO(ecert_auto_free) char *path = NULL;
         struct stat st;
 
-        ECERT_TRY(ecert_text_format(&path, err, "%s/%s", requests, ids.items[i]));
+        ECERT_TRY(ecert_text_format(&path, err, "%s/%s", parent, names.items[i]));
         if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
             ECERT_TRY(tidy_folder(path, err));
     }
@@ -188,7 +192,8 @@ static enum ecert_status tidy_requests(const char *certificate, struct ecert_err
 enum ecert_status ecert_store_tidy(const char *state_dir, struct ecert_error *err)
 {
     /* not live/: its temporaries are a transaction's */
-    static const char *const written[] = {"before", "generations", "targets", "deployments"};
+    static const char *const written[] = {"before", "generations", "targets", "deployments",
+                                          "keys"};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
     ECERT_AUTO(ecert_auto_free) char *certificates = NULL;
     ECERT_AUTO(ecert_auto_free) char *rejected = NULL;
@@ -207,7 +212,8 @@ enum ecert_status ecert_store_tidy(const char *state_dir, struct ecert_error *er
             ECERT_TRY(ecert_text_format(&path, err, "%s/%s", certificate, written[k]));
             ECERT_TRY(tidy_folder(path, err));
         }
-        ECERT_TRY(tidy_requests(certificate, err));
+        ECERT_TRY(tidy_below(certificate, "requests", err));
+        ECERT_TRY(tidy_below(certificate, "generations", err));
     }
     return ECERT_OK;
 }

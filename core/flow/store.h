@@ -7,10 +7,12 @@
  *   STATE/certificates/FOLDER/
  *       generations/0001/{privkey.pem,cert.pem,chain.pem,fullchain.pem,generation.json}
  *       live/TARGET -> ../generations/0001
+ *       keys/ID.json                      copies of keys that no request made (core/issue/backup.h)
  *       requests/ID/                      keys and CSRs that wait for the CA (requests.h)
  *       targets/TARGET.json               desired and actual state, tries, back-off
  *       before/TARGET                     its server's files before ecert (origin.h)
  *       deployments/TIME-TARGET.json      one record per deployment
+ *   STATE/copies.json                     when copies of keys were last opened by a check
  *   STATE/transactions/ID/{journal,backup/}
  *   STATE/chains/SHA256.pem  STATE/crls/  STATE/fetched/    caches
  *

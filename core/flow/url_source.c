@@ -104,9 +104,7 @@ static enum ecert_status take(struct ecert_context *context,
 
     if (fetch.ca_file != NULL) /* it may have been absent when the configuration was read */
         ECERT_TRY(ecert_fs_check_trusted(fetch.ca_file, err));
-    ECERT_TRY(ecert_silent_check(&context->silent, fetch.url, err));
-    if (ecert_network_fetch(&context->network, &fetch, &fetched, err) != ECERT_OK)
-        return ecert_silent_note(&context->silent, fetch.url, err);
+    ECERT_TRY(ecert_silent_fetch(&context->silent, &context->network, &fetch, &fetched, err));
     if (fetched.unchanged) {
         arrival->kind = ECERT_ARRIVAL_UNCHANGED;
         return ECERT_OK;

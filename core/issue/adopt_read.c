@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/shell_word.h"
 #include "core/flow/certificate.h"
 #include "core/flow/checks.h"
 #include "core/flow/compare.h"
@@ -115,16 +116,23 @@ static enum ecert_status no_key(const struct ecert_key_config *config, const cha
                            why.text, name);
 }
 
-/* Who encrypted the key will want to know that the next one is not. */
+/* Who encrypted the key will want to know that the next one is not; and where the next one is, and
+ * this one was not, the server most likely cannot open it. */
 static enum ecert_status note_encryption(struct ecert_adoption *adoption, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret file = {0};
 
-    if (adoption->certificate->key.encrypted)
-        return ECERT_OK;
     ECERT_TRY(ecert_fs_read_secret(adoption->key_file, ECERT_DECODE_MAX_INPUT, &file, err));
-    if (!ecert_key_is_encrypted(ecert_secret_view(&file)))
+    const bool is_encrypted = ecert_key_is_encrypted(ecert_secret_view(&file));
+    if (is_encrypted == adoption->certificate->key.encrypted)
         return ECERT_OK;
+    if (!is_encrypted)
+        return ecert_strings_printf(&adoption->notes, err,
+                                    "the key '%s' is not encrypted, and what ecert deploys from "
+                                    "now on is (key.encrypted): the next deployment needs a server "
+                                    "that can open it (nginx: ssl_password_file; Apache: "
+                                    "SSLPassPhraseDialog exec:), and fails without",
+                                    adoption->key_file);
     return ecert_strings_printf(&adoption->notes, err,
                                 "the key '%s' is encrypted, and what ecert keeps and deploys is "
                                 "not: set key.encrypted if it shall be",
@@ -189,8 +197,8 @@ static enum ecert_status build_chain(struct reading *reading,
                                      struct ecert_error *err)
 {
     const struct ecert_certificate_config *entry = reading->adoption->certificate;
-    const struct ecert_chain_sources sources = {reading->context->config->state_dir,
-                                                &reading->context->network};
+    const struct ecert_chain_sources sources = {
+        reading->context->config->state_dir, &reading->context->network, &reading->context->silent};
     ECERT_AUTO(ecert_decoded_clear) struct ecert_decoded operator_file = {0};
 
     if (entry->chain_file != NULL)
@@ -226,8 +234,9 @@ static enum ecert_status check(struct reading *reading, const struct ecert_autho
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings names = {0};
     ECERT_AUTO(auto_results)
     struct ecert_check_result *results = calloc(ecert_checks_count(), sizeof *results);
-    const struct ecert_order order = {config->organization.name, config->organization.chinese_name,
-                                      entry->validation};
+    const struct ecert_order order = {.organization = config->organization.name,
+                                      .chinese_organization = config->organization.chinese_name,
+                                      .validation = entry->validation};
     struct ecert_error why = {0};
 
     if (results == NULL)
@@ -292,11 +301,15 @@ static enum ecert_status keep_present(struct reading *reading,
     if (lower && sk_X509_num(present) == sk_X509_num(*chain))
         return ECERT_OK;
     X509 *root = lower ? root_above(authority, present) : NULL;
-    if (root == NULL)
+    if (root == NULL) {
+        ECERT_AUTO(ecert_auto_free) char *name = NULL;
+
+        ECERT_TRY(ecert_shell_word(reading->adoption->certificate->name, &name, err));
         return ecert_strings_printf(&reading->adoption->notes, err,
                                     "the server has another chain than the one that was built, "
                                     "which is kept; `ecert deploy %s` installs it",
-                                    reading->adoption->certificate->name);
+                                    name);
+    }
     if (X509_up_ref(root) != 1)
         return ecert_error_openssl(err, ECERT_E_NOMEM, "keep the root");
     ecert_auto_x509(&reading->anchor);

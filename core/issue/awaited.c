@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/shell_word.h"
 #include "core/base/words.h"
 
 void ecert_awaited_clear(struct ecert_awaited *awaited)
@@ -41,7 +42,10 @@ static enum ecert_status of_damaged(const struct ecert_request *request, struct 
 static enum ecert_status operands_of(const struct ecert_request *request, bool several, char **ret,
                                      struct ecert_error *err)
 {
-    return ecert_text_format(ret, err, "%s%s%s", request->name, several ? " --id " : "",
+    ECERT_AUTO(ecert_auto_free) char *name = NULL;
+
+    ECERT_TRY(ecert_shell_word(request->name, &name, err));
+    return ecert_text_format(ret, err, "%s%s%s", name, several ? " --id " : "",
                              several ? request->id : "");
 }
 
@@ -106,6 +110,37 @@ enum ecert_status ecert_awaited_of(const struct ecert_request *request, bool sev
         ECERT_TRY(of_made(request, several, &awaited, err));
     else if (request->state == ECERT_REQUEST_OPEN)
         ECERT_TRY(of_open(request, several, authority, inbox, &awaited, err));
+    *ret = awaited;
+    awaited = (struct ecert_awaited){0};
+    return ECERT_OK;
+}
+
+static enum ecert_status of_left(const struct ecert_request *request, struct ecert_awaited *ret,
+                                 struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *operands = NULL;
+
+    ECERT_TRY(operands_of(request, true, &operands, err));
+    ECERT_TRY(
+        ecert_text_format(&ret->what, err, "%s", ecert_words("its entry in the configuration")));
+    ECERT_TRY(ecert_text_format(&ret->from, err, "%s", ecert_words("the server's administrator")));
+    return ecert_text_format(
+        &ret->next, err,
+        ecert_words("no entry in the configuration any more, so that nothing that the CA sends for "
+                    "it is taken: write its entry (name = \"%s\") into the configuration again, "
+                    "or, if it is not wanted any more, run `ecert request --cancel %s`"),
+        request->name, operands);
+}
+
+enum ecert_status ecert_awaited_of_left(const struct ecert_request *request,
+                                        struct ecert_awaited *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_awaited_clear) struct ecert_awaited awaited = {0};
+
+    if (request->problem != NULL)
+        ECERT_TRY(of_damaged(request, &awaited, err));
+    else if (ecert_request_is_pending(request))
+        ECERT_TRY(of_left(request, &awaited, err));
     *ret = awaited;
     awaited = (struct ecert_awaited){0};
     return ECERT_OK;

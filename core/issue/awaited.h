@@ -27,4 +27,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_awaited_of(const struct ecert_request *
                                                     const char *inbox, struct ecert_awaited *ret,
                                                     struct ecert_error *err);
 
+/* The same of one whose certificate has no entry in the configuration any more: what is awaited is
+ * that.  ECERT_E_NOMEM. */
+ECERT_MUST_CHECK enum ecert_status ecert_awaited_of_left(const struct ecert_request *request,
+                                                         struct ecert_awaited *ret,
+                                                         struct ecert_error *err);
+
 #endif

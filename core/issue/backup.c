@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,96 +10,11 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
-#include "core/flow/requests_json.h"
 #include "core/issue/backup_parts.h"
 
 #define MOST_FILES 1000 /* FOLDER-ID.p7m, FOLDER-ID-2.p7m, ... */
 
-/* ---- what is in a backup ---- */
-
-static enum ecert_status make_content(const struct ecert_config *config,
-                                      const struct ecert_request *request, struct ecert_buffer *ret,
-                                      struct ecert_error *err)
-{
-    static const struct ecert_key_config no_passphrase = {0};
-    const struct ecert_certificate_config *certificate =
-        ecert_config_certificate(config, request->name);
-    ECERT_AUTO(ecert_secret_clear) struct ecert_secret key = {0};
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes csr = {0};
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
-    ECERT_AUTO(ecert_auto_bio) BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL;
-
-    ECERT_TRY(ecert_requests_key(config->state_dir, request,
-                                 certificate == NULL ? &no_passphrase : &certificate->key, &key,
-                                 err));
-    ECERT_TRY(ecert_requests_csr(config->state_dir, request, &csr, err));
-    ECERT_TRY(ecert_request_to_json(request, &json, err));
-    if (bio == NULL ||
-        PEM_write_bio(bio, ECERT_BACKUP_BLOCK_REQUEST, "", json.ptr, (long)json.len) <= 0)
-        return ecert_error_nomem(err);
-    const long n = BIO_get_mem_data(bio, &text);
-    ecert_buffer_add(ret, ecert_secret_view(&key));
-    ecert_buffer_add(ret, ecert_bytes_view(&csr));
-    ecert_buffer_add(ret, (struct ecert_view){(const uint8_t *)text, n > 0 ? (size_t)n : 0});
-    return ret->failed ? ecert_error_nomem(err) : ECERT_OK;
-}
-
 /* ---- one file ---- */
-
-/* What was made for a request in this run: the same bytes go to every place. */
-struct sealed {
-    struct ecert_bytes file;
-    char sha256[ECERT_SHA256_HEX_LEN];
-    int64_t opened;
-};
-
-static void sealed_clear(struct sealed *sealed)
-{
-    ecert_bytes_clear(&sealed->file);
-}
-
-/*
- * Whether it could be restored is asked of its text, as recipients alone cannot open it here; then
- * that the file names everybody, and, with a passphrase, that it opens to this very text.
- */
-static enum ecert_status seal(const struct ecert_backup_kit *kit,
-                              const struct ecert_request *request, struct ecert_view text,
-                              struct sealed *sealed, struct ecert_error *err)
-{
-    const struct ecert_view passphrase = ecert_secret_view(&kit->passphrase);
-
-    if (ecert_backup_check_text(text, err) != ECERT_OK)
-        return ecert_error_wrap(err,
-                                "request %s is damaged and cannot be backed up (put it back with "
-                                "'ecert restore', or give it up with 'ecert request --cancel')",
-                                request->id);
-    ECERT_TRY(ecert_backup_seal(kit->recipients, passphrase, text, &sealed->file, err));
-    const struct ecert_view file = ecert_bytes_view(&sealed->file);
-    ECERT_TRY(ecert_backup_names_all(file, kit->recipients, passphrase.len > 0, err));
-    if (passphrase.len == 0)
-        return ECERT_OK;
-    ECERT_TRY(ecert_backup_opens_to(file, passphrase, text, err));
-    sealed->opened = ecert_clock_now();
-    return ECERT_OK;
-}
-
-static enum ecert_status seal_once(struct ecert_backup_kit *kit, const struct ecert_config *config,
-                                   const struct ecert_request *request, struct sealed *sealed,
-                                   struct ecert_error *err)
-{
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer content = {0};
-
-    if (sealed->file.ptr != NULL)
-        return ECERT_OK;
-    ECERT_TRY(make_content(config, request, &content, err));
-    if (seal(kit, request, ecert_buffer_view(&content), sealed, err) != ECERT_OK) {
-        ecert_bytes_clear(&sealed->file);
-        return ecert_error_wrap(err, "the new backup of '%s'", request->name);
-    }
-    ecert_sha256_hex(ecert_bytes_view(&sealed->file), sealed->sha256);
-    return ECERT_OK;
-}
 
 /*
  * Give the staged file its name, which nothing has.  *ret_taken: something has it now.  Without
@@ -147,13 +61,14 @@ static enum ecert_status publish(const struct ecert_backup_place *place,
         name = NULL;
         return ECERT_OK;
     }
-    return ecert_error_set(err, ECERT_E_REFUSED, "there are %d backups of request %s already",
-                           MOST_FILES - 1, request->id);
+    return ecert_error_set(err, ECERT_E_REFUSED, "there are %d backups of '%s', %s already",
+                           MOST_FILES - 1, request->name, request->id);
 }
 
 /* Read back by name: what a share says that it wrote is not always what it has. */
 static enum ecert_status read_back(const struct ecert_backup_place *place, const char *name,
-                                   const struct sealed *sealed, struct ecert_error *err)
+                                   const struct ecert_backup_sealed *sealed,
+                                   struct ecert_error *err)
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
 
@@ -166,7 +81,7 @@ static enum ecert_status read_back(const struct ecert_backup_place *place, const
 
 static enum ecert_status write_file(const struct ecert_backup_place *place,
                                     const struct ecert_request *request,
-                                    const struct sealed *sealed, char **ret_path,
+                                    const struct ecert_backup_sealed *sealed, char **ret_path,
                                     struct ecert_error *err)
 {
     const struct ecert_fs_owner owner = ecert_fs_own(0600);
@@ -199,9 +114,36 @@ static bool is_whole(const struct ecert_request_backup *backup)
     return strcmp(sha256, backup->sha256) == 0;
 }
 
+/*
+ * Is it for others than those who are configured now?  Of one that was written before passphrases
+ * were noted it is tried, once for all places that have the same bytes.
+ */
+static bool is_former(const struct ecert_backup_kit *kit, struct ecert_request_backup *there,
+                      struct ecert_backup_sealed *sealed)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes file = {0};
+    struct ecert_error ignored = {0};
+
+    if (ecert_backup_is_former(kit, there))
+        return true;
+    if (kit->passphrase.len == 0 || there->under[0] != '\0')
+        return false;
+    if (strcmp(sealed->tried, there->sha256) != 0) {
+        if (ecert_fs_read(there->path, ECERT_BACKUP_FILE_MAX, &file, &ignored) != ECERT_OK)
+            return false;
+        sealed->shut =
+            ecert_backup_is_shut_to(ecert_bytes_view(&file), ecert_secret_view(&kit->passphrase));
+        memcpy(sealed->tried, there->sha256, sizeof sealed->tried);
+    }
+    if (!sealed->shut)
+        memcpy(there->under, kit->under, sizeof there->under);
+    return sealed->shut;
+}
+
 /* `path` is taken over. */
-static enum ecert_status note(struct ecert_request *request, const char *directory, char **path,
-                              const struct sealed *sealed, struct ecert_error *err)
+static enum ecert_status note(const struct ecert_backup_kit *kit, struct ecert_request *request,
+                              const char *directory, char **path,
+                              const struct ecert_backup_sealed *sealed, struct ecert_error *err)
 {
     struct ecert_request_backup *entry = ecert_backup_in(request, directory);
 
@@ -220,13 +162,14 @@ static enum ecert_status note(struct ecert_request *request, const char *directo
     memcpy(entry->sha256, sealed->sha256, sizeof entry->sha256);
     entry->written = ecert_clock_now();
     entry->opened = sealed->opened;
+    memcpy(entry->under, kit->under, sizeof entry->under);
     return ECERT_OK;
 }
 
 /* A file that another run wrote: it is opened like every outside file. */
 static enum ecert_status prove(const struct ecert_backup_kit *kit,
-                               const struct ecert_request *request, struct sealed *sealed,
-                               struct ecert_error *err)
+                               const struct ecert_request *request,
+                               struct ecert_backup_sealed *sealed, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_backup_content_clear) struct ecert_backup_content content = {0};
     const struct ecert_backup_opener opener = {.passphrase = ecert_secret_view(&kit->passphrase)};
@@ -242,11 +185,12 @@ static enum ecert_status prove(const struct ecert_backup_kit *kit,
 
 /*
  * A run that was killed before it could note its file, or a request that was restored, has a backup
- * here that nobody knows of.  It is taken if it is proved as a new one would be; recipients alone
- * cannot prove it.
+ * here that nobody knows of, or that has another sum than is noted.  It is taken if it is proved as
+ * a new one would be; recipients alone cannot prove it.
  */
 static bool find_unknown(const struct ecert_backup_kit *kit, const struct ecert_backup_place *place,
-                         const struct ecert_request *request, struct sealed *found, char **ret_path)
+                         const struct ecert_request *request, struct ecert_backup_sealed *found,
+                         char **ret_path)
 {
     ECERT_AUTO(ecert_auto_free) char *name = NULL;
     struct ecert_error ignored = {0};
@@ -264,26 +208,29 @@ static bool find_unknown(const struct ecert_backup_kit *kit, const struct ecert_
 static enum ecert_status write_to(struct ecert_backup_kit *kit,
                                   const struct ecert_backup_place *place,
                                   const struct ecert_config *config, struct ecert_request *request,
-                                  struct sealed *sealed, struct ecert_error *err)
+                                  struct ecert_backup_sealed *sealed, struct ecert_error *err)
 {
-    const struct ecert_request_backup *there = ecert_backup_in(request, place->path);
+    struct ecert_request_backup *there = ecert_backup_in(request, place->path);
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
-    ECERT_AUTO(sealed_clear) struct sealed found = {0};
+    ECERT_AUTO(ecert_backup_sealed_clear) struct ecert_backup_sealed found = {0};
 
-    if (there != NULL && is_whole(there))
+    const bool whole = there != NULL && is_whole(there);
+    const bool former = whole && is_former(kit, there, sealed);
+    if (whole && !former)
         return ECERT_OK;
-    if (there == NULL && find_unknown(kit, place, request, &found, &path))
-        return note(request, place->path, &path, &found, err);
-    ECERT_TRY(seal_once(kit, config, request, sealed, err));
+    if (!former && find_unknown(kit, place, request, &found, &path))
+        return note(kit, request, place->path, &path, &found, err);
+    ECERT_TRY(ecert_backup_seal_once(kit, config, request, sealed, err));
     ECERT_TRY(write_file(place, request, sealed, &path, err));
-    return note(request, place->path, &path, sealed, err);
+    kit->renewed += former;
+    return note(kit, request, place->path, &path, sealed, err);
 }
 
 enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
                                      const struct ecert_config *config,
                                      struct ecert_request *request, struct ecert_error *err)
 {
-    ECERT_AUTO(sealed_clear) struct sealed sealed = {0};
+    ECERT_AUTO(ecert_backup_sealed_clear) struct ecert_backup_sealed sealed = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer failed = {0};
 
     for (size_t i = 0; i < kit->n_places; i++) {
@@ -300,6 +247,7 @@ enum ecert_status ecert_backup_write(struct ecert_backup_kit *kit,
     }
     if (failed.len == 0)
         return ECERT_OK;
-    return ecert_error_set(err, ECERT_E_IO, "backup of request %s of '%s': %s", request->id,
+    return ecert_error_set(err, ECERT_E_IO, "backup of %s%s of '%s': %s",
+                           ecert_backup_is_of_key(request) ? "" : "request ", request->id,
                            request->name, (const char *)failed.ptr);
 }

@@ -1,6 +1,7 @@
 /* Backups as CMS: sealing them, and what can be said of one without opening it. */
 
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
@@ -54,17 +55,25 @@ enum ecert_status ecert_backup_check_recipient(const X509 *recipient, struct ece
     return ECERT_OK;
 }
 
+/* OAEP: PKCS#1 v1.5 padding tells who may ask an oracle too much */
+static int use_oaep(EVP_PKEY_CTX *context)
+{
+    return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) > 0 &&
+           EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) > 0 &&
+           EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) > 0;
+}
+
 static int add_recipient(CMS_ContentInfo *cms, X509 *recipient)
 {
     CMS_RecipientInfo *info = CMS_add1_recipient_cert(cms, recipient, CMS_KEY_PARAM);
+    EVP_PKEY_CTX *context = info == NULL ? NULL : CMS_RecipientInfo_get0_pkey_ctx(info);
 
-    if (info == NULL || CMS_RecipientInfo_type(info) != CMS_RECIPINFO_TRANS)
-        return info != NULL;
-    /* OAEP: PKCS#1 v1.5 padding tells who may ask an oracle too much */
-    EVP_PKEY_CTX *context = CMS_RecipientInfo_get0_pkey_ctx(info);
-    return context != NULL && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) > 0 &&
-           EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) > 0 &&
-           EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) > 0;
+    if (context == NULL)
+        return 0;
+    if (CMS_RecipientInfo_type(info) == CMS_RECIPINFO_TRANS)
+        return use_oaep(context);
+    /* RFC 5753, 7.1.4: dhSinglePass-stdDH-sha256kdf-scheme; OpenSSL's own choice is SHA-1 */
+    return EVP_PKEY_CTX_set_ecdh_kdf_md(context, EVP_sha256()) > 0;
 }
 
 /* ---- sealing ---- */

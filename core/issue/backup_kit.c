@@ -25,6 +25,7 @@ void ecert_backup_kit_close(struct ecert_backup_kit **kit)
         ecert_auto_close(&(*kit)->places[i].fd);
     }
     free((*kit)->places);
+    ecert_backup_ahead_clear(*kit);
     sk_X509_pop_free((*kit)->recipients, X509_free);
     ecert_secret_clear(&(*kit)->passphrase);
     free(*kit);
@@ -177,10 +178,11 @@ static enum ecert_status check_places(const struct ecert_config *config, struct 
     return ecert_backup_places(config, &places, err);
 }
 
-static enum ecert_status open_kit(struct ecert_backup_kit *kit,
-                                  const struct ecert_backup_config *config, struct ecert_error *err)
+/* Who shall open them. */
+static enum ecert_status read_kit(struct ecert_backup_kit *kit, const struct ecert_config *whole,
+                                  struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes sealed = {0};
+    const struct ecert_backup_config *config = &whole->backup;
 
     ECERT_TRY(read_recipients(kit, &config->recipients, err));
     if (ecert_passphrase_find(config->passphrase_file, &config->passphrase_command,
@@ -189,6 +191,45 @@ static enum ecert_status open_kit(struct ecert_backup_kit *kit,
     if (sk_X509_num(kit->recipients) == 0 && kit->passphrase.len == 0)
         return ecert_error_set(err, ECERT_E_CONFIG,
                                "backups have neither recipients nor a passphrase");
+    return ecert_backup_note_passphrase(whole, kit, err);
+}
+
+/* In UTF-8: bytes that do not go on with a character. */
+static size_t count_characters(struct ecert_view text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        n += (text.ptr[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* Asked before anything is written under it; what is there already is opened with what it has. */
+static enum ecert_status check_passphrase(const struct ecert_backup_config *config,
+                                          struct ecert_view passphrase, struct ecert_error *err)
+{
+    const char *from = config->passphrase_file != NULL      ? config->passphrase_file
+                       : config->passphrase_command.len > 0 ? config->passphrase_command.items[0]
+                                                            : "";
+    const size_t n = count_characters(passphrase);
+
+    if (passphrase.len == 0 || n >= ECERT_BACKUP_PASSPHRASE_MIN)
+        return ECERT_OK;
+    return ecert_error_set(err, ECERT_E_CONFIG,
+                           "passphrase of backups '%s': it has %zu %s, and at least %d are wanted: "
+                           "whoever gets hold of a copy can try passphrases on it for as long as "
+                           "he likes ('openssl rand -base64 24' makes one)",
+                           from, n, n == 1 ? "character" : "characters",
+                           ECERT_BACKUP_PASSPHRASE_MIN);
+}
+
+static enum ecert_status open_kit(struct ecert_backup_kit *kit, const struct ecert_config *config,
+                                  struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes sealed = {0};
+
+    ECERT_TRY(read_kit(kit, config, err));
+    ECERT_TRY(check_passphrase(&config->backup, ecert_secret_view(&kit->passphrase), err));
     /* a recipient whose key OpenSSL cannot use is found now, not after the first key was made */
     if (ecert_backup_seal(kit->recipients, (struct ecert_view){0}, ecert_view_of("try"), &sealed,
                           err) != ECERT_OK &&
@@ -196,11 +237,14 @@ static enum ecert_status open_kit(struct ecert_backup_kit *kit,
         err->status = ECERT_E_CONFIG;
         return err->status;
     }
-    return open_places(kit, &config->places, err);
+    return open_places(kit, &config->backup.places, err);
 }
 
-enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
-                                        struct ecert_backup_kit **ret, struct ecert_error *err)
+static enum ecert_status make_kit(const struct ecert_config *config,
+                                  enum ecert_status (*fill)(struct ecert_backup_kit *kit,
+                                                            const struct ecert_config *config,
+                                                            struct ecert_error *err),
+                                  struct ecert_backup_kit **ret, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_backup_kit_close) struct ecert_backup_kit *kit = NULL;
 
@@ -212,9 +256,26 @@ enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
     kit = calloc(1, sizeof *kit);
     if (kit == NULL)
         return ecert_error_nomem(err);
-    ECERT_TRY(open_kit(kit, &config->backup, err));
+    ECERT_TRY(fill(kit, config, err));
     *err = (struct ecert_error){0};
     *ret = kit;
     kit = NULL;
     return ECERT_OK;
+}
+
+enum ecert_status ecert_backup_kit_open(const struct ecert_config *config,
+                                        struct ecert_backup_kit **ret, struct ecert_error *err)
+{
+    return make_kit(config, open_kit, ret, err);
+}
+
+enum ecert_status ecert_backup_kit_read(const struct ecert_config *config,
+                                        struct ecert_backup_kit **ret, struct ecert_error *err)
+{
+    return make_kit(config, read_kit, ret, err);
+}
+
+size_t ecert_backup_kit_renewed(const struct ecert_backup_kit *kit)
+{
+    return kit->renewed;
 }

@@ -8,6 +8,7 @@
 
 #include "core/base/message.h"
 #include "core/base/process.h"
+#include "core/flow/certificate.h"
 #include "core/flow/decode.h"
 #include "core/flow/key.h"
 #include "core/flow/requests_json.h"
@@ -17,8 +18,9 @@
 #define ANSWER_MAX (4 * ECERT_BACKUP_FILE_MAX)
 
 enum message_kind {
-    OPENED = 1, /* key as PKCS#8 DER, CSR as DER, request.json */
-    FAILED = 2, /* status, sentence */
+    OPENED = 1,     /* key as PKCS#8 DER, CSR as DER, request.json */
+    FAILED = 2,     /* status, sentence */
+    OPENED_KEY = 3, /* key as PKCS#8 DER, certificate as DER, its JSON */
 };
 
 void ecert_backup_content_clear(struct ecert_backup_content *content)
@@ -39,6 +41,8 @@ struct job {
 struct parts {
     struct ecert_secret key;
     struct ecert_bytes csr, request;
+    bool of_key; /* `csr` is a certificate */
+    bool mixed;  /* some of it is of a request, and some is not */
 };
 
 static void parts_clear(struct parts *parts)
@@ -99,15 +103,31 @@ static bool decrypt(const struct job *job, bool with_key, BIO *out)
     return opened;
 }
 
+/* Of a request or of a key: what came before says which. */
+static bool is_block(struct parts *parts, const char *name, const char *of_request,
+                     const char *of_key)
+{
+    const bool key = strcmp(name, of_key) == 0;
+    const bool first = parts->csr.ptr == NULL && parts->request.ptr == NULL;
+
+    if (!key && strcmp(name, of_request) != 0)
+        return false;
+    parts->mixed = parts->mixed || (!first && parts->of_key != key);
+    parts->of_key = key;
+    return true;
+}
+
 /* Each block once, each that is known. */
 static enum ecert_status take_block(struct parts *parts, const char *name, struct ecert_view der,
                                     struct ecert_error *err)
 {
     if (strcmp(name, ECERT_BACKUP_BLOCK_KEY) == 0 && parts->key.ptr == NULL)
         return ecert_secret_copy(der, &parts->key, err);
-    if (strcmp(name, ECERT_BACKUP_BLOCK_CSR) == 0 && parts->csr.ptr == NULL)
+    if (parts->csr.ptr == NULL &&
+        is_block(parts, name, ECERT_BACKUP_BLOCK_CSR, ECERT_BACKUP_BLOCK_CERTIFICATE))
         return ecert_bytes_copy(der, &parts->csr, err);
-    if (strcmp(name, ECERT_BACKUP_BLOCK_REQUEST) == 0 && parts->request.ptr == NULL)
+    if (parts->request.ptr == NULL &&
+        is_block(parts, name, ECERT_BACKUP_BLOCK_REQUEST, ECERT_BACKUP_BLOCK_ECERT_KEY))
         return ecert_bytes_copy(der, &parts->request, err);
     return ecert_error_set(err, ECERT_E_CRYPTO, "it holds a block '%s' that does not belong there",
                            name);
@@ -129,15 +149,37 @@ static enum ecert_status split(BIO *text, struct parts *parts, struct ecert_erro
         ECERT_TRY(status);
     }
     ERR_clear_error();
-    if (parts->key.ptr == NULL || parts->csr.ptr == NULL || parts->request.ptr == NULL)
+    if (parts->key.ptr == NULL || parts->csr.ptr == NULL || parts->request.ptr == NULL ||
+        parts->mixed)
         return ecert_error_set(err, ECERT_E_CRYPTO,
                                "it opens, but key, CSR and request are not all in it: it is not a "
                                "backup of ecert, or it is damaged");
     return ECERT_OK;
 }
 
+static enum ecert_status check_certificate(const struct parts *parts, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_pkey) EVP_PKEY *key = key_of_der(ecert_secret_view(&parts->key));
+    ECERT_AUTO(ecert_auto_x509) X509 *certificate = NULL;
+
+    if (key == NULL)
+        return ecert_error_openssl(err, ECERT_E_CRYPTO, "the key in it is not usable");
+    if (ecert_certificate_parse(ecert_bytes_view(&parts->csr), &certificate, err) != ECERT_OK) {
+        err->status = err->status == ECERT_E_NOMEM ? ECERT_E_NOMEM : ECERT_E_CRYPTO;
+        return ecert_error_wrap(err, "the certificate in it");
+    }
+    const EVP_PKEY *public_key = X509_get0_pubkey(certificate);
+    const bool belong = public_key != NULL && EVP_PKEY_eq(public_key, key) == 1;
+    ERR_clear_error();
+    return belong ? ECERT_OK
+                  : ecert_error_set(err, ECERT_E_CRYPTO,
+                                    "the key and the certificate in it do not belong together");
+}
+
 static enum ecert_status check_parts(const struct parts *parts, struct ecert_error *err)
 {
+    if (parts->of_key)
+        return check_certificate(parts, err);
     const unsigned char *p = parts->csr.ptr;
     ECERT_AUTO(ecert_auto_pkey) EVP_PKEY *key = key_of_der(ecert_secret_view(&parts->key));
     ECERT_AUTO(auto_request)
@@ -200,6 +242,7 @@ static int child(void *context, int fd)
     uint8_t storage[8];
 
     if (open_it(context, &parts, &err) == ECERT_OK) {
+        message.kind = parts.of_key ? OPENED_KEY : OPENED;
         ecert_message_add(&message, ecert_secret_view(&parts.key));
         ecert_message_add(&message, ecert_bytes_view(&parts.csr));
         ecert_message_add(&message, ecert_bytes_view(&parts.request));
@@ -234,13 +277,15 @@ static enum ecert_status error_of(const struct ecert_message *message, struct ec
                            text.len > 0 ? (const char *)text.ptr : "it is not usable");
 }
 
-static enum ecert_status csr_pem_of(struct ecert_view der, struct ecert_bytes *ret,
+static enum ecert_status csr_pem_of(struct ecert_view der, bool of_key, struct ecert_bytes *ret,
                                     struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_bio) BIO *bio = BIO_new(BIO_s_mem());
     char *text = NULL;
 
-    if (bio == NULL || PEM_write_bio(bio, ECERT_BACKUP_BLOCK_CSR, "", der.ptr, (long)der.len) <= 0)
+    if (bio == NULL ||
+        PEM_write_bio(bio, of_key ? ECERT_BACKUP_BLOCK_CERTIFICATE : ECERT_BACKUP_BLOCK_CSR, "",
+                      der.ptr, (long)der.len) <= 0)
         return ecert_error_openssl(err, ECERT_E_CRYPTO, "write a CSR as PEM");
     const long n = BIO_get_mem_data(bio, &text);
     return ecert_bytes_copy((struct ecert_view){(const uint8_t *)text, n > 0 ? (size_t)n : 0}, ret,
@@ -265,7 +310,8 @@ static enum ecert_status take_key(struct ecert_view der, struct ecert_backup_con
 }
 
 static enum ecert_status take_request(struct ecert_view text, struct ecert_view csr_der,
-                                      struct ecert_backup_content *content, struct ecert_error *err)
+                                      bool of_key, struct ecert_backup_content *content,
+                                      struct ecert_error *err)
 {
     char csr_sha256[ECERT_SHA256_HEX_LEN];
 
@@ -275,7 +321,8 @@ static enum ecert_status take_request(struct ecert_view text, struct ecert_view 
         return err->status;
     }
     ecert_sha256_hex(csr_der, csr_sha256);
-    if (memcmp(content->request.key_id, content->key_id, sizeof content->key_id) != 0 ||
+    if (of_key != ecert_backup_is_of_key(&content->request) ||
+        memcmp(content->request.key_id, content->key_id, sizeof content->key_id) != 0 ||
         strcmp(content->request.csr_sha256, csr_sha256) != 0)
         return ecert_error_set(err, ECERT_E_CRYPTO,
                                "the request.json in it is of another key or CSR");
@@ -290,12 +337,13 @@ static enum ecert_status read_answer(struct ecert_view answer, struct ecert_back
     ECERT_TRY(ecert_message_decode(&answer, answer.len, &message, err));
     if (message.kind == FAILED)
         return error_of(&message, err);
-    if (message.kind != OPENED || message.n != 3)
+    const bool of_key = message.kind == OPENED_KEY;
+    if ((message.kind != OPENED && !of_key) || message.n != 3)
         return ecert_error_set(err, ECERT_E_REFUSED,
                                "the process that opens the backup gave a wrong answer");
     ECERT_TRY(take_key(message.fields[0], content, err));
-    ECERT_TRY(csr_pem_of(message.fields[1], &content->csr_pem, err));
-    return take_request(message.fields[2], message.fields[1], content, err);
+    ECERT_TRY(csr_pem_of(message.fields[1], of_key, &content->csr_pem, err));
+    return take_request(message.fields[2], message.fields[1], of_key, content, err);
 }
 
 static enum ecert_status run(struct job *job, struct ecert_backup_content *content,
@@ -325,9 +373,9 @@ static enum ecert_status take_parts(const struct parts *parts, struct ecert_back
                                     struct ecert_error *err)
 {
     ECERT_TRY(take_key(ecert_secret_view(&parts->key), content, err));
-    ECERT_TRY(csr_pem_of(ecert_bytes_view(&parts->csr), &content->csr_pem, err));
-    return take_request(ecert_bytes_view(&parts->request), ecert_bytes_view(&parts->csr), content,
-                        err);
+    ECERT_TRY(csr_pem_of(ecert_bytes_view(&parts->csr), parts->of_key, &content->csr_pem, err));
+    return take_request(ecert_bytes_view(&parts->request), ecert_bytes_view(&parts->csr),
+                        parts->of_key, content, err);
 }
 
 enum ecert_status ecert_backup_check_text(struct ecert_view text, struct ecert_error *err)
@@ -341,6 +389,14 @@ enum ecert_status ecert_backup_check_text(struct ecert_view text, struct ecert_e
     ECERT_TRY(split(bio, &parts, err));
     ECERT_TRY(check_parts(&parts, err));
     return take_parts(&parts, &content, err);
+}
+
+bool ecert_backup_is_shut_to(struct ecert_view file, struct ecert_view passphrase)
+{
+    const struct job job = {.file = file, .passphrase = passphrase};
+    ECERT_AUTO(ecert_auto_bio) BIO *opened = BIO_new(BIO_s_secmem());
+
+    return opened != NULL && !decrypt(&job, false, opened);
 }
 
 enum ecert_status ecert_backup_opens_to(struct ecert_view file, struct ecert_view passphrase,

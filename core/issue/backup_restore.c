@@ -63,8 +63,9 @@ static enum ecert_status set_aside(const char *path, struct ecert_error *err)
 }
 
 /* The new one is on disk before the present one gives up its name: a full disk changes nothing. */
-static enum ecert_status put_back(const struct restoring *restoring, const char *name,
-                                  struct ecert_view bytes, bool *restored, struct ecert_error *err)
+enum ecert_status ecert_backup_put_back(const char *folder, const char *name,
+                                        struct ecert_view bytes, bool *restored,
+                                        struct ecert_error *err)
 {
     const struct ecert_fs_owner owner = ecert_fs_own(0600);
     ECERT_AUTO(ecert_auto_free) char *path = NULL;
@@ -72,11 +73,11 @@ static enum ecert_status put_back(const struct restoring *restoring, const char 
     char tmp[ECERT_FS_TEMPORARY_MAX];
     bool durable = false;
 
-    ECERT_TRY(ecert_text_format(&path, err, "%s/%s", restoring->folder, name));
+    ECERT_TRY(ecert_text_format(&path, err, "%s/%s", folder, name));
     ECERT_TRY(ecert_fs_temporary_name(name, tmp, err));
-    fd = open(restoring->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return ecert_error_errno(err, ECERT_E_IO, "open '%s'", restoring->folder);
+        return ecert_error_errno(err, ECERT_E_IO, "open '%s'", folder);
     if (ecert_fs_stage(fd, tmp, bytes, &owner, -1, err) != ECERT_OK)
         return ecert_error_wrap(err, "put '%s' back", path);
     if (set_aside(path, err) != ECERT_OK ||
@@ -142,14 +143,15 @@ static enum ecert_status repair(const struct restoring *restoring, bool *restore
 
     ECERT_TRY(key_is_there(restoring, &there, err));
     if (!there)
-        ECERT_TRY(
-            put_back(restoring, "privkey.pem", ecert_secret_view(&restoring->key), restored, err));
+        ECERT_TRY(ecert_backup_put_back(restoring->folder, "privkey.pem",
+                                        ecert_secret_view(&restoring->key), restored, err));
     if (!csr_is_there(restoring))
-        ECERT_TRY(put_back(restoring, "request.csr", ecert_bytes_view(&restoring->content->csr_pem),
-                           restored, err));
+        ECERT_TRY(ecert_backup_put_back(restoring->folder, "request.csr",
+                                        ecert_bytes_view(&restoring->content->csr_pem), restored,
+                                        err));
     if (!json_is_there(restoring))
-        ECERT_TRY(
-            put_back(restoring, "request.json", ecert_bytes_view(&restoring->json), restored, err));
+        ECERT_TRY(ecert_backup_put_back(restoring->folder, "request.json",
+                                        ecert_bytes_view(&restoring->json), restored, err));
     return ecert_fs_sync_directory(restoring->folder, err);
 }
 
@@ -212,7 +214,7 @@ static enum ecert_status bring_up_to_date(const struct ecert_config *config,
     return ECERT_OK;
 }
 
-static enum ecert_status no_certificate(const char *name, struct ecert_error *err)
+enum ecert_status ecert_backup_no_certificate(const char *name, struct ecert_error *err)
 {
     return ecert_error_set(err, ECERT_E_NOT_FOUND,
                            "the backup is of '%s', and no certificate of the configuration has "
@@ -233,7 +235,7 @@ enum ecert_status ecert_backup_restore(const struct ecert_config *config,
     char sub[64];
 
     if (restoring.certificate == NULL)
-        return no_certificate(content->request.name, err);
+        return ecert_backup_no_certificate(content->request.name, err);
     ECERT_TRY(ecert_key_for_disk(&restoring.certificate->key, ecert_secret_view(&content->key_pem),
                                  &restoring.key, err));
     ECERT_TRY(bring_up_to_date(config, &request, err));

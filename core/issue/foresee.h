@@ -18,4 +18,13 @@ ECERT_MUST_CHECK enum ecert_status ecert_foresee_refusals(struct ecert_context *
                                                           struct ecert_strings *ret,
                                                           struct ecert_error *err);
 
+/*
+ * Why `ecert request` makes none for this one: its key is made in IIS, or the rules it breaks,
+ * joined.  *ret stays NULL where it would make one, and where nothing is known of what the CA
+ * wants.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_foresee_refusal(
+    struct ecert_context *context, const struct ecert_certificate_config *certificate, char **ret,
+    struct ecert_error *err);
+
 #endif

@@ -80,8 +80,7 @@ static enum ecert_status choose(const struct ecert_config *config, const char *c
     if (names != NULL)
         return choose_named(config, names, outcomes, err);
     for (size_t i = 0; i < config->n_certificates; i++)
-        if (config->certificates[i].key.place != ECERT_KEY_IIS)
-            outcomes->items[outcomes->n++].certificate = &config->certificates[i];
+        outcomes->items[outcomes->n++].certificate = &config->certificates[i];
     return ECERT_OK;
 }
 
@@ -293,7 +292,11 @@ static enum ecert_status back_up(struct request_run *run, struct ecert_request_o
     if (ecert_requests_save(config->state_dir, request, &second) != ECERT_OK)
         return ecert_error_wrap(err, "request %s (and it could not be noted: %s)", request->id,
                                 second.text);
-    return ecert_error_wrap(err, "request %s is made, but its CSR is not shown yet", request->id);
+    return ecert_error_wrap(
+        err,
+        "request %s is made, but its CSR is not shown yet (the same command goes "
+        "on from there)",
+        request->id);
 }
 
 static enum ecert_status finish(struct request_run *run, struct ecert_request_outcome *outcome,
@@ -305,8 +308,23 @@ static enum ecert_status finish(struct request_run *run, struct ecert_request_ou
     return ecert_requests_save(run->context->config->state_dir, &outcome->request, err);
 }
 
+/* Of those that have no copy yet: one that was interrupted may only need to be written elsewhere.
+ */
+static void seal_ahead(struct request_run *run, const struct request_work *works, size_t n)
+{
+    const struct ecert_request *requests[AT_A_TIME];
+    size_t wanted = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (works[i].step == REQUEST_FINISH && works[i].outcome->request.n_backups == 0)
+            requests[wanted++] = &works[i].outcome->request;
+    if (run->kit != NULL && wanted > 1)
+        ecert_backup_seal_ahead(run->kit, run->context->config, requests, wanted);
+}
+
 static void finish_all(struct request_run *run, struct request_work *works, size_t n)
 {
+    seal_ahead(run, works, n);
     for (size_t i = 0; i < n; i++) {
         struct ecert_error why = {0};
 

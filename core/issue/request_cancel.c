@@ -76,17 +76,16 @@ static enum ecert_status cancel(const char *state_dir, struct ecert_request *req
     return ecert_requests_save(state_dir, request, err);
 }
 
-enum ecert_status ecert_request_cancel(struct ecert_context *context,
-                                       const struct ecert_certificate_config *certificate,
+enum ecert_status ecert_request_cancel(struct ecert_context *context, const char *name,
                                        const char *id, int64_t now, struct ecert_request *ret,
                                        struct ecert_error *err)
 {
     ECERT_AUTO(ecert_requests_clear) struct ecert_requests requests = {0};
     const char *state_dir = context->config->state_dir;
 
-    ECERT_TRY(ecert_requests_load(state_dir, certificate->name, &requests, err));
-    struct ecert_request *request = id != NULL ? request_find(&requests, certificate->name, id, err)
-                                               : find_only(&requests, certificate->name, err);
+    ECERT_TRY(ecert_requests_load(state_dir, name, &requests, err));
+    struct ecert_request *request =
+        id != NULL ? request_find(&requests, name, id, err) : find_only(&requests, name, err);
     if (request == NULL)
         return err->status;
     ECERT_TRY(cancel(state_dir, request, now, err));

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/words.h"
 #include "core/flow/store.h"
 #include "core/issue/request.h"
 
@@ -33,25 +34,27 @@ static enum ecert_status without_subscription(int64_t now, int64_t end, const ch
     /* a certificate never outlives its subscription, so that this one goes on until then */
     if (end - now > NEAR) {
         ret->kind = ECERT_REQUEST_REISSUE;
-        return ecert_text_format(&ret->why, err,
-                                 "the present certificate is valid until %s, and its subscription "
-                                 "at least as long",
-                                 day);
+        return ecert_text_format(
+            &ret->why, err,
+            ecert_words("the present certificate is valid until %s, and its subscription "
+                        "at least as long"),
+            day);
     }
     if (end <= now) {
         ret->kind = ECERT_REQUEST_FIRST;
         return ecert_text_format(
             &ret->why, err,
-            "the present certificate ended on %s and 'subscription_ends' is not "
-            "configured; if the subscription goes on, it is a re-issue, else a "
-            "new application",
+            ecert_words("the present certificate ended on %s and 'subscription_ends' is not "
+                        "configured; if the subscription goes on, it is a re-issue, else a "
+                        "new application"),
             day);
     }
     ret->kind = ECERT_REQUEST_RENEWAL;
-    return ecert_text_format(&ret->why, err,
-                             "the present certificate ends on %s, and 'subscription_ends' is not "
-                             "configured; if the subscription goes on, it is a re-issue",
-                             day);
+    return ecert_text_format(
+        &ret->why, err,
+        ecert_words("the present certificate ends on %s, and 'subscription_ends' is not "
+                    "configured; if the subscription goes on, it is a re-issue"),
+        day);
 }
 
 static enum ecert_status with_subscription(int64_t now, int64_t end, const char *day,
@@ -62,30 +65,43 @@ static enum ecert_status with_subscription(int64_t now, int64_t end, const char 
 
     if (over <= now) { /* the CA renews nothing that has expired */
         ret->kind = ECERT_REQUEST_FIRST;
-        return ecert_text_format(&ret->why, err,
-                                 "the subscription ended on %s, which makes it a new application; "
-                                 "the present certificate's end is %s",
-                                 subscription, day);
+        return ecert_text_format(
+            &ret->why, err,
+            ecert_words("the subscription ended on %s, which makes it a new application; "
+                        "the present certificate's end is %s"),
+            subscription, day);
+    }
+    if (end <= now && over - now <= NEAR) { /* too late: the certificate has expired before it */
+        ret->kind = ECERT_REQUEST_FIRST;
+        return ecert_text_format(
+            &ret->why, err,
+            ecert_words("the present certificate ended on %s, and the CA does not renew an expired "
+                        "one: it is a new application, although the subscription goes on until "
+                        "%s; ask the CA whether it still issues within that"),
+            day, subscription);
     }
     if (over / DAY - end / DAY > NEAR / DAY) { /* whole days, as both are said */
         ret->kind = ECERT_REQUEST_REISSUE;
-        return ecert_text_format(&ret->why, err,
-                                 "the subscription goes on until %s, and the present certificate "
-                                 "ends on %s",
-                                 subscription, day);
+        return ecert_text_format(
+            &ret->why, err,
+            ecert_words("the subscription goes on until %s, and the present certificate "
+                        "ends on %s"),
+            subscription, day);
     }
     if (over - now > NEAR && end - now > NEAR) { /* a replacement in the middle of both */
         ret->kind = ECERT_REQUEST_REISSUE;
-        return ecert_text_format(&ret->why, err,
-                                 "the subscription goes on until %s and the present certificate "
-                                 "until %s: it is replaced before its time",
-                                 subscription, day);
+        return ecert_text_format(
+            &ret->why, err,
+            ecert_words("the subscription goes on until %s and the present certificate "
+                        "until %s: it is replaced before its time"),
+            subscription, day);
     }
     ret->kind = ECERT_REQUEST_RENEWAL;
-    return ecert_text_format(&ret->why, err,
-                             "the subscription ends on %s, within 60 days of the present "
-                             "certificate's end on %s",
-                             subscription, day);
+    return ecert_text_format(
+        &ret->why, err,
+        ecert_words("the subscription ends on %s, within 60 days of the present "
+                    "certificate's end on %s"),
+        subscription, day);
 }
 
 enum ecert_status ecert_request_kind_of(struct ecert_context *context,
@@ -101,7 +117,8 @@ enum ecert_status ecert_request_kind_of(struct ecert_context *context,
 
     ECERT_TRY(ecert_store_newest(state_dir, certificate->name, &newest, err));
     if (newest == 0) {
-        ECERT_TRY(ecert_text_format(&answer.why, err, "there is no certificate of this name yet"));
+        ECERT_TRY(ecert_text_format(&answer.why, err,
+                                    ecert_words("there is no certificate of this name yet")));
     } else {
         ECERT_TRY(ecert_store_facts(state_dir, certificate->name, newest, &facts, err));
         ecert_clock_date(facts.not_after, day);

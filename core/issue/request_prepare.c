@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/shell_word.h"
 #include "core/flow/key.h"
 #include "core/issue/caa.h"
 #include "core/issue/csr.h"
+#include "core/issue/foresee.h"
 #include "core/issue/new_key.h"
+#include "core/issue/sheet.h"
 
 /* After so many names in a row without an answer nobody is asked any more: each costs its time. */
 #define SILENT_MAX 3
@@ -53,33 +56,45 @@ static bool is_other_key(const struct ecert_request *request, const struct ecert
     return !ecert_csr_key_is(key, request->key_words);
 }
 
-/* In what this request differs from one that would be made today, in words; NULL: in nothing. */
+/* In what this request differs from one that would be made today, in words, owned; NULL: in
+ * nothing. */
 static enum ecert_status find_difference(const struct request_run *run,
                                          const struct ecert_request *request,
                                          const struct ecert_certificate_config *certificate,
                                          const struct ecert_csr_order *order,
-                                         const struct ecert_strings *names, const char **ret,
+                                         const struct ecert_strings *names, char **ret,
                                          struct ecert_error *err)
 {
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes csr = {0};
-    bool same = false;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+    const struct {
+        bool differs;
+        const char *words;
+    } rows[] = {
+        {!ecert_strings_equal(&request->names, names), "other names"},
+        {!texts_equal(request->organization, order->organization->name), "another organisation"},
+        {!texts_equal(request->chinese_organization, order->organization->chinese_name),
+         "another Chinese name of the organisation"},
+        {!texts_equal(request->authority, certificate->authority), "another authority"},
+        {request->validation != certificate->validation, "another validation"},
+        {is_other_key(request, &certificate->key), "another kind of key"},
+    };
+    bool same = true;
 
-    *ret = !ecert_strings_equal(&request->names, names)                     ? "other names"
-           : !texts_equal(request->organization, order->organization->name) ? "another organisation"
-           : !texts_equal(request->chinese_organization, order->organization->chinese_name)
-               ? "another Chinese name of the organisation"
-           : !texts_equal(request->authority, certificate->authority) ? "another authority"
-           : request->validation != certificate->validation           ? "another validation"
-           : is_other_key(request, &certificate->key)                 ? "another kind of key"
-                                                                      : NULL;
-    if (*ret != NULL)
-        return ECERT_OK;
-    ECERT_TRY(ecert_requests_csr(run->context->config->state_dir, request, &csr, err));
-    if (ecert_csr_asks_for(order, ecert_bytes_view(&csr), &same, err) != ECERT_OK)
-        return ecert_error_wrap(err, "request %s", request->id);
+    *ret = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].differs)
+            ecert_buffer_printf(&text, "%s%s", text.len > 0 ? ", " : "", rows[i].words);
+    if (text.len == 0) { /* it has the names and the organisation, too */
+        ECERT_TRY(ecert_requests_csr(run->context->config->state_dir, request, &csr, err));
+        if (ecert_csr_asks_for(order, ecert_bytes_view(&csr), &same, err) != ECERT_OK)
+            return ecert_error_wrap(err, "request %s", request->id);
+    }
     if (!same)
-        *ret = "another country, state or locality";
-    return ECERT_OK;
+        ecert_buffer_add_text(&text, "another country, state or locality");
+    if (text.failed)
+        return ecert_error_nomem(err);
+    return text.len == 0 ? ECERT_OK : ecert_text_copy(ecert_buffer_view(&text), ret, err);
 }
 
 static enum ecert_status join_mistakes(const struct ecert_strings *mistakes,
@@ -151,6 +166,7 @@ static enum ecert_status note_others(const struct ecert_requests *requests,
                                      struct ecert_request_outcome *outcome, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer ids = {0};
+    ECERT_AUTO(ecert_auto_free) char *name = NULL;
     size_t n = 0;
 
     for (size_t i = 0; i < requests->n; i++) {
@@ -164,10 +180,10 @@ static enum ecert_status note_others(const struct ecert_requests *requests,
         return ECERT_OK;
     if (ids.failed)
         return ecert_error_nomem(err);
-    return ecert_strings_printf(&outcome->notes, err,
-                                "%zu more %s pending: %s; `ecert request %s --id ID` shows %s", n,
-                                n == 1 ? "is" : "are", (const char *)ids.ptr,
-                                outcome->certificate->name, n == 1 ? "it" : "one");
+    ECERT_TRY(ecert_shell_word(outcome->certificate->name, &name, err));
+    return ecert_strings_printf(
+        &outcome->notes, err, "%zu more %s pending: %s; `ecert request %s --id ID` shows %s", n,
+        n == 1 ? "is" : "are", (const char *)ids.ptr, name, n == 1 ? "it" : "one");
 }
 
 static void take_over(struct ecert_request *from, struct ecert_request *to)
@@ -193,6 +209,42 @@ static enum ecert_status is_damaged(const struct ecert_request *pending,
     return ECERT_OK;
 }
 
+/* What was asked for as a first certificate may be a re-issue by now: one was adopted since. */
+static enum ecert_status note_other_kind(const struct request_run *run,
+                                         const struct ecert_request *pending,
+                                         struct ecert_request_outcome *outcome,
+                                         struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *why = NULL;
+    ECERT_AUTO(ecert_auto_free) char *name = NULL;
+    enum ecert_request_kind kind = pending->kind;
+    struct ecert_error ignored = {0};
+
+    if (ecert_request_kind_of(run->context, outcome->certificate, run->wish->now, &kind, &why,
+                              &ignored) != ECERT_OK ||
+        kind == pending->kind)
+        return ignored.status == ECERT_E_NOMEM ? ecert_error_nomem(err) : ECERT_OK;
+    ECERT_TRY(ecert_shell_word(pending->name, &name, err));
+    return ecert_strings_printf(&outcome->notes, err,
+                                "its steps are those of a %s, as which it was asked for; by now it "
+                                "would be a %s (%s): if the CA was not asked yet, give it up with "
+                                "`ecert request --cancel %s --id %s` and ask again",
+                                ecert_sheet_kind(pending->kind), ecert_sheet_kind(kind), why, name,
+                                pending->id);
+}
+
+/* Who says why once more may think that it is written down. */
+static enum ecert_status note_reason(const struct request_run *run,
+                                     const struct ecert_request *pending,
+                                     struct ecert_request_outcome *outcome, struct ecert_error *err)
+{
+    if (run->wish->reason == NULL || pending->reason == NULL ||
+        strcmp(run->wish->reason, pending->reason) == 0)
+        return ECERT_OK;
+    return ecert_strings_printf(
+        &outcome->notes, err, "its reason stays the one that it was made for: %s", pending->reason);
+}
+
 /* One that nobody has seen yet is not the CA's turn: it is finished also where another is wished.
  */
 static enum ecert_status look_at_pending(const struct ecert_requests *requests,
@@ -202,7 +254,7 @@ static enum ecert_status look_at_pending(const struct ecert_requests *requests,
                                          const struct ecert_strings *names, struct ecert_error *err)
 {
     struct ecert_request_outcome *outcome = work->outcome;
-    const char *differs = NULL;
+    ECERT_AUTO(ecert_auto_free) char *differs = NULL;
 
     if (pending == NULL)
         return ECERT_OK;
@@ -215,11 +267,14 @@ static enum ecert_status look_at_pending(const struct ecert_requests *requests,
         return ECERT_OK;
     if (pending->state == ECERT_REQUEST_MADE) {
         if (differs != NULL && run->wish->id != NULL) {
+            ECERT_AUTO(ecert_auto_free) char *name = NULL;
+
+            ECERT_TRY(ecert_shell_word(pending->name, &name, err));
             (void)ecert_error_set(&outcome->error, ECERT_E_REFUSED,
                                   "request %s was never shown, and asks for %s than the "
                                   "configuration does now; `ecert request %s` makes a new one in "
                                   "its place",
-                                  pending->id, differs, pending->name);
+                                  pending->id, differs, name);
             return ECERT_OK;
         }
         if (differs != NULL) {
@@ -236,6 +291,8 @@ static enum ecert_status look_at_pending(const struct ecert_requests *requests,
                                        "ask for another one with --another",
                                        pending->id, differs));
     ECERT_TRY(note_others(requests, pending, outcome, err));
+    ECERT_TRY(note_other_kind(run, pending, outcome, err));
+    ECERT_TRY(note_reason(run, pending, outcome, err));
     work->step = pending->state == ECERT_REQUEST_MADE ? REQUEST_FINISH : REQUEST_NOTHING;
     outcome->again = true;
     take_over(pending, &outcome->request);
@@ -267,7 +324,7 @@ static enum ecert_status look_at_answered(const struct request_run *run, struct 
                                           struct ecert_error *err)
 {
     struct ecert_request *answered = find_answered(requests, run->wish->now);
-    const char *differs = NULL;
+    ECERT_AUTO(ecert_auto_free) char *differs = NULL;
     struct ecert_error why = {0}; /* a CSR that is lost differs from nothing */
 
     *ret = false;
@@ -331,7 +388,7 @@ static enum ecert_status find_twin(const struct request_run *run, const struct r
     *ret = NULL;
     for (size_t i = requests->n; i-- > 0 && work->stale.id == NULL;) {
         struct ecert_request *request = &requests->items[i];
-        const char *differs = NULL;
+        ECERT_AUTO(ecert_auto_free) char *differs = NULL;
 
         if (request->state != ECERT_REQUEST_OPEN || request->problem != NULL ||
             memcmp(request->key_id, key_id, ECERT_SHA256_LEN) != 0)
@@ -394,6 +451,12 @@ static enum ecert_status prepare_new(struct request_run *run, struct request_wor
     if (outcome->again || outcome->error.status != ECERT_OK)
         return ECERT_OK;
     ECERT_TRY(check_order(order, present, outcome, err));
+    if (present != NULL && !ecert_csr_key_is(&outcome->certificate->key, present))
+        ECERT_TRY(ecert_strings_printf(&outcome->notes, err,
+                                       "the key is the present one, %s: with key.policy = "
+                                       "\"reuse\" the kind of key that is configured does not "
+                                       "count",
+                                       present));
     if (outcome->error.status != ECERT_OK ||
         try_passphrase(&outcome->certificate->key, &outcome->error) != ECERT_OK ||
         ecert_request_kind_of(run->context, outcome->certificate, run->wish->now, &kind, &why,
@@ -454,10 +517,10 @@ enum ecert_status request_prepare(struct request_run *run, struct request_work *
     bool answered = false;
 
     if (certificate->key.place == ECERT_KEY_IIS) {
-        (void)ecert_error_set(&outcome->error, ECERT_E_CONFIG,
-                              "the key of '%s' is made in IIS (where = \"iis\"), and the CSR there "
-                              "too",
-                              certificate->name);
+        ECERT_AUTO(ecert_auto_free) char *why = NULL;
+
+        ECERT_TRY(ecert_foresee_refusal(run->context, certificate, &why, err));
+        (void)ecert_error_set(&outcome->error, ECERT_E_CONFIG, "%s", why);
         return ECERT_OK;
     }
     ECERT_TRY(request_names(certificate, &names, err));

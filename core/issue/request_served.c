@@ -2,7 +2,9 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/base/shell_word.h"
 #include "core/flow/certificate.h"
+#include "core/flow/store.h"
 #include "core/issue/request_parts.h"
 #include "core/issue/served.h"
 
@@ -58,6 +60,7 @@ static enum ecert_status note(const struct place *place, const struct ecert_seen
 {
     struct ecert_request_outcome *outcome = place->work->outcome;
     const char *name = outcome->certificate->name;
+    ECERT_AUTO(ecert_auto_free) char *word = NULL;
     char date[ECERT_TIME_TEXT_LEN];
 
     if (!seen->answered || sk_X509_num(seen->certificates) < 1)
@@ -65,11 +68,24 @@ static enum ecert_status note(const struct place *place, const struct ecert_seen
     const X509 *leaf = sk_X509_value(seen->certificates, 0);
     if (!ecert_certificate_covers(leaf, name)) /* what a server has before it has one */
         return ECERT_OK;
+    ECERT_TRY(ecert_shell_word(name, &word, err));
     ecert_clock_date(ecert_certificate_not_after(leaf), date);
     return ecert_strings_printf(&outcome->notes, err,
                                 "%s serves one until %s that ecert did not deploy; `ecert adopt "
                                 "%s` takes it over",
-                                place->target->id, date, name);
+                                place->target->id, date, word);
+}
+
+/* What is served then is most likely what ecert deployed, whatever kind the next request is of. */
+static bool has_generation(const struct request_run *run,
+                           const struct ecert_certificate_config *certificate)
+{
+    struct ecert_error ignored = {0};
+    unsigned newest = 0;
+
+    return ecert_store_newest(run->context->config->state_dir, certificate->name, &newest,
+                              &ignored) != ECERT_OK ||
+           newest > 0;
 }
 
 enum ecert_status request_note_served(struct request_run *run, struct ecert_error *err)
@@ -82,7 +98,8 @@ enum ecert_status request_note_served(struct request_run *run, struct ecert_erro
         struct request_work *work = &run->works[i];
         const struct ecert_certificate_config *certificate = work->outcome->certificate;
 
-        if (work->step != REQUEST_NEW || work->outcome->request.kind != ECERT_REQUEST_FIRST)
+        if (work->step != REQUEST_NEW || work->outcome->request.kind != ECERT_REQUEST_FIRST ||
+            has_generation(run, certificate))
             continue;
         for (size_t k = 0; k < certificate->n_targets; k++)
             ECERT_TRY(add_target(run, work, &certificate->targets[k], &look, err));

@@ -21,7 +21,7 @@ struct ecert_sheet_entry {
     const struct ecert_authority *authority;
     struct ecert_view csr_pem;
     const char *csr_file; /* where it lies */
-    const char *kind_why; /* of ecert_request_kind_of(); NULL: not known */
+    const char *kind_why; /* of ecert_request_kind_of(), in the page's language; NULL: not known */
 };
 
 /*
@@ -33,10 +33,25 @@ ECERT_MUST_CHECK enum ecert_status ecert_sheet_steps(const struct ecert_sheet_en
                                                      struct ecert_strings *ret,
                                                      struct ecert_error *err);
 
-/* The page.  `language`: "en" or "zh_HK" (core/base/words.h). */
-ECERT_MUST_CHECK enum ecert_status ecert_sheet_page(const struct ecert_sheet_entry *entries,
-                                                    size_t n, const char *language,
-                                                    const char *inbox, int64_t now,
+/* A name that was to be on it, and has no request; borrowed. */
+struct ecert_sheet_failure {
+    const char *name; /* A-labels */
+    const char *why;  /* a sentence in English */
+};
+
+/* What a page shows; borrowed. */
+struct ecert_sheet {
+    const struct ecert_sheet_entry *entries;
+    size_t n;
+    const struct ecert_sheet_failure *failures;
+    size_t n_failures;
+    const char *language; /* "en" or "zh_HK" (core/base/words.h) */
+    const char *inbox;
+    int64_t now;
+};
+
+/* The page.  Times are those of this host, with their zone. */
+ECERT_MUST_CHECK enum ecert_status ecert_sheet_page(const struct ecert_sheet *sheet,
                                                     struct ecert_bytes *ret,
                                                     struct ecert_error *err);
 

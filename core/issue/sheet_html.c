@@ -9,10 +9,7 @@
 #include "core/issue/sheet.h"
 
 struct page {
-    const struct ecert_sheet_entry *entries;
-    size_t n;
-    const char *language, *inbox;
-    int64_t now;
+    const struct ecert_sheet *sheet;
     struct ecert_buffer out;
 };
 
@@ -119,19 +116,23 @@ static enum ecert_status add_title(struct ecert_buffer *out, const struct ecert_
     return ECERT_OK;
 }
 
-static void add_day(struct ecert_buffer *out, int64_t moment)
+/* For people as it is here, for programs in UTC. */
+static void add_moment(struct ecert_buffer *out, int64_t moment)
 {
-    char date[ECERT_TIME_TEXT_LEN];
+    char local[ECERT_LOCAL_TEXT_LEN], text[ECERT_TIME_TEXT_LEN];
 
-    ecert_clock_date(moment, date);
-    ecert_buffer_add_text(out, date);
+    ecert_clock_local(moment, local);
+    ecert_clock_text(moment, text);
+    ecert_buffer_printf(out, "<time datetime=\"%s\">", text);
+    add_text(out, local);
+    ecert_buffer_add_text(out, "</time>");
 }
 
 /* ---- all of them ---- */
 
 static enum ecert_status add_row(struct page *page, size_t i, struct ecert_error *err)
 {
-    const struct ecert_request *request = page->entries[i].request;
+    const struct ecert_request *request = page->sheet->entries[i].request;
     struct ecert_buffer *out = &page->out;
 
     ecert_buffer_add_text(out, "<tr><td><input type=\"checkbox\" aria-label=\"");
@@ -168,9 +169,33 @@ static enum ecert_status add_summary(struct page *page, struct ecert_error *err)
         ecert_buffer_add_text(out, "</th>");
     }
     ecert_buffer_add_text(out, "</tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < page->n; i++)
+    for (size_t i = 0; i < page->sheet->n; i++)
         ECERT_TRY(add_row(page, i, err));
     ecert_buffer_add_text(out, "</tbody>\n</table>\n</div>\n</section>\n");
+    return ECERT_OK;
+}
+
+/* Nobody shall think that a sheet of a thousand is all there is. */
+static enum ecert_status add_failures(struct page *page, struct ecert_error *err)
+{
+    const char *title = ecert_words("No request could be made for these names");
+    struct ecert_buffer *out = &page->out;
+
+    ecert_buffer_add_text(out, "<section class=\"summary\" aria-labelledby=\"failed\">\n"
+                               "<h2 id=\"failed\">");
+    ecert_html_text(out, title);
+    ecert_buffer_add_text(out, "</h2>\n<dl>\n");
+    for (size_t i = 0; i < page->sheet->n_failures; i++) {
+        ECERT_AUTO(ecert_auto_free) char *shown = NULL;
+
+        ECERT_TRY(ecert_host_name_shown(page->sheet->failures[i].name, &shown, err));
+        ecert_buffer_add_text(out, "<dt>");
+        add_text(out, shown);
+        ecert_buffer_add_text(out, "</dt><dd lang=\"en\">");
+        add_text(out, page->sheet->failures[i].why);
+        ecert_buffer_add_text(out, "</dd>\n");
+    }
+    ecert_buffer_add_text(out, "</dl>\n</section>\n");
     return ECERT_OK;
 }
 
@@ -192,15 +217,13 @@ static enum ecert_status add_facts(struct page *page, const struct ecert_sheet_e
     add_fact(out, ecert_words("CA"), entry->authority->name);
     add_fact(out, ecert_words("Validation"), ecert_sheet_validation(request->validation));
     add_fact(out, ecert_words("Kind"), ecert_sheet_kind(request->kind));
-    /* a sentence with dates that the program made, in English */
-    if (strcmp(ecert_words_tag(), "en") == 0)
-        add_fact(out, ecert_words("Because"), entry->kind_why);
+    add_fact(out, ecert_words("Because"), entry->kind_why);
     add_fact(out, ecert_words("Reason"), request->reason);
     add_fact(out, ecert_words("State"), ecert_sheet_state(request->state));
     ecert_buffer_add_text(out, "<dt>");
     ecert_html_text(out, ecert_words("Made on"));
     ecert_buffer_add_text(out, "</dt><dd>");
-    add_day(out, request->created);
+    add_moment(out, request->created);
     ecert_buffer_add_text(out, "</dd>\n");
     add_fact(out, ecert_words("Key"), request->key_words);
     add_fact(out, ecert_words("File"), entry->csr_file);
@@ -214,7 +237,7 @@ static enum ecert_status add_csr(struct page *page, size_t i, struct ecert_error
     ECERT_AUTO(ecert_auto_free) char *pem = NULL;
     struct ecert_buffer *out = &page->out;
 
-    ECERT_TRY(ecert_text_copy(page->entries[i].csr_pem, &pem, err));
+    ECERT_TRY(ecert_text_copy(page->sheet->entries[i].csr_pem, &pem, err));
     ecert_buffer_add_text(out, "<h3>");
     ecert_html_text(out, ecert_words("The request, to be pasted whole"));
     ecert_buffer_printf(out, "</h3>\n<pre id=\"c%zu\" tabindex=\"0\" role=\"group\" aria-label=\"",
@@ -239,7 +262,7 @@ static enum ecert_status add_steps(struct page *page, const struct ecert_sheet_e
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings steps = {0};
     struct ecert_buffer *out = &page->out;
 
-    ECERT_TRY(ecert_sheet_steps(entry, page->language, page->inbox, &steps, err));
+    ECERT_TRY(ecert_sheet_steps(entry, page->sheet->language, page->sheet->inbox, &steps, err));
     ecert_buffer_add_text(out, "<h3>");
     ecert_html_text(out, ecert_words("Steps"));
     ecert_buffer_add_text(out, "</h3>\n<ol>\n");
@@ -254,7 +277,7 @@ static enum ecert_status add_steps(struct page *page, const struct ecert_sheet_e
 
 static enum ecert_status add_request(struct page *page, size_t i, struct ecert_error *err)
 {
-    const struct ecert_sheet_entry *entry = &page->entries[i];
+    const struct ecert_sheet_entry *entry = &page->sheet->entries[i];
     struct ecert_buffer *out = &page->out;
 
     ecert_buffer_printf(out,
@@ -277,7 +300,6 @@ static enum ecert_status add_request(struct page *page, size_t i, struct ecert_e
 static void add_head(struct page *page)
 {
     struct ecert_buffer *out = &page->out;
-    char moment[ECERT_TIME_TEXT_LEN];
 
     ecert_buffer_printf(out,
                         "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -294,17 +316,20 @@ static void add_head(struct page *page)
     ecert_html_text(out, ecert_words("Requests for certificates"));
     ecert_buffer_add_text(out, "</h1>\n<p>");
     ecert_html_text(out, ecert_words("as of"));
-    ecert_clock_text(page->now, moment);
-    ecert_buffer_printf(out, " <time datetime=\"%s\">%s</time></p>\n", moment, moment);
+    ecert_buffer_add_text(out, " ");
+    add_moment(out, page->sheet->now);
+    ecert_buffer_add_text(out, "</p>\n");
     ecert_buffer_add_text(out, "</header>\n<main>\n");
 }
 
 static enum ecert_status add_page(struct page *page, struct ecert_error *err)
 {
     add_head(page);
-    if (page->n > 1)
+    if (page->sheet->n_failures > 0)
+        ECERT_TRY(add_failures(page, err));
+    if (page->sheet->n > 1)
         ECERT_TRY(add_summary(page, err));
-    for (size_t i = 0; i < page->n; i++)
+    for (size_t i = 0; i < page->sheet->n; i++)
         ECERT_TRY(add_request(page, i, err));
     ecert_buffer_add_text(&page->out, "</main>\n<script>");
     ecert_buffer_add_text(&page->out, script);
@@ -312,13 +337,11 @@ static enum ecert_status add_page(struct page *page, struct ecert_error *err)
     return ECERT_OK;
 }
 
-enum ecert_status ecert_sheet_page(const struct ecert_sheet_entry *entries, size_t n,
-                                   const char *language, const char *inbox, int64_t now,
-                                   struct ecert_bytes *ret, struct ecert_error *err)
+enum ecert_status ecert_sheet_page(const struct ecert_sheet *sheet, struct ecert_bytes *ret,
+                                   struct ecert_error *err)
 {
-    struct page page = {
-        .entries = entries, .n = n, .language = language, .inbox = inbox, .now = now};
-    const char *before = ecert_words_use(language);
+    struct page page = {.sheet = sheet};
+    const char *before = ecert_words_use(sheet->language);
     enum ecert_status status = add_page(&page, err);
 
     (void)ecert_words_use(before);

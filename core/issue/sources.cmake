@@ -7,10 +7,14 @@ set(ECERT_ISSUE_SOURCES
   core/issue/backup.c
   core/issue/backup_check.c
   core/issue/backup_cms.c
+  core/issue/backup_former.c
+  core/issue/backup_generation.c
+  core/issue/backup_keys.c
   core/issue/backup_kit.c
   core/issue/backup_open.c
   core/issue/backup_places.c
   core/issue/backup_restore.c
+  core/issue/backup_seal.c
   core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c

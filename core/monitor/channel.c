@@ -5,6 +5,7 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
+#include "core/base/fs.h"
 #include "core/base/process.h"
 #include "core/flow/key.h"
 #include "core/monitor/channel_internal.h"
@@ -13,6 +14,12 @@
 #define WEBHOOK_TIMEOUT_MS 30000u
 #define COMMAND_TIMEOUT_MS 60000u
 #define COMMAND_MAX_OUTPUT 4096 /* its last line is told when it fails */
+
+/* It may have been absent when the configuration was read, and its trust not looked at. */
+static enum ecert_status check_anchors(const char *ca_file, struct ecert_error *err)
+{
+    return ca_file == NULL ? ECERT_OK : ecert_fs_check_trusted(ca_file, err);
+}
 
 void ecert_telling_clear(struct ecert_telling *telling)
 {
@@ -65,6 +72,7 @@ static enum ecert_status tell_email(struct ecert_context *context,
     ECERT_AUTO(ecert_auto_free) char *from = NULL;
 
     ECERT_TRY(ecert_bare_address(email->from, &from, err));
+    ECERT_TRY(check_anchors(email->ca_file, err));
     if (email->password_file != NULL)
         ECERT_TRY(ecert_password_read(email->password_file, &password, err));
     ECERT_TRY(ecert_notice_mail(notice, &message, err));
@@ -127,6 +135,7 @@ static enum ecert_status tell_webhook(struct ecert_context *context,
     ECERT_AUTO(ecert_auto_free) char *signature = NULL;
     const char *url = webhook->url;
 
+    ECERT_TRY(check_anchors(webhook->ca_file, err));
     if (url == NULL) {
         ECERT_TRY(ecert_password_read(webhook->url_file, &secret_url, err));
         url = (const char *)secret_url.ptr;
@@ -152,6 +161,8 @@ static enum ecert_status tell_command(const struct ecert_config *config,
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer words = {0};
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes json = {0};
 
+    /* it may have been absent when the configuration was read */
+    ECERT_TRY(ecert_fs_check_trusted(config->reminders.command.items[0], err));
     ECERT_TRY(ecert_notice_json(notice, "json", &json, err));
     const struct ecert_run_spec spec = {.argv = ecert_strings_array(&config->reminders.command),
                                         .timeout_ms = COMMAND_TIMEOUT_MS,

@@ -31,6 +31,8 @@ size_t ecert_channel_fits(const struct ecert_config *config, enum ecert_channel 
 /*
  * Hand one notice over.  ECERT_E_NETWORK, ECERT_E_TIMEOUT, ECERT_E_COMMAND, ECERT_E_IO: not
  * accepted, with the server's or command's words; no password, no webhook address in them.
+ * ECERT_E_NOT_FOUND, ECERT_E_REFUSED: a file or program that the channel needs is not there, or not
+ * trusted.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_channel_tell(struct ecert_context *context,
                                                       enum ecert_channel channel,
@@ -74,8 +76,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_findings_tell(struct ecert_context *con
 
 /*
  * The weekly digest to the fall-back contacts and channels, whatever was found.  It is written down
- * as sent (ecert_digest_sent) when every recipient took it: else it stays due, and each later check
- * sends it, as things stand then, to those who have not had it, on the same day under the same key.
+ * as sent (ecert_digest_sent) when every recipient took it: else it stays due, and a later check
+ * sends it, as things stand then, to those who have not had it, on the same day under the same key;
+ * when, ecert_digest_is_owed() says.
  * When its weekday comes again it is a new one, for everybody.  *ret as above.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_digest_send(struct ecert_context *context,
@@ -83,6 +86,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_digest_send(struct ecert_context *conte
                                                      size_t n, size_t fine, int64_t now,
                                                      struct ecert_telling *ret,
                                                      struct ecert_error *err);
+
+/*
+ * Was this week's digest begun, and not accepted by all?  *ret_is_time: its next try has come; it
+ * has the pauses of a reminder.
+ */
+bool ecert_digest_is_owed(const struct ecert_config *config, int64_t now, bool *ret_is_time);
 
 /* A test notice over every configured channel and to every contact.  *ret as above. */
 ECERT_MUST_CHECK enum ecert_status ecert_channels_test(struct ecert_context *context, int64_t now,

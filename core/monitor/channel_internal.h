@@ -43,18 +43,27 @@ ECERT_MUST_CHECK enum ecert_status ecert_journal_tell(const char *journal,
 
 /* ---- who had this week's digest (channel_digest.c) ---- */
 
+/* This week's digest, as long as somebody has not taken it: STATE_DIR/reminders/digest.json. */
+struct ecert_digest_memory {
+    int64_t since;            /* when it was begun */
+    unsigned tries;           /* that somebody did not accept */
+    int64_t next_try;         /* as of a reminder */
+    struct ecert_strings had; /* who took it, as `accepted` of a telling names him */
+};
+void ecert_digest_memory_clear(struct ecert_digest_memory *memory);
+
 /*
- * STATE_DIR/reminders/digest.json: since when, and who took it, as `accepted` of a telling names
- * him.  None where it was not begun, its weekday came again or it cannot be read: then he is told
- * once more, which hurts nobody.
+ * Begun now, and nobody has it, where it was not begun, its weekday came again or the file cannot
+ * be read: then he is told once more, which hurts nobody.
  */
-void ecert_digest_recall(const struct ecert_config *config, int64_t now, int64_t *since,
-                         struct ecert_strings *had);
+void ecert_digest_recall(const struct ecert_config *config, int64_t now,
+                         struct ecert_digest_memory *ret);
+
+/* Not accepted by all now: write it down, with those who took it now, and its next try. */
 ECERT_MUST_CHECK enum ecert_status ecert_digest_remember(const struct ecert_config *config,
-                                                         int64_t since,
-                                                         const struct ecert_strings *had,
+                                                         const struct ecert_digest_memory *memory,
                                                          const struct ecert_strings *now_had,
-                                                         struct ecert_error *err);
+                                                         int64_t now, struct ecert_error *err);
 
 /* It went out to all: the next one is told to everybody. */
 ECERT_MUST_CHECK enum ecert_status ecert_digest_forget(const struct ecert_config *config,

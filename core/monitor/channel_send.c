@@ -442,24 +442,23 @@ enum ecert_status ecert_digest_send(struct ecert_context *context,
 {
     const struct ecert_notice notice = {
         .kind = ECERT_NOTICE_DIGEST, .findings = findings, .n = n, .fine = fine};
-    ECERT_AUTO(ecert_strings_clear) struct ecert_strings had = {0};
+    ECERT_AUTO(ecert_digest_memory_clear) struct ecert_digest_memory memory = {0};
     char day[ECERT_TIME_TEXT_LEN], stem[64] = "digest ";
     struct round round;
-    int64_t since = now;
 
-    ecert_digest_recall(context->config, now, &since, &had);
+    ecert_digest_recall(context->config, now, &memory);
     round_begin(&round, context, now);
     ecert_clock_date(now, day);
     (void)strcat(stem, day);
-    enum ecert_status status =
-        tell_everybody(&round, &notice, &context->config->reminders.email.to, stem, &had, err);
+    enum ecert_status status = tell_everybody(&round, &notice, &context->config->reminders.email.to,
+                                              stem, &memory.had, err);
     const bool done = status == ECERT_OK && round.telling.failed == 0;
     if (done)
         status = ecert_digest_sent(context->config, now, err);
     if (done && status == ECERT_OK)
         status = ecert_digest_forget(context->config, err);
     else if (status == ECERT_OK)
-        status = ecert_digest_remember(context->config, since, &had, &round.telling.accepted, err);
+        status = ecert_digest_remember(context->config, &memory, &round.telling.accepted, now, err);
     *ret = round.telling;
     return status;
 }

@@ -81,7 +81,8 @@ enum ecert_urgency ecert_watched_urgency(enum ecert_watched watched, enum ecert_
 
     if (lost && (watched == ECERT_WATCHED_CERTIFICATE || watched == ECERT_WATCHED_REQUEST))
         return ECERT_URGENCY_CRITICAL;
-    if (watched == ECERT_WATCHED_BACKUP && (lost || condition == ECERT_CONDITION_UNREADABLE))
+    if ((watched == ECERT_WATCHED_BACKUP || watched == ECERT_WATCHED_CHANNEL) &&
+        (lost || condition == ECERT_CONDITION_UNREADABLE))
         return ECERT_URGENCY_DUE;
     return ecert_condition_urgency(condition);
 }

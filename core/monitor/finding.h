@@ -26,6 +26,7 @@
     X(ECERT_WATCHED_REQUEST, "request")               /* a key that waits for the CA */        \
     X(ECERT_WATCHED_BACKUP, "backup")                 /* the copy of a key */                  \
     X(ECERT_WATCHED_INBOX, "inbox")                   /* an issued file that is not taken */   \
+    X(ECERT_WATCHED_CHANNEL, "channel")               /* what a channel of reminders needs */  \
     X(ECERT_WATCHED_UNIT, "unit")                     /* a unit of systemd: remind --failed */
 
 enum ecert_watched {
@@ -50,28 +51,29 @@ int ecert_urgency_compare(enum ecert_urgency a, enum ecert_urgency b);
 
 /* X(value, word, urgency); EXPIRES is judged by its threshold, see thresholds.h;
  * of some kinds others hold: ecert_watched_urgency(). */
-#define ECERT_CONDITION_LIST(X)                                                               \
-    X(ECERT_CONDITION_FINE, "fine", ECERT_URGENCY_FINE)                                       \
-    X(ECERT_CONDITION_EXPIRES, "expires", ECERT_URGENCY_DUE)                                  \
-    X(ECERT_CONDITION_EXPIRED, "expired", ECERT_URGENCY_CRITICAL)                             \
-    X(ECERT_CONDITION_NOT_YET_VALID, "not-yet-valid", ECERT_URGENCY_DUE)                      \
-    X(ECERT_CONDITION_MISSING, "missing", ECERT_URGENCY_UNKNOWN)       /* no such file */     \
-    X(ECERT_CONDITION_UNREADABLE, "unreadable", ECERT_URGENCY_UNKNOWN) /* cannot be opened */ \
-    X(ECERT_CONDITION_UNDECODABLE, "undecodable", ECERT_URGENCY_UNKNOWN)                      \
-    X(ECERT_CONDITION_NO_ANSWER, "no-answer", ECERT_URGENCY_UNKNOWN)                          \
-    X(ECERT_CONDITION_OTHER_LEAF, "other-leaf", ECERT_URGENCY_CRITICAL) /* drift */           \
-    X(ECERT_CONDITION_INCOMPLETE_CHAIN, "incomplete-chain", ECERT_URGENCY_CRITICAL)           \
-    X(ECERT_CONDITION_WRONG_CHAIN, "wrong-chain", ECERT_URGENCY_DUE) /* order, extra */       \
-    X(ECERT_CONDITION_REVOKED_ISSUER, "revoked-issuer", ECERT_URGENCY_CRITICAL)               \
-    X(ECERT_CONDITION_WRONG_NAME, "wrong-name", ECERT_URGENCY_CRITICAL)                       \
-    X(ECERT_CONDITION_REVOKED, "revoked", ECERT_URGENCY_CRITICAL)                             \
-    X(ECERT_CONDITION_REVOCATION_UNKNOWN, "revocation-unknown", ECERT_URGENCY_UNKNOWN)        \
-    X(ECERT_CONDITION_NOT_ISSUED, "not-issued", ECERT_URGENCY_DUE)                            \
-    X(ECERT_CONDITION_PENDING, "pending", ECERT_URGENCY_DUE)                                  \
-    X(ECERT_CONDITION_NOT_BACKED_UP, "not-backed-up", ECERT_URGENCY_DUE)                      \
-    X(ECERT_CONDITION_NOT_DEPLOYED, "not-deployed", ECERT_URGENCY_DUE)                        \
-    X(ECERT_CONDITION_WAITING, "waiting", ECERT_URGENCY_DUE)                                  \
-    X(ECERT_CONDITION_REFUSED, "refused", ECERT_URGENCY_DUE)                                  \
+#define ECERT_CONDITION_LIST(X)                                                                   \
+    X(ECERT_CONDITION_FINE, "fine", ECERT_URGENCY_FINE)                                           \
+    X(ECERT_CONDITION_EXPIRES, "expires", ECERT_URGENCY_DUE)                                      \
+    X(ECERT_CONDITION_EXPIRED, "expired", ECERT_URGENCY_CRITICAL)                                 \
+    X(ECERT_CONDITION_NOT_YET_VALID, "not-yet-valid", ECERT_URGENCY_DUE)                          \
+    X(ECERT_CONDITION_MISSING, "missing", ECERT_URGENCY_UNKNOWN)       /* no such file */         \
+    X(ECERT_CONDITION_UNREADABLE, "unreadable", ECERT_URGENCY_UNKNOWN) /* cannot be opened */     \
+    X(ECERT_CONDITION_UNDECODABLE, "undecodable", ECERT_URGENCY_UNKNOWN)                          \
+    X(ECERT_CONDITION_NO_ANSWER, "no-answer", ECERT_URGENCY_UNKNOWN)                              \
+    X(ECERT_CONDITION_OTHER_LEAF, "other-leaf", ECERT_URGENCY_CRITICAL) /* drift */               \
+    X(ECERT_CONDITION_INCOMPLETE_CHAIN, "incomplete-chain", ECERT_URGENCY_CRITICAL)               \
+    X(ECERT_CONDITION_WRONG_CHAIN, "wrong-chain", ECERT_URGENCY_DUE) /* order, extra */           \
+    X(ECERT_CONDITION_REVOKED_ISSUER, "revoked-issuer", ECERT_URGENCY_CRITICAL)                   \
+    X(ECERT_CONDITION_WRONG_NAME, "wrong-name", ECERT_URGENCY_CRITICAL)                           \
+    X(ECERT_CONDITION_REVOKED, "revoked", ECERT_URGENCY_CRITICAL)                                 \
+    X(ECERT_CONDITION_REVOCATION_UNKNOWN, "revocation-unknown", ECERT_URGENCY_UNKNOWN)            \
+    X(ECERT_CONDITION_NOT_ISSUED, "not-issued", ECERT_URGENCY_DUE)                                \
+    X(ECERT_CONDITION_PENDING, "pending", ECERT_URGENCY_DUE)                                      \
+    X(ECERT_CONDITION_NOT_BACKED_UP, "not-backed-up", ECERT_URGENCY_DUE)                          \
+    X(ECERT_CONDITION_NOT_DEPLOYED, "not-deployed", ECERT_URGENCY_DUE)                            \
+    X(ECERT_CONDITION_WAITING, "waiting", ECERT_URGENCY_DUE)                                      \
+    X(ECERT_CONDITION_UNFIT, "unfit", ECERT_URGENCY_DUE) /* not as the configuration orders it */ \
+    X(ECERT_CONDITION_REFUSED, "refused", ECERT_URGENCY_DUE)                                      \
     X(ECERT_CONDITION_FAILED, "failed", ECERT_URGENCY_CRITICAL) /* of a unit: see its journal */
 
 enum ecert_condition {
@@ -85,7 +87,8 @@ enum ecert_urgency ecert_condition_urgency(enum ecert_condition condition);
 /*
  * Of a thing of this kind: as its condition says, but what was taken and is gone or damaged, or the
  * key of a request, is lost as long as nobody acts (critical), and a copy of a key that is not good
- * is one to be made again (due), where of a watched file it could only not be told.
+ * is one to be made again (due), where of a watched file it could only not be told.  A channel of
+ * reminders that cannot be used is to be mended (due).
  */
 enum ecert_urgency ecert_watched_urgency(enum ecert_watched watched,
                                          enum ecert_condition condition);

@@ -7,6 +7,9 @@ static enum ecert_status begin(const struct monitor *monitor,
 {
     if (absent->certificate == ECERT_ABSENT_OF_BACKUP)
         return monitor_begin(ECERT_WATCHED_BACKUP, "backup", NULL, ret, err, "%s", absent->path);
+    if (absent->certificate == ECERT_ABSENT_OF_REMINDERS)
+        return monitor_begin(ECERT_WATCHED_CHANNEL, "reminders", NULL, ret, err, "%s",
+                             absent->path);
     const struct ecert_certificate_config *entry =
         &monitor->config->certificates[absent->certificate];
     return monitor_begin(ECERT_WATCHED_CERTIFICATE, entry->name, &entry->settings, ret, err, "%s",
@@ -18,7 +21,8 @@ static bool is_wanted(const struct monitor *monitor, const struct ecert_absent_f
 {
     const char *const *names = monitor->options->names;
 
-    if (absent->certificate == ECERT_ABSENT_OF_BACKUP)
+    if (absent->certificate == ECERT_ABSENT_OF_BACKUP ||
+        absent->certificate == ECERT_ABSENT_OF_REMINDERS)
         return names == NULL || names[0] == NULL;
     return monitor->certificates[absent->certificate].wanted;
 }

@@ -61,7 +61,8 @@ static enum ecert_status get_crl(const struct monitor *monitor,
                                  struct ecert_error *err)
 {
     const struct ecert_chain_sources sources = {
-        monitor->config->state_dir, monitor->options->offline ? NULL : &monitor->context->network};
+        monitor->config->state_dir, monitor->options->offline ? NULL : &monitor->context->network,
+        &monitor->context->silent};
     struct ecert_authority one = *profile; /* borrows everything */
     ECERT_AUTO(ecert_finding_clear) struct ecert_finding finding = {0};
     ECERT_AUTO(ecert_crls_clear) struct ecert_crls got = {0};

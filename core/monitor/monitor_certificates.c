@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/issue/foresee.h"
 #include "core/monitor/monitor_parts.h"
 #include "core/monitor/thresholds.h"
 
@@ -305,6 +306,25 @@ static const struct ecert_request *find_pending(const struct monitor *monitor,
     return NULL;
 }
 
+/* Where `ecert request` makes none, nobody shall be told to run it. */
+static enum ecert_status say_refusal(const struct monitor *monitor,
+                                     const struct ecert_certificate_config *entry,
+                                     struct ecert_finding *finding, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *refusal = NULL;
+
+    /* who has not said who applies gets certificates in another way, and need not be told of rules
+     */
+    if (entry->key.place != ECERT_KEY_IIS && monitor->config->organization.name == NULL)
+        return ECERT_OK;
+    ECERT_TRY(ecert_foresee_refusal(monitor->context, entry, &refusal, err));
+    if (refusal == NULL)
+        return ECERT_OK;
+    return monitor_detail(
+        finding, err, "%s%s",
+        entry->key.place == ECERT_KEY_IIS ? "" : "`ecert request` will refuse: ", refusal);
+}
+
 /* Of one that ends: the next may be asked for already. */
 static enum ecert_status say_pending(const struct monitor *monitor,
                                      const struct ecert_certificate_config *entry,
@@ -315,10 +335,11 @@ static enum ecert_status say_pending(const struct monitor *monitor,
     char date[ECERT_TIME_TEXT_LEN];
 
     ecert_finding_judge_dates(&judged, &monitor->config->reminders, monitor->now);
-    if (request == NULL || finding->detail != NULL ||
-        (judged.condition != ECERT_CONDITION_EXPIRES &&
-         judged.condition != ECERT_CONDITION_EXPIRED))
+    if (finding->detail != NULL || (judged.condition != ECERT_CONDITION_EXPIRES &&
+                                    judged.condition != ECERT_CONDITION_EXPIRED))
         return ECERT_OK;
+    if (request == NULL)
+        return say_refusal(monitor, entry, finding, err);
     ecert_clock_date(request->created, date);
     return monitor_detail(finding, err, "request %s is pending since %s", request->id, date);
 }
@@ -343,11 +364,8 @@ static enum ecert_status tell_certificate(struct monitor *monitor,
         ECERT_TRY(monitor_revocation(monitor, &leaf, &revoked, err));
     if (revoked == ECERT_REVOKED_YES)
         finding.condition = ECERT_CONDITION_REVOKED;
-    if (facts->unfit != NULL && revoked != ECERT_REVOKED_YES) {
-        finding.condition = ECERT_CONDITION_WRONG_CHAIN;
-        ECERT_TRY(monitor_detail(&finding, err, "adopted; an issued file would be refused: %s",
-                                 facts->unfit));
-    }
+    if (facts->unfit != NULL && revoked != ECERT_REVOKED_YES)
+        ECERT_TRY(monitor_judge_adopted(monitor, entry, facts, &finding, err));
     ECERT_TRY(monitor_check_dates(&finding, err));
     ECERT_TRY(say_pending(monitor, entry, &finding, err));
     return monitor_tell(monitor, &finding, err);
@@ -370,6 +388,7 @@ static enum ecert_status look_at(struct monitor *monitor,
     if (number == 0) {
         ECERT_TRY(begin(entry, 0, &finding, err));
         finding.condition = ECERT_CONDITION_NOT_ISSUED;
+        ECERT_TRY(say_refusal(monitor, entry, &finding, err));
         return monitor_tell(monitor, &finding, err);
     }
     if (ecert_store_facts(state_dir, entry->name, number, &certificate->newest, &why) != ECERT_OK)
@@ -412,6 +431,8 @@ static enum ecert_status tell_subscription(const struct monitor *monitor,
     if (!read_day(entry->subscription_ends, &finding.not_after)) {
         finding.condition = ECERT_CONDITION_UNDECODABLE;
         ECERT_TRY(monitor_detail(&finding, err, "'%s' is no day", entry->subscription_ends));
+    } else if (entry->key.place == ECERT_KEY_IIS) {
+        ECERT_TRY(monitor_detail(&finding, err, "its key is made in IIS"));
     }
     return monitor_tell(monitor, &finding, err);
 }

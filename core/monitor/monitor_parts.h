@@ -5,8 +5,10 @@
  *   monitor_authorities.c   which roots and CRLs are there?
  *   monitor_revocation.c    is this leaf revoked?
  *   monitor_certificates.c  how do the newest generations and their chains stand?
+ *   monitor_adopted.c       does an adopted generation fit the configuration?
  *   monitor_requests.c      what is asked for, and are the copies of its keys good?
  *   monitor_refused.c       what came back and was refused?
+ *   monitor_opened.c        which copy of a key is opened in this run?
  *   monitor_places.c        are the places of the copies there?
  *   monitor_key.c           has the newest generation its private key?
  *   monitor_targets.c       what has each target, and what does its live server serve?
@@ -18,6 +20,8 @@
  */
 #ifndef ECERT_MONITOR_MONITOR_PARTS_H
 #define ECERT_MONITOR_MONITOR_PARTS_H
+
+#include <jansson.h>
 
 #include "core/flow/deploy.h"
 #include "core/flow/endpoints.h"
@@ -211,6 +215,19 @@ ECERT_MUST_CHECK enum ecert_status monitor_tell_chains(const struct monitor *mon
                                                        struct ecert_error *err);
 void monitor_certificates_clear(struct monitor *monitor);
 
+/* ---- monitor_adopted.c ---- */
+
+/*
+ * An adopted generation that an issued file would not have passed the checks with (its facts'
+ * `unfit`): names, organisation and validation are judged anew against the configuration of now
+ * (UNFIT); what else was found when it was adopted stands (WRONG_CHAIN where it is of the chain).
+ * The finding is left alone where nothing is wrong any more.
+ */
+ECERT_MUST_CHECK enum ecert_status monitor_judge_adopted(
+    const struct monitor *monitor, const struct ecert_certificate_config *entry,
+    const struct ecert_generation_facts *facts, struct ecert_finding *finding,
+    struct ecert_error *err);
+
 /* ---- monitor_requests.c ---- */
 
 /* Tell every pending request, and every copy of a key that is still needed; behind the
@@ -223,6 +240,32 @@ ECERT_MUST_CHECK enum ecert_status monitor_requests(const struct monitor *monito
 /* Tell what lies in inbox/rejected/ and was not settled since. */
 ECERT_MUST_CHECK enum ecert_status monitor_refused(const struct monitor *monitor,
                                                    struct ecert_error *err);
+
+/* ---- monitor_opened.c ---- */
+
+/*
+ * Which copy is opened, too: the one that was not opened for the longest time, whatever the days
+ * are on which somebody looks; within one day it stays the same.  {0} is empty.
+ */
+struct monitor_opened {
+    json_t *before, *now; /* seconds by the SHA-256 of the path: of the file, and of those seen */
+    char last[ECERT_SHA256_HEX_LEN], chosen[ECERT_SHA256_HEX_LEN];
+    int64_t chosen_when;
+    size_t n;     /* that were considered */
+    bool settled; /* it was opened today already */
+};
+void monitor_opened_load(const struct monitor *monitor, struct monitor_opened *ret);
+void monitor_opened_clear(struct monitor_opened *opened);
+
+/* Each copy is considered, in an order that stays, before the first is asked for. */
+void monitor_opened_consider(const struct monitor *monitor, struct monitor_opened *opened,
+                             const struct ecert_request_backup *backup);
+bool monitor_opened_is_chosen(const struct monitor_opened *opened,
+                              const struct ecert_request_backup *backup);
+
+/* It had its turn.  That this cannot be written changes nothing but the next turn. */
+void monitor_opened_note(const struct monitor *monitor, struct monitor_opened *opened);
+
 /* ---- monitor_places.c ---- */
 
 /*

@@ -102,15 +102,19 @@ static enum ecert_status check_and_notice(struct ecert_context *context,
     return status;
 }
 
-static enum ecert_status digest(struct ecert_context *context, int64_t now,
+static enum ecert_status digest(struct ecert_context *context, bool force, int64_t now,
                                 struct ecert_remind_report *report, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_auto_free) const struct ecert_finding **list = NULL;
-    bool due = false;
+    bool due = false, is_time = true;
 
     ECERT_TRY(ecert_digest_is_due(context->config, now, &due, err));
     if (!due)
         return ECERT_OK;
+    if (!force && ecert_digest_is_owed(context->config, now, &is_time) && !is_time) {
+        report->digest.waiting++;
+        return ECERT_OK;
+    }
     list = calloc(report->findings.n + 1, sizeof(const struct ecert_finding *));
     if (list == NULL)
         return ecert_error_nomem(err);
@@ -148,8 +152,8 @@ enum ecert_status ecert_remind(struct ecert_context *context,
         status = add_error(&report, "telling at once", &at_once, err);
     /* a digest of half a check would say that all else is well */
     if (options->digest && options->check && !options->monitor.offline &&
-        check.status == ECERT_OK && digest(context, now, &report, &week) != ECERT_OK &&
-        status == ECERT_OK)
+        check.status == ECERT_OK &&
+        digest(context, options->force, now, &report, &week) != ECERT_OK && status == ECERT_OK)
         status = add_error(&report, "digest", &week, err);
     if (status != ECERT_OK)
         ecert_remind_report_clear(&report);

@@ -15,9 +15,21 @@
 static const int64_t back_off[] = {5 * MINUTE, 15 * MINUTE, 60 * MINUTE, 240 * MINUTE};
 #define LONGEST (240 * MINUTE)
 
+int64_t ecert_next_try(unsigned tries, int64_t now)
+{
+    const size_t last = ARRAY_SIZE(back_off) - 1;
+
+    return now + back_off[tries < last ? tries : last];
+}
+
+bool ecert_try_is_due(int64_t next_try, int64_t now)
+{
+    return next_try <= now || next_try > now + LONGEST;
+}
+
 bool ecert_owed_is_due(const struct ecert_owed *owed, int64_t now)
 {
-    return !owed->told && (owed->next_try <= now || owed->next_try > now + LONGEST);
+    return !owed->told && ecert_try_is_due(owed->next_try, now);
 }
 
 static bool is_told(const struct ecert_reminder *reminder)
@@ -263,9 +275,7 @@ enum ecert_status ecert_reminders_settle(const struct ecert_config *config,
 static enum ecert_status note_failure(struct ecert_owed *owed, int64_t now,
                                       const struct ecert_error *outcome, struct ecert_error *err)
 {
-    const size_t last = ARRAY_SIZE(back_off) - 1;
-
-    owed->next_try = now + back_off[owed->tries < last ? owed->tries : last];
+    owed->next_try = ecert_next_try((unsigned)owed->tries, now);
     if (owed->tries < INT16_MAX)
         owed->tries++;
     free(owed->last_error);

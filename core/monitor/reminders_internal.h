@@ -62,6 +62,13 @@ ECERT_MUST_CHECK enum ecert_status ecert_reminders_make_folder(const struct ecer
                                                                const char *folder,
                                                                struct ecert_error *err);
 
+/*
+ * When what was not accepted is tried again, after so many tries before this one; and has that
+ * moment come?  One further ahead than the longest pause was written before the clock was put back.
+ */
+int64_t ecert_next_try(unsigned tries, int64_t now);
+bool ecert_try_is_due(int64_t next_try, int64_t now);
+
 /* Remove FOLDER/KEY.json; absent is fine. */
 ECERT_MUST_CHECK enum ecert_status ecert_reminders_remove(const struct ecert_config *config,
                                                           const char *folder, const char *key,

@@ -11,11 +11,13 @@ set(ECERT_MONITOR_SOURCES
   core/monitor/judge_served.c
   core/monitor/monitor.c
   core/monitor/monitor_absent.c
+  core/monitor/monitor_adopted.c
   core/monitor/monitor_authorities.c
   core/monitor/monitor_certificates.c
   core/monitor/monitor_endpoints.c
   core/monitor/monitor_key.c
   core/monitor/monitor_refused.c
+  core/monitor/monitor_opened.c
   core/monitor/monitor_places.c
   core/monitor/monitor_requests.c
   core/monitor/monitor_revocation.c

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/shell_word.h"
 #include "core/monitor/words_advice.h"
 
 /* ---- words ---- */
@@ -35,6 +36,8 @@ const char *ecert_words_watched(enum ecert_watched watched)
         return ecert_words("backup of a key");
     case ECERT_WATCHED_INBOX:
         return ecert_words("file in the inbox");
+    case ECERT_WATCHED_CHANNEL:
+        return ecert_words("channel of reminders");
     case ECERT_WATCHED_UNIT:
         return ecert_words("systemd unit");
     }
@@ -214,6 +217,8 @@ static const char *fixed_state(enum ecert_condition condition)
         return ecert_words("the newest certificate is not deployed");
     case ECERT_CONDITION_WAITING:
         return ecert_words("waits to be taken");
+    case ECERT_CONDITION_UNFIT:
+        return ecert_words("is not as it is ordered in the configuration");
     case ECERT_CONDITION_REFUSED:
         return ecert_words("came back and was refused");
     case ECERT_CONDITION_FAILED:
@@ -271,28 +276,6 @@ void ecert_words_state(struct ecert_buffer *out, const struct ecert_finding *fin
 
 /* ---- why, and what to do ---- */
 
-/* A word as a shell takes it: names of watches may be patterns. */
-static void add_shell_word(struct ecert_buffer *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "._/:@%+=,-";
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer quoted = {0};
-
-    if (word[0] != '\0' && word[0] != '-' && word[strspn(word, plain)] == '\0') {
-        ecert_buffer_add_text(out, word);
-        return;
-    }
-    ecert_buffer_add_text(&quoted, "'");
-    for (const char *p = word; *p != '\0'; p++) {
-        if (*p == '\'')
-            ecert_buffer_add_text(&quoted, "'\\''");
-        else
-            ecert_buffer_add(&quoted, (struct ecert_view){(const uint8_t *)p, 1});
-    }
-    ecert_buffer_add_text(&quoted, "'");
-    ecert_buffer_add_escaped(out, ecert_buffer_view(&quoted), false);
-}
-
 /* A text of the table, with the finding's name for each {name}. */
 static void add_filled(struct ecert_buffer *out, const char *text, const char *name)
 {
@@ -301,7 +284,7 @@ static void add_filled(struct ecert_buffer *out, const char *text, const char *n
 
     while ((at = strstr(text, place)) != NULL) {
         ecert_buffer_add(out, (struct ecert_view){(const uint8_t *)text, (size_t)(at - text)});
-        add_shell_word(out, name);
+        ecert_shell_word_add(out, name);
         text = at + sizeof place - 1;
     }
     ecert_buffer_add_text(out, text);

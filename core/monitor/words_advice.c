@@ -33,6 +33,35 @@ static const struct ecert_advice advice[] = {
      _("Have the CA that issued it issue it anew.")},
 
     /* ---- managed certificates ---- */
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_UNFIT, NULL,
+     _("It was adopted as the server had it. What the CA issues as its successor is compared with "
+       "the configuration, and refused where that says something else."),
+     _("See which of the two is right. If it is the certificate, correct the configuration "
+       "(`organization`, `validation`, `names`), and `ecert check` judges anew; else `ecert request "
+       "{name}` asks for one that is right.")},
+    {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRED, "its key is made in IIS",
+     _("Clients refuse every server that uses it. Hongkong Post does not renew an expired "
+       "certificate: if the subscription has ended too, it is a new application."),
+     _("Make the request in IIS Manager on the Windows host that has the key, and hand it to the "
+       "CA today. Drop the issued file into the inbox; `ecert run` checks it and exports it for "
+       "that host.")},
+    {ECERT_WATCHED_CERTIFICATE, ANY, "its key is made in IIS",
+     _("Without the next certificate browsers, apps and partners' systems refuse every server "
+       "that is to use it."),
+     _("Make the request in IIS Manager on the Windows host that has the key, and hand it to the "
+       "CA. Drop the issued file into the inbox; `ecert run` checks it and exports it for that "
+       "host.")},
+    {ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRES, "its key is made in IIS",
+     _("When the subscription ends the CA issues no further certificate without a renewal."),
+     _("Apply at your CA for the renewal now, with a request that IIS Manager makes on the Windows "
+       "host that has the key. When it is granted, set `subscription_ends` in the configuration to "
+       "the new day. For Hongkong Post: at least one month ahead, because the PIN envelope comes "
+       "by registered mail.")},
+    {ECERT_WATCHED_CERTIFICATE, ANY, "`ecert request` will refuse",
+     _("Until the certificate is issued and taken nothing can be deployed for this name, and as it "
+       "stands in the configuration no request is made for it."),
+     _("Correct the entry in the configuration as the sentence says; `ecert config` names file and "
+       "line. Then `ecert request {name}` makes the request.")},
     {ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_EXPIRES, NULL,
      _("From that moment on browsers, apps and partners' systems refuse every server that uses "
        "it."),
@@ -389,6 +418,12 @@ static const struct ecert_advice advice[] = {
 
     /* ---- the inbox, and the units ---- */
     /* ---- requests and the copies of their keys ---- */
+    {ECERT_WATCHED_REQUEST, ECERT_CONDITION_PENDING, "no entry in the configuration",
+     _("Its certificate was renamed or taken out of the configuration: what the CA sends for this "
+       "request is not taken."),
+     _("Write its entry (`name`) into the configuration again; its key is still in the state "
+       "directory. If it is not wanted any more: `ecert request --cancel {name} --id ID`; `ecert "
+       "request --list` shows the id.")},
     {ECERT_WATCHED_REQUEST, ECERT_CONDITION_PENDING, NULL,
      _("Until the certificate is issued and taken nothing can be deployed for it."),
      _("`ecert request --list {name}` shows what is awaited and from whom; drop the issued file "
@@ -409,10 +444,15 @@ static const struct ecert_advice advice[] = {
        "no key without one."),
      _("Put the file back, or correct its path; `ecert config` names file and line, and `ecert "
        "backup` tries it.")},
+    {ECERT_WATCHED_BACKUP, ANY, "former recipients",
+     _("Those who are configured now cannot bring these keys back, and those of before can read "
+       "them."),
+     _("Run `ecert backup`: it writes a new copy beside each. Remove the old ones yourself when "
+       "nobody needs them, and keep what opens them until then.")},
     {ECERT_WATCHED_BACKUP, ANY, NULL,
      _("If the key is lost on this host, this copy does not bring it back."),
-     _("See whether the place is mounted and its files belong to who runs ecert. `ecert backup "
-       "{name}` writes what is missing, and `ecert backup --check {name}` opens every copy.")},
+     _("See whether the place is mounted and its files belong to who runs ecert. `ecert backup` "
+       "writes what is missing, and `ecert backup --check` opens every copy.")},
     {ECERT_WATCHED_INBOX, ECERT_CONDITION_WAITING, NULL,
      _("An issued file lies in the inbox and is not in use."),
      _("Run `ecert run`. If the file stays, `ecert verify FILE` tells what is wrong with it; "
@@ -427,6 +467,11 @@ static const struct ecert_advice advice[] = {
        "replaced."),
      _("Correct owner and mode of the inbox and its files. `ecert verify FILE` tells what is "
        "wrong with a file; get it from the CA again, or remove it.")},
+    {ECERT_WATCHED_CHANNEL, ANY, NULL,
+     _("As long as this file cannot be used, nobody is told anything over this channel; what is "
+       "due stays owed."),
+     _("Put the file back, or correct its path; `ecert config` names file and line, and `ecert "
+       "remind --test` tries every channel.")},
     {ECERT_WATCHED_UNIT, ECERT_CONDITION_FAILED, NULL,
      _("Its work was not done: certificates may not be deployed, or reminders not sent, until "
        "it is."),
@@ -465,6 +510,9 @@ static const struct ecert_advice advice[] = {
      _("Clients that do not know the issuing CA by chance cannot verify the server: many apps, "
        "programs and partners' systems fail where a browser does not."),
      _("Add the missing CA certificates behind the server's own, in order; never the root.")},
+    {ANY, ECERT_CONDITION_UNFIT, NULL,
+     _("It is not what was ordered for this name."),
+     _("Correct the configuration, or ask the CA for a certificate that is right.")},
     {ANY, ECERT_CONDITION_WRONG_CHAIN, NULL,
      _("Strict clients refuse a chain that is out of order, and what does not belong to it "
        "slows down every connection."),

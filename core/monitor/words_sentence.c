@@ -66,6 +66,11 @@ static const char *const sentences[] = {
     _("these are not the bytes that were written; 'ecert backup' writes another one beside it"),
     _("it opens, and holds the key of another request"),
     _("this place has no copy of the key; 'ecert backup' writes it"),
+    _("copies for the present recipients"),
+    _("one copy is readable only by the former recipients or under the former passphrase; 'ecert "
+      "backup' writes a new one beside it"),
+    _("%s copies are readable only by the former recipients or under the former passphrase; 'ecert "
+      "backup' writes a new one beside each"),
     _("places of backups '%s' and '%s' are one directory, which is one copy; name another one, or "
       "one of them only"),
     _("valid from %s; `ecert run` takes it then"),
@@ -101,7 +106,7 @@ static const char *const sentences[] = {
     _("'%s' is larger than 16 MiB; it is not looked at"),
     _("the file is empty"),
     _("the file holds no certificate, only a certificate revocation list (CRL)"),
-    _("the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12); it begins with the bytes %s"),
+    _("the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12)"),
     _("the file is an HTML page; the certificate itself is wanted"),
 
     /* where: monitor*.c */

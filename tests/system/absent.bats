@@ -64,7 +64,10 @@ findings() { # KIND: condition, name and place of each
     says "'$W/passphrase' cannot be found"
     [ -z "$(ls -A "$W/state/certificates/$NAME/requests" 2>/dev/null)" ]
     run_ecert check --offline --json
-    is "findings" "missing backup $W/passphrase" "$(findings backup)"
+    # and the key that was taken meanwhile has no copy
+    grep -qxF "missing backup $W/passphrase" <(findings backup)
+    grep -qF "missing $NAME $W/backups/$NAME-key-" <(findings backup)
+    is "findings" 2 "$(findings backup | wc -l)"
     run_ecert remind --failed ecert.service
     [ "$status" -eq 0 ]
     grep -q ecert.service "$W/paged"
@@ -86,6 +89,72 @@ findings() { # KIND: condition, name and place of each
     run_ecert run
     [ "$status" -eq 1 ]
     [ -f "$W/state/inbox/locked.p12" ]
+}
+
+@test "the program of passphrase_command: the certificate that needs it, not the other one" {
+    sed -i -e "7s|key = {|key = { passphrase_command = [ \"$W/say\", \"it\" ];|" "$W/ecert.conf"
+    openssl rsa -in "$W/$OTHER.key" -aes256 -passout pass:word -out "$W/locked.key" 2>/dev/null
+    mv "$W/locked.key" "$W/$OTHER.key"
+    chmod 600 "$W/$OTHER.key"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    says "$W/ecert.conf:7: 'passphrase_command': '$W/say' cannot be found"
+    run_ecert status
+    [ "$status" -eq 0 ]
+    drop "$W/$NAME.cer"
+    drop "$W/$OTHER.cer"
+    run_ecert run
+    [ "$status" -eq 1 ]
+    says "'$W/say' cannot be found"
+    [ -d "$W/state/certificates/$NAME/generations/0001" ]
+    [ ! -e "$W/state/certificates/$OTHER/generations" ]
+    run_ecert check --offline --json
+    findings certificate | grep -qx "missing $OTHER $W/say"
+    printf '#!/bin/sh\necho word\n' >"$W/say" # there by now, so looked at when it is run
+    chmod 777 "$W/say"
+    run_ecert status
+    [ "$status" -eq 2 ]
+    says "'passphrase_command': '$W/say' can be written by others"
+    chmod 700 "$W/say"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [ -d "$W/state/certificates/$OTHER/generations/0001" ]
+}
+
+@test "what reminders name: that channel fails and is told of, everything else goes on" {
+    sed -i -e 's|^reminders:.*|reminders: { journal = false; digest = "never"; '"command = [ \"$W/page\" ];"' |' \
+        "$W/ecert.conf"
+    cat >>"$W/ecert.conf" <<CONF
+    webhook = { url_file = "$W/address"; ca_file = "$W/anchors"; };
+    email = { server = "smtp://127.0.0.1:1"; from = "a@b.test"; to = [ "c@d.test" ];
+              user = "me"; password_file = "$W/none"; }; };
+CONF
+    printf 'https://127.0.0.1:1/secret\n' >"$W/address"
+    chmod 600 "$W/address"
+    run_ecert config
+    [ "$status" -eq 2 ]
+    says "$W/ecert.conf:9: 'ca_file': '$W/anchors' cannot be found"
+    says "$W/ecert.conf:11: 'password_file': '$W/none' cannot be found"
+    run_ecert status
+    [ "$status" -eq 0 ]
+    drop "$W/$NAME.cer"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    [ -d "$W/state/certificates/$NAME/generations/0001" ]
+    run_ecert check --offline
+    says "$W/none"
+    run_ecert check --offline --json
+    is "findings" "$(printf 'missing reminders %s\n' "$W/anchors" "$W/none")" "$(findings channel)"
+    [ "$(json 'o["exit"]' <<<"$output")" -ne 0 ]
+    run_ecert remind --test
+    [ "$status" -eq 1 ]
+    says "email to c@d.test: '$W/none' cannot be found"
+    says "webhook: '$W/anchors' cannot be found"
+    [ -s "$W/paged" ]
+    rm "$W/page"
+    run_ecert remind --test
+    [ "$status" -eq 1 ]
+    says "command: '$W/page' cannot be found"
 }
 
 @test "a file that is there and not trusted ends every command" {

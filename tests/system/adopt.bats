@@ -39,6 +39,24 @@ nothing_adopted() {
     [ ! -e "$W/state/certificates/$NAME/targets" ]
 }
 
+@test "an adopted key is backed up at once; that it cannot be is a note" {
+    nginx_up
+    mkdir -m 0700 "$W/place"
+    (umask 077 && printf 'open sesame, at once\n' >"$W/passphrase")
+    write_config "$(nginx_target)" "" \
+        "backup = { places = [ \"$W/place\", \"$W/gone\" ]; passphrase_file = \"$W/passphrase\"; };"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    says "its key could not be backed up (" "'ecert backup' tries again"
+    mkdir -m 0700 "$W/gone"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    ecert backup --quiet
+    is "copies" 2 "$(find "$W/place" "$W/gone" -name "$NAME-key-*.p7m" | wc -l)"
+    openssl cms -decrypt -inform DER -in "$(find "$W/place" -name '*.p7m')" \
+        -pwri_password "open sesame, at once" | openssl pkey | cmp - <(openssl pkey -in "$W/present.key")
+}
+
 @test "nginx: adopted without being touched, then renewed and rolled back" {
     nginx_up
     write_config "$(nginx_target)"
@@ -157,8 +175,8 @@ nothing_adopted() {
     write_config "$(nginx_target)"
     run --separate-stderr "$ECERT_BUILD/ecert" --config "$W/ecert.conf" adopt --json
     [ "$status" -eq 0 ]
-    is "row" "('adopted', 1, True, '$W/present.key', '$W/present.pem', None)" \
-        "$(json "tuple(o['targets'][0][k] for k in ('outcome', 'generation', 'added', 'key_file', 'certificate_file', 'error'))" <<<"$output")"
+    is "row" "('$NAME', '$NAME', None, 'adopted', 1, True, '$W/present.key', '$W/present.pem', None)" \
+        "$(json "tuple(o['targets'][0][k] for k in ('certificate', 'name', 'unicode_name', 'outcome', 'generation', 'added', 'key_file', 'certificate_file', 'error'))" <<<"$output")"
     no_key_in "$W/present.key" "$output$stderr"
 }
 
@@ -270,6 +288,7 @@ nothing_adopted() {
     run_ecert adopt
     [ "$status" -eq 0 ]
     grep -q "BEGIN ENCRYPTED PRIVATE KEY" "$(generation 1)/privkey.pem"
+    says "'$W/present.key' is not encrypted, and what ecert deploys from now on is" "ssl_password_file"
     says "second: has, as was kept already, generation 1: nginx:"
     is "generations" 1 "$(generations)"
     openssl pkey -in "$(generation 1)/privkey.pem" -passin "file:$W/pass" -out "$W/opened.key"
@@ -447,6 +466,13 @@ served_finding() { # FILTER
         cut -d = -f 2)" +%Y-%m-%d) that ecert did not deploy" "ecert adopt $NAME"
 
     ecert adopt --quiet
+    # a new application for a name that ecert has deployed: nothing is to be adopted
+    sed -i 's/authority = "testpost";/authority = "testpost"; subscription_ends = "2026-01-01";/' "$W/ecert.conf"
+    run_ecert request "$NAME" --another --no-backup --no-caa
+    [ "$status" -eq 0 ]
+    says "first certificate: the subscription ended on 2026-01-01"
+    says_not "did not deploy" "ecert adopt"
+    sed -i 's/ subscription_ends = "2026-01-01";//' "$W/ecert.conf"
     run served_finding '.where | contains("yet")'
     is "finding" "" "$output"
 }
@@ -469,6 +495,33 @@ served_finding() { # FILTER
     stop_pid "$W/nginx/nginx.pid"
     run served_finding true
     is "finding" "" "$output"
+}
+
+certificate_finding() {
+    ecert check --offline --json | jq -r '.findings[] | select(.watched == "certificate") |
+        [.condition, .detail] | join("|")'
+}
+
+@test "adopted, and not as ordered: in its own words, and judged by the configuration of now" {
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --organization "測試郵政" --out "$W/present"
+    cat "$W/present.cer" "$W/ca/sub.pem" "$W/ca/cross.pem" >"$W/present.pem"
+    nginx_up
+    KEY=none write_config "$(nginx_target)" "" 'organization = { name = "Test Post"; country = "HK"; };'
+    sed -i 's/authority = "testpost";/authority = "testpost"; validation = "ev";/' "$W/ecert.conf"
+    ecert fetch --quiet
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    run certificate_finding
+    [[ $output == "unfit|adopted; an issued file would be refused: organization: "*"write organization.chinese_name = \"測試郵政\""*"; validation: EV was ordered"* ]] || {
+        echo "$output"
+        return 1
+    }
+    run_ecert check --offline
+    says "is not as it is ordered in the configuration"
+    says_not "the chain is out of order"
+    sed -i 's/ validation = "ev";//; s/name = "Test Post";/name = "Test Post"; chinese_name = "測試郵政";/' "$W/ecert.conf"
+    run certificate_finding
+    is "put right" "fine|" "$output"
 }
 
 @test "one target has a good pair, the other one's would be refused: it is not adopted" {

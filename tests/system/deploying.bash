@@ -91,10 +91,12 @@ is() {
     }
 }
 
+# Steps for a person are wrapped: blanks and line ends count as one blank.
 says() {
-    local text
+    local text said
+    said=$(tr -s ' \n' '  ' <<<"$output"$'\n'"${stderr:-}")
     for text; do
-        grep -qF -- "$text" <<<"$output"$'\n'"${stderr:-}" || {
+        grep -qF -- "$text" <<<"$output"$'\n'"${stderr:-}"$'\n'"$said" || {
             printf 'ecert does not say "%s"\n' "$text"
             return 1
         }

@@ -306,6 +306,24 @@ for kind, names in told.items():
     is "told" "digest 1 0" "$(json '"%s %s %d" % (o["kind"], o["fine"], len(o["findings"]))' <"$W/paged-1")"
 }
 
+@test "a digest that was not accepted is tried again with pauses, by remind --owed too" {
+    test_ca issue "$W/ca" fine.myserver.com --ec --days 199 --out "$W/due"
+    by_page
+    sed -i 's/digest = "never"; //' "$W/ecert.conf"
+    local monday
+    monday=$(date -d 'next monday' +%F)
+    touch "$W/off"
+    later "$monday 10:00" run --quiet || true
+    rm "$W/off"
+    later "$monday 10:04" remind --owed
+    is "called" 0 "$(paged)"
+    later "$monday 10:06" remind --owed
+    is "called" 1 "$(paged)"
+    is "told" "digest 1 0" "$(json '"%s %s %d" % (o["kind"], o["fine"], len(o["findings"]))' <"$W/paged-1")"
+    later "$monday 11:30" remind --owed
+    is "called" 1 "$(paged)"
+}
+
 @test "remind --failed: that a unit failed is told like anything else, and owed until it is" {
     by_page
     touch "$W/off"

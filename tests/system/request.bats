@@ -277,6 +277,42 @@ seen() {
     nothing_written
 }
 
+@test "of two places one is full: the copy in the other stays, the CSR is not shown; the command goes on" {
+    local first
+    [ "$(id -u)" -eq 0 ] || skip "mounting needs root"
+    mkdir -m 700 "$W/full"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/full\", \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { bits = 3072; }; @ }"
+    mount -t tmpfs -o size=64k,mode=0700 tmpfs "$W/full" || skip "no tmpfs can be mounted here"
+    head -c 60k /dev/zero >"$W/full/ballast" # one page is left, which a copy is larger than
+    ask "$NAME"
+    [ "$status" -eq 1 ] || { umount "$W/full" && return 1; }
+    first=$(requests_of)
+    says "request ${first##*/} is made, but its CSR is not shown yet (the same command goes on from there): " \
+        "'$W/full' has none: " "No space left on device"
+    [[ $output$stderr != *"BEGIN CERTIFICATE REQUEST"* ]]
+    is "state, copies" "made $W/backups" \
+        "$(jq -r '.state + " " + (.backups[].path | sub("/[^/]*$"; ""))' "$first/request.json")"
+    ls -A "$W/full" >"$W/left"
+    rm "$W/full/ballast"
+    ask "$NAME"
+    [ "$(jq -r '.backups | length' "$first/request.json")" = 2 ] && ls "$W/full" >"$W/now"
+    umount "$W/full"
+    is "code" 0 "$status"
+    is "nothing half" "ballast" "$(cat "$W/left")"
+    is "then" "${NAME}-${first##*/}.p7m" "$(cat "$W/now")"
+    is "requests" 1 "$(count)"
+    [[ $output == *"BEGIN CERTIFICATE REQUEST"* ]]
+}
+
+@test "a place that is not there: nothing is made" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\", \"$W/gone\" ]; };"
+    ask "$NAME"
+    is "code" 1 "$status"
+    says "'$W/gone' is not there; is the share mounted?"
+    nothing_written
+}
+
 @test "a Chinese name is asked for as A-labels" {
     with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
         "{ name = \"www.我的伺服器.com\"; @ }"
@@ -391,6 +427,35 @@ PY
     [ "$died" -ge 5 ]
 }
 
+@test "a pending request: every difference, the kind it would be of by now, and its reason are said" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { file = \"$W/keys/$NAME.key\"; }; @ }"
+    ask "$NAME" --reason "the first"
+    is "code" 0 "$status"
+    says "(first certificate: "
+    says_not "by now it would be"
+    drop "$W/$NAME.cer"
+    run_ecert fetch
+    is "code of fetch" 0 "$status"
+    with "country = \"HK\"; state = \"Hong Kong\"; locality = \"Hong Kong\"; name = \"Other Post\";" \
+        "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; names = [ \"b.com\" ]; key = { file = \"$W/keys/$NAME.key\"; }; @ }"
+    ask --all --reason "another one"
+    says "by now it would be a re-issue" \
+        "ecert request --cancel $NAME --id $(basename "$(requests_of)")"
+    says "asks for other names, another organisation than the configuration does now"
+    says "its reason stays the one that it was made for: the first"
+    is "requests" 1 "$(count)"
+}
+
+@test "the present key is taken again: what it is, and that the configured kind does not count" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; key = { file = \"$W/keys/$NAME.key\"; policy = \"reuse\"; bits = 4096; }; @ }"
+    ask "$NAME"
+    is "code" 0 "$status"
+    says "RSA 2048, the present one" "the key is the present one, RSA 2048" "does not count"
+}
+
 # ---- an emergency ----
 
 @test "--all in an emergency: a sheet with all, and a table of what is back" {
@@ -419,6 +484,50 @@ PY
     is "batch" "['b.myserver.com'] ['$NAME', 'www.xn--3pqw8o2pk43espw.com']" \
         "$(json 'str(o["batches"][0]["back"]) + " " + str(o["batches"][0]["missing"])' <<<"$output")"
     no_leftovers
+}
+
+@test "the sheet of --all tells of names without a request, why in Chinese, and the time here" {
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; @ }, { name = \"*.myserver.com\"; names = [ \"a.hk.com\" ]; @ }"
+    gcc -shared -fPIC -o "$W/clock_at.so" "$ROOT/tests/support/clock_at.c" -ldl
+    export ECERT_ZONE=HKT-8 ECERT_LATER=0 LD_PRELOAD=$W/clock_at.so
+    ask --all --reason drill --language zh_HK --sheet "$W/sheet.html"
+    is "code" 2 "$status"
+    says "1 made, 0 pending before, 1 failed"
+    grep -q '下列名稱未能製作簽署要求</h2>' "$W/sheet.html"
+    grep -q '<dt>\*.myserver.com</dt><dd lang="en">.*wildcard' "$W/sheet.html"
+    grep -q '<dd>此名稱尚未有證書</dd>' "$W/sheet.html"
+    is "as of" 1 "$(grep -cE '<p>.*:..Z">[-0-9]{10} [0-9:]{5} HKT \(\+08:00\)</time></p>' "$W/sheet.html")"
+    run_ecert request --list
+    unset LD_PRELOAD
+    says "HKT (+08:00)  the certificate, from "
+}
+
+@test "--all leaves out no name silently: key in IIS, a name that is refused; nobody is told to request" {
+    local iis="{ name = \"iis.com\"; authority = \"testpost\"; key = { where = \"iis\"; };
+        targets = ( { plugin = \"iis-export\"; directory = \"$W/iis\"; } ); }"
+    with "" "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/backups\" ]; };" \
+        "{ name = \"$NAME\"; @ }, { name = \"*.bad.com\"; names = [ \"bad.com\", \"x.com\" ]; @ }, $iis"
+    run_ecert plan
+    says_not "ecert request iis.com" "ecert request '*.bad.com'"
+    says "its key is made in IIS"
+    run_ecert check --offline --json
+    says_not "ecert request iis.com"
+    is "advice" True "$(json 'any(f["name"] == "iis.com" and "IIS Manager" in f["what_to_do"] for f in o["findings"])' <<<"$output")"
+    is "advice" True "$(json 'any(f["name"] == "*.bad.com" and "Correct the entry" in f["what_to_do"] for f in o["findings"])' <<<"$output")"
+
+    ask --all --reason x --sheet "$W/sheet.html"
+    is "code" 2 "$status"
+    says "1 made, 0 pending before, 2 failed" "iis.com: its key is made in IIS" "*.bad.com: "
+    grep -q '<dt>iis.com</dt>' "$W/sheet.html"
+    grep -q '<dt>\*.bad.com</dt>' "$W/sheet.html"
+    run_ecert request --list --sheet "$W/sheet.html"
+    says "0 of 3 are back, 1 is missing, 2 have no request" "iis.com has no request: its key is made in IIS"
+    says "*.bad.com has no request: "
+    grep -q '<dt>iis.com</dt>' "$W/sheet.html"
+    run_ecert request --list --json
+    is "left out" "['*.bad.com', 'iis.com']" \
+        "$(json 'str([r["certificate"] for r in o["batches"][0]["left_out"]])' <<<"$output")"
 }
 
 @test "a browser shows the sheet: no error, nothing fetched, axe-core finds nothing, one sheet each" {

@@ -1,7 +1,7 @@
 # What comes back for a request: it finds its key, is compared with what was asked for, and every
 # mistake of people on the way is told with the way out.
 #
-# covers: core/flow/match.h core/flow/refused.h core/flow/outdated.h
+# covers: core/flow/match.h core/flow/refused.h core/flow/outdated.h core/flow/earlier.h
 
 load common
 
@@ -115,6 +115,27 @@ says() {
     says "already known: generation 1 of $NAME"
     [ "$(generations)" = 2 ]
     [ "$(of_request $ID generation)" = 2 ]
+}
+
+@test "issued twice in one second: a file that is dropped again takes no place back" {
+    local then file
+    then=$(date -u -d '-1 hour' +%Y%m%d%H%M%SZ)
+    make_request $ID open
+    answer $ID first --not-before "$then"
+    answer $ID second --not-before "$then"
+    for file in first second; do
+        drop "$W/$file.cer"
+        fetch 0
+    done
+    [ "$(generations)" = 2 ]
+    drop "$W/first.cer" again.cer
+    fetch 0
+    says "already known: generation 1 of $NAME"
+    [ "$(generations)" = 2 ]
+    drop "$W/second.cer" again.cer
+    fetch 0
+    says "already known: generation 2 of $NAME"
+    [ "$(generations)" = 2 ]
 }
 
 @test "of two requests the one that was issued earlier comes back last: closed, not in use" {
@@ -251,7 +272,7 @@ r.update({k: json.load(open(to + "/../'$ID'/request.json"))[k] for k in ("key_id
     [ "$status" -eq 1 ]
     [[ $stderr == *"matches no configured key"* && $stderr != *restore* ]]
     mkdir -m 700 "$W/place"
-    printf 'open sesame\n' >"$W/passphrase"
+    printf 'open sesame, at once\n' >"$W/passphrase"
     chmod 600 "$W/passphrase"
     KEY=none write_config "" "" \
         "backup = { passphrase_file = \"$W/passphrase\"; places = [ \"$W/place\" ]; };"
@@ -402,12 +423,32 @@ refused_findings() {
     [ -z "$(refused_findings)" ]
 }
 
-@test "another organisation is refused, in Chinese it is fine and said" {
+@test "another organisation is refused, in Chinese it must be known to be ours" {
     compared 1 --organization "Test Post Office"
     says "organization: the certificate is of another organisation: it says 'Test Post Office'" \
         "ordered for 'Test Post'"
+    compared 1 --organization "測試郵政"
+    says "'測試郵政', which cannot be compared with 'Test Post'" \
+        'write organization.chinese_name = "測試郵政" into the configuration'
+    # the line that the sentence says is enough, for this request too
+    cp "$W/ecert.conf" "$W/before.conf"
+    echo 'organization = { chinese_name = "測試郵政"; };' >>"$W/ecert.conf"
+    compared 1 --organization "惡意有限公司"
+    says "another organisation"
     compared 0 --organization "測試郵政"
-    says "'測試郵政', which is taken for its Chinese name"
+    says "names the organisation in Chinese: '測試郵政'"
+    # from then on the generation that is there vouches for it
+    cp "$W/before.conf" "$W/ecert.conf"
+    make_request 20261002T080000Z open
+    answer 20261002T080000Z next --organization "測試郵政"
+    drop "$W/next.cer"
+    fetch 0
+    has_generation 2 "$W/next.cer" 20261002T080000Z
+    make_request 20261003T080000Z open
+    answer 20261003T080000Z evil --organization "惡意有限公司"
+    drop "$W/evil.cer"
+    fetch 1
+    says "'惡意有限公司', which cannot be compared"
     CHANGE='r["chinese_organization"] = "測試郵政"'
     compared 0 --organization "測試郵政"
     says "names the organisation in Chinese: '測試郵政'"

@@ -123,3 +123,27 @@ told() {
     run_ecert check
     [[ $output$stderr != *"request $ID"* ]]
 }
+
+@test "a finished request that is damaged is told by ecert backup, and fails it no more" {
+    local command
+    mkdir -m 0700 "$W/place"
+    (umask 077 && printf 'open sesame, at once\n' >"$W/passphrase")
+    KEY=none write_config "" "" \
+        "backup = { places = [ \"$W/place\" ]; passphrase_file = \"$W/passphrase\"; };"
+    make_request $ID
+    ecert backup --quiet
+    for command in "backup" "backup --check"; do
+        rm -f "$FOLDER/request.csr"
+        # shellcheck disable=SC2086 # two words
+        run_ecert $command
+        [ "$status" -eq 1 ] # while it is pending
+    done
+    jq '.state = "cancelled" | .closed = 1795250521' "$FOLDER/request.json" >"$W/json"
+    cat "$W/json" >"$FOLDER/request.json"
+    for command in "backup" "backup --check"; do
+        # shellcheck disable=SC2086 # two words
+        run_ecert $command
+        [ "$status" -eq 0 ]
+        [[ $output == *"$NAME: "*"request.csr' is lost"* ]]
+    done
+}

@@ -125,6 +125,18 @@ pages() {
     is "good again" "fine $BACKUP" "$(findings backup)"
     echo "another word" >"$W/passphrase"
     checked
+    # the note beside the copy tells a former passphrase; without one it is found out by opening
+    is "former" "fine $BACKUP
+missing copies for the present recipients" "$(findings backup | sort)"
+    run_ecert check --offline
+    says "one copy is readable only by the former recipients"
+    ecert report --offline --language zh_HK "$W/page.html"
+    grep -q "有一份備份只有以前的收件人" "$W/page.html"
+    run_ecert config
+    says "one copy of a key is readable only by the former recipients"
+    jq 'del(.backups[].under)' "$REQUEST/request.json" >"$W/json"
+    cat "$W/json" >"$REQUEST/request.json"
+    checked
     is "shut" "undecodable $BACKUP" "$(findings backup)"
     rm "$W/passphrase"
     run_ecert check --offline
@@ -148,6 +160,20 @@ pages() {
     sed -i "s|places = .*\]|places = [ \"$W/old\", \"$W/new\" ]|" "$W/ecert.conf"
     run_ecert check --offline
     says "are one directory, which is one copy"
+}
+
+@test "a place that is not there is told once, with commands that are understood" {
+    asked
+    mv "$W/backups" "$W/away"
+    checked
+    is "place" "missing $W/backups" "$(findings backup)"
+    is "advice" "\`ecert backup\` writes what is missing, and \`ecert backup --check\` opens every copy." \
+        "$(json 'o["findings"][0]["what_to_do"].partition("ecert. ")[2]' <<<"$output")"
+    mkdir -m 700 "$W/backups"
+    ecert backup --quiet
+    ecert backup --check --quiet
+    checked
+    is "written" "fine $BACKUP" "$(findings backup)"
 }
 
 @test "the report shows what waits, and since when" {

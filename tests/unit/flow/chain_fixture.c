@@ -142,7 +142,8 @@ struct fixture *fixture_make(void)
     fixture->root_crl = test_crl_make(fixture->root, fixture->root_key, revoked, 0, 0);
     make_authority(fixture);
     fixture->state_dir = test_folder_make();
-    fixture->sources = (struct ecert_chain_sources){fixture->state_dir, &fixture->network};
+    fixture->sources =
+        (struct ecert_chain_sources){fixture->state_dir, &fixture->network, &fixture->silent};
     fake_network_reset();
     (void)fake_network_serve(FIXTURE_SUB_URL, test_certificate_pem(fixture->sub));
     (void)fake_network_serve(FIXTURE_CROSS_URL, test_certificate_der(fixture->cross));
@@ -156,6 +157,7 @@ void fixture_free(struct fixture *fixture)
     fake_network_reset();
     test_folder_remove(fixture->state_dir);
     ecert_authority_clear(&fixture->authority);
+    ecert_strings_clear(&fixture->silent);
     X509_CRL_free(fixture->root_crl);
     X509_free(fixture->leaf);
     X509_free(fixture->cross);

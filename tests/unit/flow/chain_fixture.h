@@ -26,6 +26,7 @@ struct fixture {
     struct ecert_authority authority; /* pins, revoked list, cross, crls, hosts, policies */
     struct ecert_chain_sources sources;
     struct ecert_network network;
+    struct ecert_strings silent;
 };
 
 struct fixture *fixture_make(void); /* pages: sub, cross, root CRL (no sub CRL) */

@@ -87,6 +87,8 @@ enum ecert_status ecert_network_fetch(struct ecert_network *network,
     }
     if (is_cut || (page != NULL && page->down))
         return ecert_error_set(err, ECERT_E_NETWORK, "'%s': connection refused", fetch->url);
+    if (page != NULL && page->slow)
+        return ecert_error_set(err, ECERT_E_TIMEOUT, "'%s': no answer within 30 s", fetch->url);
     if (page == NULL)
         return ecert_error_set(err, ECERT_E_NETWORK, "'%s': HTTP status 404", fetch->url);
     if (page->body.len > fetch->max_len)

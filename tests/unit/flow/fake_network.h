@@ -13,6 +13,7 @@ struct fake_page {
     struct ecert_bytes body;
     const char *etag; /* NULL: none; asked for with this one, the answer is 304 */
     bool down;        /* "connection refused" */
+    bool slow;        /* the time limit passes */
     unsigned calls;
     bool public_only; /* of the last call */
 };

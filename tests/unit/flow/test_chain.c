@@ -50,6 +50,24 @@ static void fetched_once_then_cached(void **state)
     built_clear(&built);
 }
 
+/* Issuers, too: neither this address nor another one of the same server. */
+static void a_server_that_lets_us_wait_is_asked_once(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_network_serve(FIXTURE_SUB_URL, test_certificate_pem(f->sub))->slow = true;
+    for (unsigned i = 0; i < 2; i++) {
+        struct built built = fixture_build_for(f, f->leaf, NULL, NULL, true);
+
+        built_expect_failure(&built, built.status, FIXTURE_SUB_URL,
+                             i == 0 ? "no answer within 30 s" : "not asked: 'http://www1.test:80'");
+        assert_int_equal(fake_network_calls_of(FIXTURE_SUB_URL), 1);
+        assert_int_equal(fake_network_calls_of(FIXTURE_CROSS_URL), 0);
+        built_clear(&built);
+    }
+    assert_int_equal(fake_network_calls_of(FIXTURE_ROOT_CRL), 1); /* another server */
+}
+
 static void damaged_cache_is_no_cache(void **state)
 {
     struct fixture *f = *state;
@@ -470,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(fetched_once_then_cached),
+        TEST(a_server_that_lets_us_wait_is_asked_once),
         TEST(damaged_cache_is_no_cache),
         TEST(der_and_pem_are_told_by_content),
         TEST(pinned_but_on_the_crl),

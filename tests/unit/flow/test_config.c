@@ -61,11 +61,16 @@ static const struct wrong {
     {"a certificate without a name", "certificates = ( { authority = \"ca\"; } );\n", "2: this certificate lacks the key 'name'"},
     {"a certificate without an authority", "certificates = (\n{ name = \"www.x.test\"; } );\n", "3: this certificate lacks the key 'authority'"},
     {"an empty name", "certificates = ( { authority = \"ca\"; name = \"\"; } );\n", "2: 'name' is empty"},
-    {"a name with a slash", "certificates = ( { authority = \"ca\"; name = \"../x\"; } );\n", "2: 'name': '../x' is not a host name"},
-    {"a name with an empty label", "certificates = ( { authority = \"ca\"; name = \"www..x\"; } );\n", "2: 'name': 'www..x' is not a host name"},
-    {"a name with an end dot", "certificates = ( { authority = \"ca\"; name = \"www.x.\"; } );\n", "2: 'name': 'www.x.' is not a host name"},
-    {"a star in the middle", "certificates = ( { authority = \"ca\"; name = \"www.*.x\"; } );\n", "2: 'name': 'www.*.x' is not a host name"},
-    {"a hyphen in front", "certificates = ( { authority = \"ca\"; name = \"-w.x\"; } );\n", "2: 'name': '-w.x' is not a host name"},
+    {"a name with a slash", "certificates = ( { authority = \"ca\"; name = \"../x\"; } );\n", "2: 'name': '../x' is not a host name: only letters, digits, '-' and '.' may stand in it"},
+    {"a name with an empty label", "certificates = ( { authority = \"ca\"; name = \"www..x\"; } );\n", "2: 'name': 'www..x' is not a host name: a label is empty"},
+    {"a name with an end dot", "certificates = ( { authority = \"ca\"; name = \"www.x.\"; } );\n", "2: 'name': 'www.x.' is not a host name: it ends in a dot; write it without"},
+    {"a star in the middle", "certificates = ( { authority = \"ca\"; name = \"www.*.x\"; } );\n", "2: 'name': 'www.*.x' is not a host name: '*' may stand as the whole left-most label only"},
+    {"a hyphen in front", "certificates = ( { authority = \"ca\"; name = \"-w.x\"; } );\n", "2: 'name': '-w.x' is not a host name: a label begins or ends with '-'"},
+    {"half a star", "certificates = ( { authority = \"ca\"; name = \"w*.x.hk\"; } );\n", "2: 'name': 'w*.x.hk' is not a host name: '*' may stand as the whole left-most label only"},
+    {"a star alone", "certificates = ( { authority = \"ca\"; name = \"*\"; } );\n", "2: 'name': '*' is not a host name: '*' may stand as the whole left-most label only"},
+    {"an underscore", "certificates = ( { authority = \"ca\"; name = \"a_b.x.hk\"; } );\n", "2: 'name': 'a_b.x.hk' is not a host name: it holds '_', which no certificate may name"},
+    {"a long label", "certificates = ( { authority = \"ca\"; name = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.hk\"; } );\n", "2: 'name': 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.hk' is not a host name: a label is longer than 63 bytes"},
+    {"a long name", "certificates = ( { authority = \"ca\"; name = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; } );\n", "2: 'name': 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' is not a host name: it is longer than 253 bytes"},
     {"an address as name", "certificates = ( { authority = \"ca\"; name = \"192.0.2.1\"; } );\n", "2: 'name': '192.0.2.1' is not a host name but an address"},
     {"a U-label that is none", "certificates = ( { authority = \"ca\"; name = \"😀.hk\"; } );\n", "2: 'name': '😀.hk' is not a host name: it holds a character that IDNA2008 does not permit"},
     {"the same name in both forms", "certificates = ( { authority = \"ca\"; name = \"電.hk\"; names = [ \"我.hk\", \"xn--wnu.hk\" ]; } );\n", "2: 'names': 'xn--wnu.hk' occurs twice"},
@@ -312,6 +317,10 @@ static void absent_files_are_handed_out(void **state)
         {"~/word3", "~/ecert.conf:4: 'passphrase_file': '~/word3' cannot be found", 1},
         {"~/p12", "~/ecert.conf:5: 'password_file': '~/p12' cannot be found", 1},
         {"~/chain", "~/ecert.conf:5: 'chain_file': '~/chain': No such file", 1},
+        {"~/say", "~/ecert.conf:3: 'passphrase_command': '~/say' cannot be found", 0},
+        {"~/page", "~/ecert.conf:6: 'command': '~/page' cannot be found", SIZE_MAX - 1},
+        {"~/word4", "~/ecert.conf:6: 'password_file': '~/word4' cannot be found", SIZE_MAX - 1},
+        {"~/anchors", "~/ecert.conf:7: 'ca_file': '~/anchors' cannot be found", SIZE_MAX - 1},
     };
     ECERT_AUTO(ecert_config_clear) struct ecert_config config = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
@@ -319,10 +328,14 @@ static void absent_files_are_handed_out(void **state)
 
     (void)state;
     if (load("backup = { recipients = [ \"~/a.cer\" ]; passphrase_file = \"~/word2\"; places = "
-             "[ \"~/d\" ]; };\ncertificates = ( { name = \"a.x.test\"; authority = \"ca\"; },\n"
+             "[ \"~/d\" ]; };\ncertificates = ( { name = \"a.x.test\"; authority = \"ca\"; key = { "
+             "passphrase_command = [ \"~/say\", \"a\" ]; }; },\n"
              "{ name = \"b.x.test\"; authority = \"ca\"; key = { file = \"~/none/key\"; "
              "passphrase_file = \"~/word3\"; };\n source = { password_file = \"~/p12\"; }; "
-             "chain_file = \"~/chain\"; } );\n",
+             "chain_file = \"~/chain\"; } );\n"
+             "reminders = { command = \"~/page\"; email = { user = \"me\"; password_file = "
+             "\"~/word4\";\n server = \"smtps://mx.test\"; from = \"a@b.test\"; to = [ "
+             "\"c@d.test\" ]; ca_file = \"~/anchors\"; }; };\n",
              &config, &mistakes, &err) != ECERT_OK)
         fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
     assert_int_equal(mistakes.len, 0);

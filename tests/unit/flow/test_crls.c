@@ -128,6 +128,23 @@ static void asked_afresh_for_what_is_new(void **state)
     expect_younger(f, ECERT_CRL_AGE_NEW, ECERT_REVOKED_YES, ECERT_REVOKED_YES, 3, NULL);
 }
 
+/* A thousand certificates do not wait a thousand times for the server of the lists. */
+static void one_that_lets_us_wait_is_asked_once(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_network_serve(FIXTURE_ROOT_CRL, test_crl_der(f->root_crl))->slow = true;
+    fixture_add(&f->authority.crls, FIXTURE_SUB_CRL); /* of the same server */
+    expect(f, ECERT_REVOKED_UNKNOWN, ECERT_REVOKED_UNKNOWN, 1, "no answer within 30 s");
+    expect(f, ECERT_REVOKED_UNKNOWN, ECERT_REVOKED_UNKNOWN, 1,
+           "not asked: 'http://crl1.test:80' did not answer in time before, in this run");
+    assert_int_equal(fake_network_calls_of(FIXTURE_SUB_CRL), 0);
+    assert_int_equal(fake_network_calls(), 1);
+    ecert_strings_clear(&f->silent); /* the next run */
+    fake_network_serve(FIXTURE_ROOT_CRL, test_crl_der(f->root_crl))->slow = false;
+    expect(f, ECERT_REVOKED_NO, ECERT_REVOKED_YES, 2, "HTTP status 404");
+}
+
 /* Nobody answers: the copy of today serves, and nothing is made of it. */
 static void the_copy_serves_while_nobody_answers(void **state)
 {
@@ -321,6 +338,7 @@ int main(void)
         TEST(pem_is_taken_too),
         TEST(asked_conditionally),
         TEST(asked_afresh_for_what_is_new),
+        TEST(one_that_lets_us_wait_is_asked_once),
         TEST(the_copy_serves_while_nobody_answers),
         TEST(not_to_be_had),
         TEST(out_of_date_still_says_yes),

@@ -400,8 +400,25 @@ static void test_foreign(void **state)
               "a mail message that holds no certificate");
     check_bad(bytes_of("MIIB8TCCAZegAwIBAgIU"), "base64 without its BEGIN and END lines");
     check_bad(BYTES_OF("\x1F\x8B\x08\x00"), "compressed");
-    check_bad(bytes_of("0123 is no DER"), "begins with the bytes 3031323320697320");
+    check_bad(bytes_of("0123 is no DER"),
+              "the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12)");
     check_bad(BYTES_OF("\x00\x00\x00\x00"), "in no form that is known");
+}
+
+/* It may be a file with a passphrase or a PIN, given by mistake. */
+static void test_no_byte_of_a_stranger_is_shown(void **state)
+{
+    struct ecert_bytes file = bytes_of("1234567890123456\n");
+    struct ecert_decoded got = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    assert_int_equal(
+        ecert_decode_certificates(ecert_bytes_view(&file), ecert_view_of(NULL), &got, &err),
+        ECERT_E_CRYPTO);
+    assert_string_equal(err.text,
+                        "the file is in no form that is known (PEM, DER, PKCS#7, PKCS#12)");
+    ecert_bytes_clear(&file);
 }
 
 static void test_too_large(void **state)
@@ -451,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_damaged_der),
         cmocka_unit_test(test_other_blocks),
         cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_no_byte_of_a_stranger_is_shown),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_hostile_label),
         cmocka_unit_test(test_every_prefix),

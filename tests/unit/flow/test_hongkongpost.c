@@ -191,7 +191,8 @@ static X509 *cross_with(struct place *place, const char *page, struct ecert_stri
     X509 *sub = real_certificate(OV_CURRENT, ".der");
     const struct ecert_chain_request request = {
         .authority = authority, .leaf = sub, .cross_certificate = true};
-    const struct ecert_chain_sources sources = {place->folder, &place->network};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings silent = {0};
+    const struct ecert_chain_sources sources = {place->folder, &place->network, &silent};
     STACK_OF(X509) *chain = NULL;
     X509 *anchor = NULL, *cross = NULL;
     struct ecert_error err = {0};

@@ -145,13 +145,41 @@ static void test_shown(void **state)
     check_shown("", "");
 }
 
+static void check_unicode(const char *ascii, const char *want)
+{
+    struct ecert_error err = {0};
+    char *unicode = NULL;
+
+    assert_int_equal(ecert_host_name_unicode(ascii, &unicode, &err), ECERT_OK);
+    if (want == NULL)
+        assert_null(unicode);
+    else
+        assert_string_equal(unicode, want);
+    free(unicode);
+}
+
+static void test_unicode(void **state)
+{
+    (void)state;
+    check_unicode("www.xn--3pqw8o2pk43espw.com", "www.我的伺服器.com");
+    check_unicode("*.xn--3pqw8o2pk43espw.com", "*.我的伺服器.com");
+    check_unicode("www.myserver.com", NULL);
+    check_unicode("xn--e28h.com", NULL);            /* an emoji: does not lead back */
+    check_unicode("xn--www-xk0a.com", NULL);        /* what stands for nothing */
+    check_unicode("xn--abc-in0a.com", NULL);        /* a, LRM, b, c */
+    check_unicode("xn--googlecom-lh0e.com", NULL);  /* a right-to-left override */
+    check_unicode("XN--3PQW8O2PK43ESPW.com", NULL); /* not as names are kept */
+    check_unicode("www.xn--3pqw8o2pk43espw.com\033", NULL);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_SIZE(rows) + 2] = {cmocka_unit_test(test_very_long),
-                                                     cmocka_unit_test(test_shown)};
+    struct CMUnitTest tests[ARRAY_SIZE(rows) + 3] = {cmocka_unit_test(test_very_long),
+                                                     cmocka_unit_test(test_shown),
+                                                     cmocka_unit_test(test_unicode)};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        tests[i + 2] = (struct CMUnitTest){.name = rows[i].title,
+        tests[i + 3] = (struct CMUnitTest){.name = rows[i].title,
                                            .test_func = check_row,
                                            .initial_state = (void *)(uintptr_t)&rows[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);

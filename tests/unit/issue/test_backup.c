@@ -60,11 +60,12 @@ static void test_both_ways(void **state)
     struct ecert_error err = {0};
     const struct ecert_backup_opener by_rsa = {.recipient_key = key_of(&f->rsa_pem)},
                                      by_ec = {.recipient_key = key_of(&f->ec_pem)},
-                                     by_words = {.passphrase = ecert_view_of("open sesame")};
+                                     by_words = {.passphrase =
+                                                     ecert_view_of("open sesame, at once")};
 
     backup_to(f, f->rsa_file);
     backup_to(f, f->ec_file);
-    backup_under(f, "open sesame\n");
+    backup_under(f, "open sesame, at once\n");
     if (backup_now(f, &err) != ECERT_OK)
         fail_msg("%s", err.text);
     assert_int_equal(f->request.n_backups, 2);
@@ -148,11 +149,11 @@ static void test_openssl_opens_it(void **state)
 
     backup_to(f, f->rsa_file);
     backup_to(f, f->ec_file);
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(backup_now(f, &err), ECERT_OK);
     check_openssl(f, (const char *[]){"-inkey", rsa, "-recip", f->rsa_file, NULL});
     check_openssl(f, (const char *[]){"-inkey", ec, "-recip", f->ec_file, NULL});
-    check_openssl(f, (const char *[]){"-pwri_password", "open sesame", NULL});
+    check_openssl(f, (const char *[]){"-pwri_password", "open sesame, at once", NULL});
     free(rsa);
     free(ec);
 }
@@ -164,7 +165,7 @@ static void test_no_key_in_the_clear(void **state)
     struct ecert_error err = {0};
     struct ecert_strings names = {0};
 
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(backup_now(f, &err), ECERT_OK);
     assert_int_equal(ecert_fs_list(f->place, &names, &err), ECERT_OK);
     assert_int_equal(names.len, 1);
@@ -181,11 +182,11 @@ static void test_not_opened(void **state)
 {
     struct backup_fixture *f = *state;
     struct ecert_error err = {0};
-    const struct ecert_backup_opener right = {.passphrase = ecert_view_of("open sesame")};
+    const struct ecert_backup_opener right = {.passphrase = ecert_view_of("open sesame, at once")};
     struct ecert_bytes other = test_key_pem(f->ec, NULL, NULL);
 
     backup_to(f, f->rsa_file);
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(backup_now(f, &err), ECERT_OK);
     struct ecert_bytes file = backup_bytes(f->request.backups[0].path);
     const struct ecert_view view = ecert_bytes_view(&file);
@@ -222,7 +223,7 @@ static void test_not_opened(void **state)
 static void test_other_content(void **state)
 {
     struct backup_fixture *f = *state;
-    const struct ecert_backup_opener opener = {.passphrase = ecert_view_of("open sesame")};
+    const struct ecert_backup_opener opener = {.passphrase = ecert_view_of("open sesame, at once")};
     struct ecert_bytes other_csr = test_csr_pem(f->ec, "www.example.test");
     struct ecert_bytes mixed = test_join(key_of(&f->key_pem), ecert_bytes_view(&other_csr));
     struct ecert_bytes twice = test_join(key_of(&f->key_pem), key_of(&f->key_pem));
@@ -266,7 +267,7 @@ static void test_one_place_fails(void **state)
     struct ecert_error err = {0};
     struct ecert_backup_kit *kit = NULL;
 
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(ecert_backup_kit_open(&f->config, &kit, &err), ECERT_OK);
     assert_int_equal(rmdir(f->place), 0); /* unmounted meanwhile */
     (void)!ecert_backup_write(kit, &f->config, &f->request, &err);
@@ -279,6 +280,44 @@ static void test_one_place_fails(void **state)
     assert_int_equal(f->request.n_backups, 2);
 }
 
+/* What was sealed ahead is what is written; one that could not be is told when it is written. */
+static void test_sealed_ahead(void **state)
+{
+    struct backup_fixture *f = *state;
+    struct ecert_error err = {0};
+    struct ecert_backup_kit *kit = NULL;
+    char absent_id[] = "20200101T000000Z", sha256[ECERT_SHA256_HEX_LEN];
+    struct ecert_request again = f->request, absent = f->request; /* borrowed */
+
+    backup_to(f, f->rsa_file);
+    backup_to(f, f->ec_file);
+    backup_under(f, "open sesame, at once");
+    absent.id = absent_id;
+    const struct ecert_request *const all[] = {&absent, &f->request, &again, &again, &f->request};
+    assert_int_equal(ecert_backup_kit_open(&f->config, &kit, &err), ECERT_OK);
+    for (int i = 0; i < 3; i++) /* what was sealed before is forgotten */
+        ecert_backup_seal_ahead(kit, &f->config, all, ARRAY_SIZE(all) - (i == 0));
+    assert_int_equal(kit->n_ahead, ARRAY_SIZE(all));
+    assert_null(kit->ahead[0].sealed.file.ptr);
+    for (size_t i = 0; i < kit->n_ahead; i++)
+        assert_null(kit->ahead[i].content.ptr); /* no key is left in the clear */
+    assert_int_equal(kit->ahead[1].sealed.opened > 0, true);
+    memcpy(sha256, kit->ahead[1].sealed.sha256, sizeof sha256);
+    assert_string_not_equal(sha256, kit->ahead[2].sealed.sha256);
+    assert_int_equal(ecert_backup_write(kit, &f->config, &f->request, &err), ECERT_OK);
+    assert_int_equal(f->request.n_backups, 2);
+    assert_string_equal(f->request.backups[0].sha256, sha256);
+    assert_string_equal(f->request.backups[1].sha256, sha256);
+    assert_null(kit->ahead[1].sealed.file.ptr);
+    check_opens(f,
+                &(struct ecert_backup_opener){.passphrase = ecert_view_of("open sesame, at once")});
+    absent.n_backups = 0;
+    absent.backups = NULL;
+    (void)!ecert_backup_write(kit, &f->config, &absent, &err);
+    backup_check_words(&err, ECERT_E_NOT_FOUND, absent_id);
+    ecert_backup_kit_close(&kit);
+}
+
 /* A disk that takes no more, here a limit on the size of files: no half file is left. */
 static void test_full(void **state)
 {
@@ -287,7 +326,7 @@ static void test_full(void **state)
     struct ecert_backup_kit *kit = NULL;
     struct rlimit old, small;
 
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(ecert_backup_kit_open(&f->config, &kit, &err), ECERT_OK);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     small = (struct rlimit){200, old.rlim_max};
@@ -327,14 +366,15 @@ static void test_never_overwritten(void **state)
     char *first = NULL;
 
     assert_true(asprintf(&first, "%s/www.example.test-%s.p7m", f->place, f->request.id) > 0);
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     free(test_file_write(f->place, ecert_path_base(first), ecert_view_of("somebody's"), 0600));
     assert_int_equal(backup_now(f, &err), ECERT_OK);
     struct ecert_bytes bytes = backup_bytes(first);
     assert_string_equal((const char *)bytes.ptr, "somebody's");
     ecert_bytes_clear(&bytes);
     assert_non_null(strstr(f->request.backups[0].path, "-2.p7m"));
-    check_opens(f, &(struct ecert_backup_opener){.passphrase = ecert_view_of("open sesame")});
+    check_opens(f,
+                &(struct ecert_backup_opener){.passphrase = ecert_view_of("open sesame, at once")});
 
     assert_int_equal(backup_now(f, &err), ECERT_OK); /* all are there: nothing is written */
     assert_int_equal(backup_count(f->place), 2);
@@ -359,7 +399,7 @@ static void test_unknown_backup(void **state)
     char *first = NULL;
 
     assert_true(asprintf(&first, "%s/www.example.test-%s.p7m", f->place, f->request.id) > 0);
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(backup_now(f, &err), ECERT_OK);
     for (int i = 0; i < 2; i++) {
         const size_t n = f->request.n_backups;
@@ -393,7 +433,7 @@ static void test_check(void **state)
     check_state(f, &nothing, ECERT_BACKUP_UNCHANGED, "");
     check_state(f, &key, ECERT_BACKUP_OPENS, "");
     check_state(f, &other, ECERT_BACKUP_SHUT, "this key does not open it; who can open it: serial");
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     check_state(f, &nothing, ECERT_BACKUP_SHUT, "this passphrase does not open it");
 
     /* exchanged: the backup of another request, bytes and digest agreeing */
@@ -434,6 +474,7 @@ int main(void)
         TEST(test_not_opened),
         TEST(test_other_content),
         TEST(test_one_place_fails),
+        TEST(test_sealed_ahead),
         TEST(test_full),
         TEST(test_never_overwritten),
         TEST(test_unknown_backup),

@@ -21,7 +21,7 @@ static void test_lost_key(void **state)
     struct ecert_error err = {0};
     char *path = NULL;
 
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_true(asprintf(&path, "%s/certificates/www.example.test/requests/%s/privkey.pem",
                          f->config.state_dir, f->request.id) > 0);
     assert_int_equal(unlink(path), 0);

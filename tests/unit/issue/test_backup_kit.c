@@ -106,7 +106,7 @@ static void test_places(void **state)
     struct backup_fixture *f = *state;
     struct ecert_error err = {0};
 
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(rmdir(f->second_place), 0);
     (void)!backup_now(f, &err);
     backup_check_words(&err, ECERT_E_NOT_FOUND, "is the share mounted?");
@@ -136,7 +136,7 @@ static void test_one_directory(void **state)
     struct ecert_error err = {0};
     char *path = NULL;
 
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     assert_int_equal(rmdir(f->second_place) | symlink("place", f->second_place), 0);
     for (int i = 0; i < 2; i++) {
         (void)!backup_now(f, &err);
@@ -200,7 +200,7 @@ static void test_leftovers(void **state)
     const size_t n = ARRAY_SIZE(rows);
     size_t at = 0;
 
-    backup_under(f, "open sesame");
+    backup_under(f, "open sesame, at once");
     for (size_t i = 0; i < n; i++) {
         char *path = test_file_write(f->second_place, rows[i].name, ecert_view_of("x"), 0600);
         const struct timespec then = {.tv_sec = ecert_clock_now() - rows[i].age};

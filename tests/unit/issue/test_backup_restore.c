@@ -35,14 +35,14 @@ static int make(void **state)
 
     w = (struct world){0};
     backup_fixture_make(&w.f);
-    backup_under(&w.f, "open sesame");
+    backup_under(&w.f, "open sesame, at once");
     assert_int_equal(backup_now(&w.f, &err), ECERT_OK);
     struct ecert_bytes file = backup_bytes(w.f.request.backups[0].path);
-    assert_int_equal(
-        ecert_backup_read(ecert_bytes_view(&file),
-                          &(struct ecert_backup_opener){.passphrase = ecert_view_of("open sesame")},
-                          &w.content, &err),
-        ECERT_OK);
+    assert_int_equal(ecert_backup_read(ecert_bytes_view(&file),
+                                       &(struct ecert_backup_opener){
+                                           .passphrase = ecert_view_of("open sesame, at once")},
+                                       &w.content, &err),
+                     ECERT_OK);
     ecert_bytes_clear(&file);
     assert_true(asprintf(&w.folder, "%s/certificates/www.example.test/requests/%s",
                          w.f.config.state_dir, w.f.request.id) > 0);
@@ -356,11 +356,11 @@ static void test_backup_of_an_encrypted_key(void **state)
         fail_msg("%s", err.text);
     struct ecert_bytes file = backup_bytes(w->f.request.backups[0].path);
     ecert_backup_content_clear(&w->content);
-    assert_int_equal(
-        ecert_backup_read(ecert_bytes_view(&file),
-                          &(struct ecert_backup_opener){.passphrase = ecert_view_of("open sesame")},
-                          &w->content, &err),
-        ECERT_OK);
+    assert_int_equal(ecert_backup_read(ecert_bytes_view(&file),
+                                       &(struct ecert_backup_opener){
+                                           .passphrase = ecert_view_of("open sesame, at once")},
+                                       &w->content, &err),
+                     ECERT_OK);
     assert_true(
         ecert_view_equal(ecert_secret_view(&w->content.key_pem), ecert_bytes_view(&w->f.key_pem)));
     ecert_bytes_clear(&file);

@@ -33,6 +33,10 @@ static const struct row rows[] = {
      "the subscription ended on 2026-11-20, which makes it a new application"},
     {"the certificate is over, the subscription is not", -10, "2027-06-30", ECERT_REQUEST_REISSUE,
      "goes on until 2027-06-30"},
+    {"the certificate is over, the subscription ends tomorrow", -1, "2026-11-22",
+     ECERT_REQUEST_FIRST, "does not renew an expired one: it is a new application"},
+    {"the certificate is over, the subscription ends in 60 days", -10, "2027-01-19",
+     ECERT_REQUEST_FIRST, "although the subscription goes on until 2027-01-19"},
     {"over, nothing configured", -10, NULL, ECERT_REQUEST_FIRST, "else a new application"},
     {"its last day", 0 + 1, "2026-11-21", ECERT_REQUEST_RENEWAL, "ends on 2026-11-21"},
     {"an emergency in the middle", 150, "2027-04-30", ECERT_REQUEST_REISSUE,
@@ -75,7 +79,7 @@ static void check_cancel(struct request_fixture *f, const char *id, enum ecert_s
     struct ecert_request request = {0};
     struct ecert_error err = {0};
 
-    (void)!ecert_request_cancel(&f->context, &f->config.certificates[0], id,
+    (void)!ecert_request_cancel(&f->context, f->config.certificates[0].name, id,
                                 REQUEST_NOW + REQUEST_DAY, &request, &err);
     if (err.status != want || strstr(err.text, words) == NULL)
         print_error("wanted '%s', got %d '%s'\n", words, err.status, err.text);

@@ -13,10 +13,13 @@
 #include "core/base/words.h"
 #include "core/issue/sheet.h"
 
-#define INBOX  "/var/lib/ecert/inbox"
-#define CSR    "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n"
-#define NOW    INT64_C(1795219200)
-#define PEOPLE "\xE4\xBA\xBA"
+#define INBOX   "/var/lib/ecert/inbox"
+#define CSR     "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n"
+#define NOW     INT64_C(1795219200)
+#define NOW_UTC "2026-11-21T00:00:00Z"
+#define NOW_HKT "2026-11-21 08:00 HKT (+08:00)"
+#define NOW_IST "2026-11-21 05:30 +05:30"
+#define PEOPLE  "\xE4\xBA\xBA"
 
 static char *names[] = {(char[]){"www.x.test"}, (char[]){"b.x.test"}, NULL};
 static char *first_only[] = {(char[]){"first"}, NULL};
@@ -126,14 +129,28 @@ static void a_profile_without_steps(void **state)
                                  NULL});
 }
 
-static char *page_of(const struct ecert_sheet_entry *entries, size_t n, const char *language)
+static char *page_with(const struct ecert_sheet_entry *entries, size_t n,
+                       const struct ecert_sheet_failure *failures, size_t n_failures,
+                       const char *language)
 {
+    const struct ecert_sheet sheet = {.entries = entries,
+                                      .n = n,
+                                      .failures = failures,
+                                      .n_failures = n_failures,
+                                      .language = language,
+                                      .inbox = INBOX,
+                                      .now = NOW};
     struct ecert_bytes html = {0};
     struct ecert_error err = {0};
 
-    assert_int_equal(ecert_sheet_page(entries, n, language, INBOX, NOW, &html, &err), ECERT_OK);
+    assert_int_equal(ecert_sheet_page(&sheet, &html, &err), ECERT_OK);
     assert_int_equal(strlen((const char *)html.ptr), html.len);
     return (char *)html.ptr;
+}
+
+static char *page_of(const struct ecert_sheet_entry *entries, size_t n, const char *language)
+{
+    return page_with(entries, n, NULL, 0, language);
 }
 
 static void has(const char *html, const char *text)
@@ -170,6 +187,44 @@ static void page_of_one(void **state)
     has(html, "<li>A: only first</li>");
     lacks(html, "only renewal");
     lacks(html, "type=\"checkbox\""); /* one needs no table of all */
+    lacks(html, "No request could be made");
+    free(html);
+}
+
+static void page_in_the_time_of_the_host(void **state)
+{
+    const struct ecert_authority authority = with_steps(0);
+    const struct ecert_request request = a_request();
+    const struct ecert_sheet_entry entry = an_entry(&request, &authority);
+
+    (void)state;
+    assert_int_equal(setenv("TZ", "HKT-8", 1), 0);
+    char *html = page_of(&entry, 1, "en");
+    has(html, "<dt>Made on</dt><dd><time datetime=\"" NOW_UTC "\">" NOW_HKT "</time></dd>");
+    has(html, "as of <time datetime=\"" NOW_UTC "\">" NOW_HKT "</time>");
+    free(html);
+    assert_int_equal(setenv("TZ", "<+0530>-5:30", 1), 0);
+    html = page_of(&entry, 1, "en");
+    has(html, NOW_IST);
+    assert_int_equal(unsetenv("TZ"), 0);
+    free(html);
+}
+
+static void page_with_those_that_failed(void **state)
+{
+    const struct ecert_authority authority = with_steps(0);
+    const struct ecert_request request = a_request();
+    const struct ecert_sheet_entry entry = an_entry(&request, &authority);
+    const struct ecert_sheet_failure failures[] = {{"www.xn--3pqw8o2pk43espw.com", "no <rule>"},
+                                                   {"b.test", "disk full"}};
+    char *html = page_with(&entry, 1, failures, 2, "en");
+
+    (void)state;
+    has(html, "No request could be made for these names</h2>");
+    has(html, "<dt>www.\xE6\x88\x91\xE7\x9A\x84\xE4\xBC\xBA\xE6\x9C\x8D\xE5\x99\xA8.com "
+              "(www.xn--3pqw8o2pk43espw.com)</dt><dd lang=\"en\">no &lt;rule&gt;</dd>");
+    has(html, "<dt>b.test</dt><dd lang=\"en\">disk full</dd>");
+    assert_true(strstr(html, "disk full") < strstr(html, "<dd>ABCDEF</dd>"));
     free(html);
 }
 
@@ -189,7 +244,7 @@ static void page_of_several_in_chinese(void **state)
     has(html, "aria-label=\"www.x.test\">");
     has(html, "<a href=\"#r2\">www.x.test</a>");
     has(html, "\xE8\xAD\x89\xE6\x9B\xB8\xE5\xB7\xB2\xE5\x8F\x96\xE5\x9B\x9E"); /* is back */
-    lacks(html, "because");                                                    /* English */
+    has(html, "<dd>because &lt;so&gt;</dd>");
     lacks(html, "Steps");
     free(html);
 }
@@ -213,6 +268,8 @@ int main(void)
         cmocka_unit_test(steps_of_a_renewal_in_chinese),
         cmocka_unit_test(a_profile_without_steps),
         cmocka_unit_test(page_of_one),
+        cmocka_unit_test(page_in_the_time_of_the_host),
+        cmocka_unit_test(page_with_those_that_failed),
         cmocka_unit_test(page_of_several_in_chinese),
         cmocka_unit_test(html_text_is_text),
     };

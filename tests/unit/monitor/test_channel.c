@@ -117,7 +117,11 @@ static void test_command(void **state)
     assert_int_equal(tell(ECERT_CHANNEL_COMMAND, NULL, &err), ECERT_E_COMMAND);
     assert_non_null(strstr(err.text, "/no' left with exit code 3: nobody is on call"));
     argv[0] = path_of("absent");
-    assert_int_equal(tell(ECERT_CHANNEL_COMMAND, NULL, &err), ECERT_E_IO);
+    assert_int_equal(tell(ECERT_CHANNEL_COMMAND, NULL, &err), ECERT_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "/absent' cannot be found"));
+    /* it was absent when the configuration was read, and came from anybody */
+    argv[0] = write_file("everybody's", "#!/bin/sh\nexit 0\n", 0777);
+    assert_int_equal(tell(ECERT_CHANNEL_COMMAND, NULL, &err), ECERT_E_REFUSED);
 }
 
 static const struct address {

@@ -92,6 +92,43 @@ static void test_digest_refused_by_one(void **state)
     }
 }
 
+/* It has the pauses of a reminder, also where nobody at all took it. */
+static void test_digest_waits(void **state)
+{
+    static char weekday[] = "monday";
+    static const int64_t tries[] = {0, 300, 300 + 900, 300 + 900 + 3600, 300 + 900 + 3600 + 14400};
+    static const int64_t pauses[] = {300, 900, 3600, 14400, 14400};
+    struct ecert_error err = {0};
+    bool is_time = true;
+
+    (void)state;
+    config.reminders.digest = weekday;
+    assert_false(ecert_digest_is_owed(&config, NOW, &is_time)); /* not begun */
+    sent.answer = ECERT_E_NETWORK;
+    sent.refuses = "fallback@myserver.com";
+    for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+        struct ecert_telling telling = {0};
+        const int64_t now = NOW + tries[i];
+
+        assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, now, &telling, &err), ECERT_OK);
+        assert_int_equal(telling.failed, 1);
+        ecert_telling_clear(&telling);
+        assert_true(ecert_digest_is_owed(&config, now + pauses[i] - 1, &is_time));
+        assert_false(is_time);
+        assert_true(ecert_digest_is_owed(&config, now + pauses[i], &is_time));
+        assert_true(is_time);
+    }
+    assert_true(ecert_digest_is_owed(&config, NOW - 86400, &is_time));
+    assert_true(is_time); /* the clock was put back */
+    assert_false(ecert_digest_is_owed(&config, NOW + 7 * 86400, &is_time)); /* a new one */
+    sent.refuses = NULL;
+    struct ecert_telling telling = {0};
+    assert_int_equal(ecert_digest_send(&context, NULL, 0, 5, NOW + 86400, &telling, &err),
+                     ECERT_OK);
+    ecert_telling_clear(&telling);
+    assert_false(ecert_digest_is_owed(&config, NOW + 86400, &is_time));
+}
+
 static void test_test(void **state)
 {
     struct ecert_telling telling = {0};
@@ -117,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SCENE(test_digest),
         WITH_SCENE(test_digest_refused_by_one),
+        WITH_SCENE(test_digest_waits),
         WITH_SCENE(test_test),
     };
 

@@ -35,6 +35,8 @@ static void every_value_has_its_word(void **state)
                      ECERT_URGENCY_UNKNOWN);
     assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_BACKUP, ECERT_CONDITION_MISSING),
                      ECERT_URGENCY_DUE);
+    assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_CHANNEL, ECERT_CONDITION_UNREADABLE),
+                     ECERT_URGENCY_DUE);
     assert_int_equal(ecert_watched_urgency(ECERT_WATCHED_FILE, ECERT_CONDITION_MISSING),
                      ECERT_URGENCY_UNKNOWN);
 }

@@ -24,7 +24,7 @@ static void nothing_issued(void **state)
     (void)site_add_certificate(s, NAME);
     site_run(s, false);
     site_says(site_only(s, ECERT_WATCHED_CERTIFICATE, ECERT_CONDITION_NOT_ISSUED), "no generation",
-              NULL);
+              "its key is made in IIS"); /* those of this site are */
     assert_int_equal(site_count(s, ECERT_WATCHED_ANCHOR, ECERT_CONDITION_FINE), 1);
     assert_int_equal(site_count(s, ECERT_WATCHED_CRL, ECERT_CONDITION_FINE), 2);
     assert_int_equal(s->n, 4);
@@ -83,7 +83,7 @@ static void expires(void **state)
     assert_int_equal(finding->threshold, 14);
     const struct ecert_finding *subscription =
         site_only(s, ECERT_WATCHED_SUBSCRIPTION, ECERT_CONDITION_EXPIRED);
-    site_says(subscription, "/etc/ecert/ecert.conf:10", NULL);
+    site_says(subscription, "/etc/ecert/ecert.conf:10", "its key is made in IIS");
     assert_int_equal(subscription->not_after, 1583020799); /* 2020-02-29T23:59:59Z */
     X509_free(leaf);
 }

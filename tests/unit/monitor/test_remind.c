@@ -21,7 +21,7 @@
 static struct steps {
     char log[512];
     const char *fails; /* this step does */
-    bool digest_due;
+    bool digest_due, digest_waits;
 } steps;
 
 static enum ecert_status step(const char *name, struct ecert_error *err)
@@ -109,6 +109,13 @@ WRAP(enum ecert_status, ecert_digest_is_due, const struct ecert_config *config, 
     (void)config, (void)now, (void)err;
     *ret = steps.digest_due;
     return ECERT_OK;
+}
+
+WRAP(bool, ecert_digest_is_owed, const struct ecert_config *config, int64_t now, bool *ret_is_time)
+{
+    (void)config, (void)now;
+    *ret_is_time = !steps.digest_waits;
+    return true;
 }
 
 WRAP(enum ecert_status, ecert_digest_send, struct ecert_context *context,
@@ -262,6 +269,25 @@ static const struct row {
      2},
 };
 
+/* One that was not accepted waits for its next try; who asks for it now gets it now. */
+static void a_digest_waits_for_its_turn(void **state)
+{
+    (void)state;
+    for (int force = 0; force < 2; force++) {
+        const struct ecert_remind_options options = {
+            .check = true, .digest = true, .force = force == 1};
+        struct ecert_context context = {0};
+        struct ecert_remind_report report = {0};
+        struct ecert_error err = {0};
+
+        steps = (struct steps){.digest_due = true, .digest_waits = true};
+        assert_int_equal(ecert_remind(&context, &options, NOW, &report, &err), ECERT_OK);
+        assert_int_equal(strstr(steps.log, "digest") != NULL, force);
+        assert_int_equal(report.digest.waiting, 1 - force);
+        ecert_remind_report_clear(&report);
+    }
+}
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -314,7 +340,8 @@ static void test_findings(void **state)
 int main(void)
 {
     struct CMUnitTest row_tests[ARRAY_SIZE(rows)] = {0};
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_findings)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_findings),
+                                       cmocka_unit_test(a_digest_waits_for_its_turn)};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         row_tests[i] = (struct CMUnitTest){.name = rows[i].title,

@@ -207,7 +207,8 @@ static const struct pair_row {
     const char *unfit[7];   /* in what to do */
 } pair_rows[] = {
     {ECERT_WATCHED_CERTIFICATE,
-     "fine expires expired not-yet-valid missing unreadable undecodable not-issued revoked",
+     "fine expires expired not-yet-valid missing unreadable undecodable not-issued revoked "
+     "unfit",
      {"watch", "Put it back", "take it out", "endpoints", "Restore"}},
     {ECERT_WATCHED_TARGET,
      "fine expires expired not-yet-valid missing unreadable undecodable no-answer other-leaf "
@@ -243,6 +244,9 @@ static const struct pair_row {
      "fine missing unreadable undecodable",
      {"watch", "Put it back", "take it out", "ecert deploy", "ecert import"}},
     {ECERT_WATCHED_INBOX, "waiting refused unreadable", {"watch", "NAME", "ecert deploy"}},
+    {ECERT_WATCHED_CHANNEL,
+     "missing unreadable",
+     {"watch", "take it out", "ecert deploy", "ecert import", "ecert check"}},
     {ECERT_WATCHED_UNIT, "failed", {"watch", "ecert check", "ecert deploy"}},
 };
 
