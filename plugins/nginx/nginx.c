@@ -14,6 +14,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define MAX_SCRATCH ((size_t)8000) /* a test record takes no more than 8192 */
 
 static const struct ecert_setting settings[] = {
     {"command", ECERT_SETTING_COMMAND, false, "/usr/sbin/nginx",
@@ -99,6 +102,39 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+struct sized {
+    const char *path;
+    off_t size;
+};
+
+static int compare_sizes(const void *a, const void *b)
+{
+    const struct sized *left = a;
+    const struct sized *right = b;
+
+    return (left->size < right->size) - (left->size > right->size);
+}
+
+/* Of more logs than a test record takes, those whose contents would be the most to copy. */
+static enum ecert_status keep_largest(struct ecert_nginx *env, const char **scratch, size_t *n,
+                                      struct ecert_error *err)
+{
+    struct stat st;
+
+    if (*n <= MAX_SCRATCH)
+        return ECERT_OK;
+    struct sized *logs = ecert_arena_alloc(&env->arena, *n * sizeof *logs);
+    if (logs == NULL)
+        return ecert_nginx_no_memory(env, err);
+    for (size_t i = 0; i < *n; i++)
+        logs[i] = (struct sized){scratch[i], stat(scratch[i], &st) == 0 ? st.st_size : 0};
+    qsort(logs, *n, sizeof *logs, compare_sizes);
+    for (size_t i = 0; i < MAX_SCRATCH; i++)
+        scratch[i] = logs[i].path;
+    *n = MAX_SCRATCH;
+    return ECERT_OK;
+}
+
 static enum ecert_status emit_test(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
                                    struct ecert_error *err)
 {
@@ -115,6 +151,7 @@ static enum ecert_status emit_test(struct ecert_nginx *env, const struct ecert_n
         if (strncmp(scratch[i], "/dev/", 5) != 0 &&
             (n == 0 || strcmp(scratch[n - 1], scratch[i]) != 0))
             scratch[n++] = scratch[i];
+    ECERT_NGINX_TRY(keep_largest(env, scratch, &n, err));
     scratch[n] = NULL;
     return env->host->emit_test(env->job, argv, scratch, err);
 }

@@ -313,6 +313,32 @@ static void the_commands_are_nginx_own(void **state)
     site_remove(&site);
 }
 
+/* A test record does not take as many logs as a host has that gives each of its sites two. */
+static void of_many_logs_the_largest_count(void **state)
+{
+    enum { LOGS = 8100 };
+    static char conf[LOGS * 32];
+    struct site site;
+    size_t at = 0, n = 0;
+
+    (void)state;
+    site_make(&site);
+    for (unsigned i = 0; i < LOGS; i++)
+        at += (size_t)snprintf(conf + at, sizeof conf - at, "error_log l/%u;\n", i);
+    (void)snprintf(conf + at, sizeof conf - at, "%s", SITE("listen 443 ssl;"));
+    site_text(&site, "nginx.conf", conf);
+    assert_int_equal(mkdir(site_path(&site, "l"), 0755), 0);
+    site_text(&site, "l/0", "large");
+    site_text(&site, "l/8099", "large");
+    assert_int_equal(site_plan(&site, NULL), ECERT_OK);
+    while (site.job.test_scratch[n] != NULL)
+        n++;
+    assert_int_equal(n, 8000);
+    assert_true(has(site.job.test_scratch, site_path(&site, "l/0")));
+    assert_true(has(site.job.test_scratch, site_path(&site, "l/8099")));
+    site_remove(&site);
+}
+
 static void the_pid_file_is_the_setting(void **state)
 {
     struct test_setting settings[3] = {{0}, {.name = "pid_file", .value = "/run/other.pid"}, {0}};
@@ -478,6 +504,7 @@ int main(void)
 {
     static const struct CMUnitTest more[] = {
         cmocka_unit_test(the_commands_are_nginx_own),
+        cmocka_unit_test(of_many_logs_the_largest_count),
         cmocka_unit_test(the_pid_file_is_the_setting),
         cmocka_unit_test(wrong_settings_are_refused),
         cmocka_unit_test(a_symbolic_link_keeps_its_name),
