@@ -13,6 +13,7 @@
 #include "plugins/apache/choose.h"
 #include "plugins/apache/discover.h"
 #include "plugins/apache/service.h"
+#include "plugins/apache/site.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -26,15 +27,34 @@ static const struct ecert_setting settings[] = {
      "otherwise"},
     {"pid_file", ECERT_SETTING_PATH, false, NULL,
      "its PID file; by default the one of the server's configuration"},
+    {"everywhere_it_was", ECERT_SETTING_BOOLEAN, false, "false",
+     "each place that today uses the certificate that is replaced, whatever its name"},
     {NULL, 0, false, NULL, NULL},
 };
 
+/* Debian, SUSE, Alpine and Gentoo; RHEL; httpd's own; FreeBSD; hosting panels and bundles. */
 static const char *const may_write[] = {"/etc/apache2",
                                         "/etc/httpd",
                                         "/usr/local/apache/conf",
                                         "/usr/local/apache2/conf",
                                         "/usr/local/etc/apache24",
+                                        "/opt/rh/httpd24/root/etc/httpd",
+                                        "/opt/bitnami/apache/conf",
+                                        "/opt/bitnami/apache2/conf",
+                                        "/opt/lampp/etc",
                                         NULL};
+
+static const char *const programs[] = {"/usr/sbin/apachectl",
+                                       "/usr/sbin/apache2ctl",
+                                       "/usr/sbin/httpd",
+                                       "/usr/local/apache2/bin/apachectl",
+                                       "/usr/local/apache/bin/apachectl",
+                                       "/usr/local/sbin/apachectl",
+                                       "/opt/rh/httpd24/root/usr/sbin/apachectl",
+                                       "/opt/bitnami/apache/bin/apachectl",
+                                       "/opt/bitnami/apache2/bin/apachectl",
+                                       "/opt/lampp/bin/apachectl",
+                                       NULL};
 
 /* ---- the server's answer --------------------------------------------------------------------- */
 
@@ -88,12 +108,13 @@ static enum ecert_status pass_on(const struct ecert_apache_scan *scan, const cha
                             command, result->exit_code, said[0] == '\0' ? "nothing" : said, hint);
 }
 
-/* One run parses the configuration once and answers three questions. */
+/* One run parses the configuration once and answers four questions. */
 static enum ecert_status ask(const struct ecert_apache_scan *scan, struct ecert_apache_dump *ret,
                              struct ecert_error *err)
 {
-    static const char *const words[] = {"-t", "-D",           "DUMP_VHOSTS", "-D", "DUMP_INCLUDES",
-                                        "-D", "DUMP_RUN_CFG", NULL};
+    static const char *const words[] = {
+        "-t", "-D",           "DUMP_VHOSTS", "-D",           "DUMP_INCLUDES",
+        "-D", "DUMP_RUN_CFG", "-D",          "DUMP_MODULES", NULL};
     const char *const *command = scan->host->setting_list(scan->job, "command");
     const char *const *argv = ecert_apache_command(scan->arena, command, words);
     struct ecert_command_result result = {0};
@@ -177,13 +198,21 @@ static enum ecert_status check_macro(const struct ecert_apache_changes *changes,
         wish->chain != NULL ? wish->chain : "");
 }
 
-static enum ecert_status change_all(struct ecert_apache_changes *changes, struct ecert_error *err)
+static enum ecert_status change_all(struct ecert_apache_changes *changes,
+                                    const struct ecert_apache_verdict *verdicts,
+                                    struct ecert_error *err)
 {
-    const struct ecert_apache_scan *scan = changes->scan;
+    struct ecert_apache_scan *scan = changes->scan;
+    bool *chosen = ecert_arena_alloc(scan->arena, scan->n_blocks + 1);
 
+    if (chosen == NULL)
+        return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < scan->n_blocks; i++)
+        chosen[i] = verdicts[i].taken;
+    ecert_apache_find_shared(scan, chosen);
     for (size_t i = 0; i < scan->n_blocks; i++) {
         const size_t n_before = changes->edits.n;
-        if (!changes->chosen[i])
+        if (!chosen[i])
             continue;
         ECERT_APACHE_TRY(ecert_apache_change(changes, &scan->blocks[i], err));
         ECERT_APACHE_TRY(check_macro(changes, n_before, &scan->blocks[i], err));
@@ -191,31 +220,60 @@ static enum ecert_status change_all(struct ecert_apache_changes *changes, struct
     return ecert_apache_edits_emit(scan->host, scan->job, &changes->edits, err);
 }
 
+/* Each virtual host, with what becomes of it. */
+static enum ecert_status emit_sites(struct ecert_apache_scan *scan,
+                                    const struct ecert_apache_verdict *verdicts,
+                                    struct ecert_error *err)
+{
+    struct ecert_left_out left_out = {0};
+
+    if (!ECERT_HOST_HAS(scan->host, emit_site))
+        return ECERT_OK;
+    for (size_t i = 0; i < scan->n_blocks; i++)
+        ECERT_APACHE_TRY(
+            ecert_apache_site_emit(scan, &scan->blocks[i], &verdicts[i], false, &left_out, err));
+    ECERT_APACHE_TRY(ecert_apache_main_emit(scan, true, err));
+    return ecert_names_note(&left_out, scan->host, scan->job, err);
+}
+
+/* The choice, told whether it can be carried out or not. */
+static enum ecert_status choose(struct ecert_apache_scan *scan,
+                                const struct ecert_apache_wish *wish,
+                                struct ecert_apache_verdict **ret_verdicts, struct ecert_error *err)
+{
+    struct ecert_apache_names names = {0};
+    struct ecert_error ignored = {0};
+    const char *everywhere = scan->host->setting(scan->job, "everywhere_it_was");
+
+    names.list = scan->host->server_names(scan->job, &names.is_explicit);
+    names.everywhere = everywhere != NULL && strcmp(everywhere, "true") == 0;
+    const enum ecert_status status = ecert_apache_choose(scan, &names, wish, ret_verdicts, err);
+    if (status == ECERT_OK)
+        return emit_sites(scan, *ret_verdicts, err);
+    if (*ret_verdicts != NULL)
+        (void)emit_sites(scan, *ret_verdicts, &ignored);
+    return status;
+}
+
 static enum ecert_status plan_in(struct ecert_arena *arena, const struct ecert_host *host,
                                  struct ecert_job *job, struct ecert_error *err)
 {
     struct ecert_apache_dump dump = {0};
-    struct ecert_apache_names names = {0};
     struct ecert_apache_scan scan = {.host = host, .job = job, .arena = arena, .dump = &dump};
     struct ecert_apache_changes changes = {.scan = &scan};
-    bool *chosen = NULL;
+    struct ecert_apache_verdict *verdicts = NULL;
 
-    names.list = host->server_names(job, &names.is_explicit);
     ECERT_APACHE_TRY(make_wish(host, job, &changes.wish, err));
     ECERT_APACHE_TRY(ask(&scan, &dump, err));
-    if (!ecert_apache_candidates(&scan, &names))
-        return host->fail(err, ECERT_E_NOMEM, "out of memory");
     ECERT_APACHE_TRY(ecert_apache_scan_run(&scan, err));
-    ECERT_APACHE_TRY(ecert_apache_choose(&scan, &names, &chosen, err));
-    changes.chosen = chosen;
+    ECERT_APACHE_TRY(choose(&scan, &changes.wish, &verdicts, err));
     ECERT_APACHE_TRY(check_dialog(&scan, &changes.wish, err));
-    ECERT_APACHE_TRY(change_all(&changes, err));
+    ECERT_APACHE_TRY(change_all(&changes, verdicts, err));
     ECERT_APACHE_TRY(ecert_apache_emit_service(&scan, err));
     for (size_t i = 0; i < scan.n_blocks; i++)
-        if (chosen[i])
-            ECERT_APACHE_TRY(ecert_apache_emit_probes(
-                &scan, &scan.blocks[i], ecert_apache_wanted_name(&names, scan.blocks[i].host),
-                err));
+        if (verdicts[i].taken)
+            ECERT_APACHE_TRY(
+                ecert_apache_emit_probes(&scan, &scan.blocks[i], verdicts[i].name, err));
     return ECERT_OK;
 }
 
@@ -236,8 +294,6 @@ static enum ecert_status discover_in(struct ecert_arena *arena, const struct ece
     struct ecert_apache_scan scan = {.host = host, .job = job, .arena = arena, .dump = &dump};
 
     ECERT_APACHE_TRY(ask(&scan, &dump, err));
-    if (!ecert_apache_candidates(&scan, NULL))
-        return host->fail(err, ECERT_E_NOMEM, "out of memory");
     ECERT_APACHE_TRY(ecert_apache_scan_run(&scan, err));
     return ecert_apache_discover(&scan, err);
 }
@@ -262,4 +318,5 @@ const struct ecert_plugin ecert_plugin = {
     .plan = plan,
     .discover = discover,
     .may_write = may_write,
+    .programs = programs,
 };

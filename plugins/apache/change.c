@@ -1,7 +1,5 @@
 #include "plugins/apache/change.h"
 
-#include "plugins/apache/pem.h"
-
 #include <string.h>
 #include <strings.h>
 
@@ -30,26 +28,27 @@ bool ecert_apache_is_on(const struct ecert_apache_use *engine)
            (strcasecmp(engine->value, "on") == 0 || strcasecmp(engine->value, "optional") == 0);
 }
 
-static const char *path_of(const struct work *work, size_t node)
+static const char *path_of(const struct work *work, const struct ecert_apache_use *use)
 {
-    /* a macro is no file of its own in the server's list */
-    return work->block->host->macro ? work->block->host->file
-                                    : work->all->scan->dump->nodes[node].path;
+    return ecert_apache_use_file(work->all->scan, work->block, use);
+}
+
+void ecert_apache_find_shared(struct ecert_apache_scan *scan, const bool *chosen)
+{
+    for (size_t i = 0; i < scan->tree.n_files; i++)
+        scan->tree.files[i].shared = false;
+    for (size_t i = 0; i < scan->tree.n_nodes; i++)
+        if (scan->owners[i] == 0 || !chosen[scan->owners[i] - 1])
+            scan->tree.files[scan->tree.files_of[i]].shared = true;
 }
 
 /* Is this file also read by a virtual host, or by the server, that is not changed? */
 static bool is_shared(const struct work *work, size_t node)
 {
-    const struct ecert_apache_scan *scan = work->all->scan;
-    const char *const path = scan->dump->nodes[node].path;
+    const struct ecert_apache_tree *tree = &work->all->scan->tree;
 
-    if (work->block->host->macro || node == work->block->node)
-        return false;
-    for (size_t i = 0; i < scan->dump->n_nodes; i++)
-        if (strcmp(scan->dump->nodes[i].path, path) == 0 &&
-            (scan->owners[i] == 0 || !work->all->chosen[scan->owners[i] - 1]))
-            return true;
-    return false;
+    return node != ECERT_APACHE_NO_NODE && node != work->block->node &&
+           tree->files[tree->files_of[node]].shared;
 }
 
 static enum ecert_status refuse_shared(const struct work *work, const struct ecert_apache_use *use)
@@ -60,60 +59,68 @@ static enum ecert_status refuse_shared(const struct work *work, const struct ece
         work->err, ECERT_E_CONFIG,
         "'%s' line %zu sets '%s' for other virtual hosts too; take it out of that file and write "
         "\"SSLCertificateFile %s\" and \"SSLCertificateKeyFile %s\" into the <VirtualHost> at %s",
-        path_of(work, use->node), use->piece.line, use->value, wish->certificate,
+        path_of(work, use), use->piece.line, use->value, wish->certificate,
         wish->key != NULL ? wish->key : "...", work->block->host->place);
 }
 
 /* ---- edits --------------------------------------------------------------------------------- */
 
-static enum ecert_status add_edit(struct work *work, size_t node, struct ecert_view text,
+static enum ecert_status add_edit(struct work *work, const char *path, struct ecert_view text,
                                   size_t begin, size_t end, const char *with)
 {
     const struct ecert_apache_edit edit = {
-        .path = path_of(work, node), .text = text, .begin = begin, .end = end, .with = with};
+        .path = path, .text = text, .begin = begin, .end = end, .with = with};
 
     if (with == NULL || !ecert_apache_edits_add(work->all->scan->arena, &work->all->edits, &edit))
         return no_memory(work);
     return ECERT_OK;
 }
 
-/* The path as a word of the configuration; quoted where it must be, or was. */
-static const char *as_word(const struct work *work, const char *path, bool quote)
+/*
+ * The path as a word of the configuration: in quotes where it must be, or was (`quote` is the one
+ * that it had, 0 if none).
+ */
+static const char *as_word(const struct work *work, const char *path, uint8_t quote)
 {
-    if (!quote && strpbrk(path, " \t\"'\\<>") == NULL)
+    if (quote == 0 && strpbrk(path, " \t\"'\\<>") == NULL)
         return path;
     char *word = ecert_arena_alloc(work->all->scan->arena, 2 * strlen(path) + 3);
     char *end = word;
+    const char mark = quote == '\'' ? '\'' : '"';
     if (word == NULL)
         return NULL;
-    *end++ = '"';
+    *end++ = mark;
     for (const char *p = path; *p != '\0'; p++) {
-        if (*p == '"' || *p == '\\')
+        if (*p == mark || *p == '\\')
             *end++ = '\\';
         *end++ = *p;
     }
-    *end = '"';
+    *end = mark;
     return word;
 }
 
-static bool names(const struct work *work, const struct ecert_apache_use *use, const char *path)
+static bool names(const struct ecert_apache_use *use, const char *path)
 {
-    const struct ecert_apache_scan *scan = work->all->scan;
-    const char *now = ecert_apache_resolve(scan->arena, scan->dump, use->value);
-
-    return now != NULL && strcmp(now, path) == 0;
+    return use->path != NULL && strcmp(use->path, path) == 0;
 }
 
 static enum ecert_status set_value(struct work *work, const struct ecert_apache_use *use,
                                    const char *path)
 {
-    if (names(work, use, path))
+    if (names(use, path))
         return ECERT_OK;
     if (is_shared(work, use->node))
         return refuse_shared(work, use);
-    const bool quoted = use->text.ptr[use->word.begin] == '"';
-    return add_edit(work, use->node, use->text, use->word.begin, use->word.end,
-                    as_word(work, path, quoted));
+    const uint8_t first = use->text.ptr[use->word.begin];
+    return add_edit(work, path_of(work, use), use->text, use->word.begin, use->word.end,
+                    as_word(work, path, first == '"' || first == '\'' ? first : 0));
+}
+
+/* What one level more is in the style of this indentation. */
+static const char *deeper_by(struct ecert_view text, const struct ecert_apache_piece *like)
+{
+    return memchr(text.ptr + like->begin, '\t', ecert_apache_indent(text, like)) != NULL ? "\t"
+                                                                                         : "    ";
 }
 
 /* A new line: the indentation of `like`, and its line ending or that of the block's head. */
@@ -125,11 +132,12 @@ static const char *new_line(const struct work *work, struct ecert_view text,
 
     if (line_end[0] == '\0')
         line_end = ecert_apache_line_end(work->block->text, &work->block->head);
-    return word == NULL ? NULL
-                        : ecert_arena_text(work->all->scan->arena, "%.*s%s%s %s%s",
-                                           (int)ecert_apache_indent(text, like),
-                                           (const char *)text.ptr + like->begin,
-                                           deeper ? "    " : "", name, word, line_end);
+    return word == NULL
+               ? NULL
+               : ecert_arena_text(work->all->scan->arena, "%.*s%s%s %s%s",
+                                  (int)ecert_apache_indent(text, like),
+                                  (const char *)text.ptr + like->begin,
+                                  deeper ? deeper_by(text, like) : "", name, word, line_end);
 }
 
 /* As the last lines of the block, indented as its last directive. */
@@ -138,29 +146,31 @@ static enum ecert_status append(struct work *work, const char *name, const char 
     const struct ecert_apache_block *block = work->block;
     const bool empty = block->last.kind == ECERT_APACHE_OPEN;
 
-    return add_edit(work, block->node, block->text, block->close.begin, block->close.begin,
+    return add_edit(work, block->host->file, block->text, block->close.begin, block->close.begin,
                     new_line(work, block->text, &block->last, empty, name, word));
 }
 
 static enum ecert_status insert_before(struct work *work, const struct ecert_apache_use *use,
                                        const char *name, const char *word)
 {
-    return add_edit(work, use->node, use->text, use->piece.begin, use->piece.begin,
+    return add_edit(work, path_of(work, use), use->text, use->piece.begin, use->piece.begin,
                     new_line(work, use->text, &use->piece, false, name, word));
 }
 
-/* After this directive; an included file may end without a line ending. */
+/* After this directive; a file that ends without a line ending still does. */
 static enum ecert_status insert_after(struct work *work, const struct ecert_apache_use *use,
                                       const char *name, const char *path)
 {
-    const char *line =
-        new_line(work, use->text, &use->piece, false, name, as_word(work, path, false));
+    const char *line = new_line(work, use->text, &use->piece, false, name, as_word(work, path, 0));
 
     if (is_shared(work, use->node))
         return refuse_shared(work, use);
-    if (line != NULL && ecert_apache_line_end(use->text, &use->piece)[0] == '\0')
-        line = ecert_arena_text(work->all->scan->arena, "\n%s", line);
-    return add_edit(work, use->node, use->text, use->piece.end, use->piece.end, line);
+    if (line != NULL && ecert_apache_line_end(use->text, &use->piece)[0] == '\0') {
+        const char *end = ecert_apache_line_end(work->block->text, &work->block->head);
+        line = ecert_arena_text(work->all->scan->arena, "%s%.*s", end,
+                                (int)(strlen(line) - strlen(end)), line);
+    }
+    return add_edit(work, path_of(work, use), use->text, use->piece.end, use->piece.end, line);
 }
 
 /* The directive as a comment: its bytes stay, what a backslash joined to it is a comment too. */
@@ -169,19 +179,17 @@ static enum ecert_status comment_out(struct work *work, const struct ecert_apach
     const size_t begin = use->piece.name.begin;
     const size_t end = use->piece.end - strlen(ecert_apache_line_end(use->text, &use->piece));
 
-    ECERT_APACHE_TRY(add_edit(work, use->node, use->text, begin, begin, "# "));
-    return add_edit(work, use->node, use->text, end, end, REASON);
+    ECERT_APACHE_TRY(add_edit(work, path_of(work, use), use->text, begin, begin, "# "));
+    return add_edit(work, path_of(work, use), use->text, end, end, REASON);
 }
 
 /* ---- SSLCertificateFile and SSLCertificateKeyFile ------------------------------------------- */
 
-static struct ecert_apache_pem look(const struct work *work, const struct ecert_apache_use *use)
+static const struct ecert_pem *look(const struct work *work, const struct ecert_apache_use *use)
 {
-    const struct ecert_apache_scan *scan = work->all->scan;
-    const char *path = ecert_apache_resolve(scan->arena, scan->dump, use->value);
+    struct ecert_apache_scan *scan = work->all->scan;
 
-    return path == NULL ? (struct ecert_apache_pem){0}
-                        : ecert_apache_pem_look(scan->host, scan->job, path);
+    return ecert_pem_look(&scan->shelf, scan->arena, scan->host, scan->job, use->path);
 }
 
 /* A single pair is ours whatever its type; of several, those of the leaf's type. */
@@ -198,10 +206,12 @@ static enum ecert_status choose_pairs(struct work *work)
     for (size_t i = 0; i < work->n_pairs; i++) {
         const struct ecert_apache_use *use =
             ecert_apache_use_at(work->scope, ECERT_APACHE_CERTIFICATE, i);
-        work->ours[i] = work->n_pairs == 1 || names(work, use, wish->certificate);
+        work->ours[i] = work->n_pairs == 1 || names(use, wish->certificate);
         if (!work->ours[i]) {
-            const char *type = look(work, use).key_type;
-            work->ours[i] = type != NULL && strcmp(type, wish->key_type) == 0;
+            const struct ecert_pem *pem = look(work, use);
+            if (pem == NULL)
+                return no_memory(work);
+            work->ours[i] = pem->key_type != NULL && strcmp(pem->key_type, wish->key_type) == 0;
         }
         n_ours += work->ours[i] ? 1 : 0;
     }
@@ -229,7 +239,7 @@ static enum ecert_status check_server_level(struct work *work)
         work->err, ECERT_E_CONFIG,
         "SSLCertificateFile '%s' in '%s' line %zu is for all virtual hosts, and would be served "
         "beside the new certificate; move it into the virtual hosts that it is for",
-        use->value, work->all->scan->dump->nodes[use->node].path, use->piece.line);
+        use->value, path_of(work, use), use->piece.line);
 }
 
 /* The key of the pair `i`, of which `n_keys` have one by now. */
@@ -281,13 +291,14 @@ static enum ecert_status check_others(struct work *work, const struct ecert_apac
     for (size_t i = 0; i < work->n_pairs; i++) {
         const struct ecert_apache_use *use =
             ecert_apache_use_at(work->scope, ECERT_APACHE_CERTIFICATE, i);
-        if (work->ours[i] || look(work, use).n_certificates > 1)
+        const struct ecert_pem *pem = work->ours[i] ? NULL : look(work, use);
+        if (work->ours[i] || (pem != NULL && pem->n_certificates > 1))
             continue;
         return work->all->scan->host->fail(
             work->err, ECERT_E_CONFIG,
             "SSLCertificateChainFile in '%s' line %zu holds the chain of '%s' and would hide that "
             "of the new certificate; append it to '%s' and remove the directive",
-            path_of(work, chain->node), chain->piece.line, use->value, use->value);
+            path_of(work, chain), chain->piece.line, use->value, use->value);
     }
     return ECERT_OK;
 }
@@ -300,9 +311,9 @@ static enum ecert_status override(struct work *work)
 
     if (use != NULL && !is_shared(work, use->node))
         return set_value(work, use, path);
-    if (use != NULL && names(work, use, path))
+    if (use != NULL && names(use, path))
         return ECERT_OK;
-    return append(work, "SSLCertificateChainFile", as_word(work, path, false));
+    return append(work, "SSLCertificateChainFile", as_word(work, path, 0));
 }
 
 /* The chain is in SSLCertificateFile: no other one may be in force. */
@@ -314,7 +325,7 @@ static enum ecert_status neutralise_chain(struct work *work)
     const struct ecert_apache_use *use = NULL;
     bool shared = false;
 
-    if (last != NULL ? names(work, last, work->all->wish.certificate) : inherited == NULL)
+    if (last != NULL ? names(last, work->all->wish.certificate) : inherited == NULL)
         return ECERT_OK;
     if (work->others)
         ECERT_APACHE_TRY(check_others(work, last != NULL ? last : inherited));
@@ -336,13 +347,13 @@ static enum ecert_status change_chain(struct work *work)
 
     if (chain == NULL)
         return neutralise_chain(work);
-    if (use != NULL && (names(work, use, chain) || !is_shared(work, use->node)))
+    if (use != NULL && (names(use, chain) || !is_shared(work, use->node)))
         return set_value(work, use, chain);
     if (after == NULL)
         after = ecert_apache_use_last(work->scope, ECERT_APACHE_CERTIFICATE);
     if (use == NULL && after != NULL && after->node == work->block->node)
         return insert_after(work, after, "SSLCertificateChainFile", chain);
-    return append(work, "SSLCertificateChainFile", as_word(work, chain, false));
+    return append(work, "SSLCertificateChainFile", as_word(work, chain, 0));
 }
 
 /* ---- the block ------------------------------------------------------------------------------- */
@@ -367,7 +378,7 @@ static enum ecert_status add_pair(struct work *work)
 {
     const struct ecert_apache_wish *wish = &work->all->wish;
     const struct ecert_apache_use *key = ecert_apache_use_at(work->scope, ECERT_APACHE_KEY, 0);
-    const char *word = as_word(work, wish->certificate, false);
+    const char *word = as_word(work, wish->certificate, 0);
 
     if (key == NULL && wish->key == NULL)
         return work->all->scan->host->fail(
@@ -379,7 +390,7 @@ static enum ecert_status add_pair(struct work *work)
     else
         ECERT_APACHE_TRY(append(work, "SSLCertificateFile", word));
     if (key == NULL)
-        return append(work, "SSLCertificateKeyFile", as_word(work, wish->key, false));
+        return append(work, "SSLCertificateKeyFile", as_word(work, wish->key, 0));
     return wish->key != NULL ? set_value(work, key, wish->key) : ECERT_OK;
 }
 

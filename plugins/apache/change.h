@@ -34,7 +34,6 @@ struct ecert_apache_changes {
     struct ecert_apache_scan *scan;
     struct ecert_apache_wish wish;
     struct ecert_apache_edits edits;
-    const bool *chosen; /* for each block of the scan: it is changed */
 };
 
 /*
@@ -46,6 +45,9 @@ struct ecert_apache_changes {
 ECERT_MUST_CHECK enum ecert_status ecert_apache_change(struct ecert_apache_changes *changes,
                                                        const struct ecert_apache_block *block,
                                                        struct ecert_error *err);
+
+/* Mark the files that a virtual host which is not chosen reads, or the server level. */
+void ecert_apache_find_shared(struct ecert_apache_scan *scan, const bool *chosen);
 
 /* Does this SSLEngine directive turn TLS on ("on", "optional")? */
 bool ecert_apache_is_on(const struct ecert_apache_use *engine);

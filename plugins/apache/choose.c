@@ -1,72 +1,31 @@
 #include "plugins/apache/choose.h"
 
-#include "plugins/apache/change.h"
-
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define LIST_SIZE 700 /* of what an error can hold */
 
 /* Choosing, and what to say when nothing was. */
 struct choice {
     struct ecert_apache_scan *scan;
     const struct ecert_apache_names *names;
-    bool *chosen;
-    size_t n_chosen;
+    const struct ecert_apache_wish *wish;
+    struct ecert_apache_verdict *verdicts;
+    size_t n_taken;
+    bool *found;              /* for each of the names: a host with it is taken */
     const char *first_reason; /* why the first virtual host with a wanted name was left alone */
+    const char **leaves;      /* thumbprints of the hosts that their names took, sorted later */
+    size_t n_leaves;
+    const char *first_refusal;
+    char list[LIST_SIZE]; /* of the hosts of (2) to (4) that are not covered */
+    size_t len, n_listed, n_uncovered;
 };
 
 static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
 {
     return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
-}
-
-static bool has_name(const struct ecert_apache_host *host, const char *name)
-{
-    for (size_t i = 0; i < host->n_names; i++)
-        if (strcasecmp(host->names[i], name) == 0)
-            return true;
-    return false;
-}
-
-const char *ecert_apache_wanted_name(const struct ecert_apache_names *names,
-                                     const struct ecert_apache_host *host)
-{
-    for (size_t i = 0; i < host->n_names; i++)
-        for (size_t k = 0; names->list[k] != NULL; k++)
-            if (strcasecmp(host->names[i], names->list[k]) == 0)
-                return host->names[i];
-    return NULL;
-}
-
-bool ecert_apache_candidates(struct ecert_apache_scan *scan, const struct ecert_apache_names *names)
-{
-    const struct ecert_apache_dump *dump = scan->dump;
-
-    for (size_t i = 0; i < dump->n_hosts; i++) {
-        struct ecert_apache_host *host = &dump->hosts[i];
-        if (names != NULL && !host->aliases_unknown &&
-            ecert_apache_wanted_name(names, host) == NULL)
-            continue;
-        struct ecert_apache_block *blocks =
-            ecert_arena_grow(scan->arena, scan->blocks, scan->n_blocks, sizeof *blocks);
-        if (blocks == NULL)
-            return false;
-        scan->blocks = blocks;
-        blocks[scan->n_blocks++] = (struct ecert_apache_block){.host = host};
-    }
-    return true;
-}
-
-/* A host that the server listed in the short form. */
-bool ecert_apache_complete_names(struct ecert_apache_scan *scan, struct ecert_apache_block *block)
-{
-    const struct ecert_apache_use *use = NULL;
-
-    for (size_t i = 0; block->host->aliases_unknown &&
-                       (use = ecert_apache_use_at(&block->scope, ECERT_APACHE_ALIAS, i)) != NULL;
-         i++)
-        if (!ecert_apache_host_add_name(scan->arena, block->host, use->value))
-            return false;
-    return true;
 }
 
 static bool has_port(const struct ecert_apache_host *host, uint16_t port)
@@ -95,93 +54,273 @@ const char *ecert_apache_why_plain(const struct ecert_apache_scan *scan,
     return "it has neither SSLEngine on, nor port 443, nor an SSLCertificateFile";
 }
 
-/* "a, b": the names that the leaf does not cover; "" when it covers all.  NULL: no memory. */
+/* ---- what a host uses now -------------------------------------------------------------------- */
+
+/* The block's own directives of a kind, else the server level's. */
+static const struct ecert_apache_scope *scope_of(const struct ecert_apache_scan *scan,
+                                                 const struct ecert_apache_block *block,
+                                                 enum ecert_apache_directive directive)
+{
+    return block != NULL && ecert_apache_use_count(&block->scope, directive) > 0 ? &block->scope
+                                                                                 : &scan->server;
+}
+
+static const struct ecert_pem *look(struct ecert_apache_scan *scan,
+                                    const struct ecert_apache_use *use)
+{
+    return ecert_pem_look(&scan->shelf, scan->arena, scan->host, scan->job,
+                          use == NULL ? NULL : use->path);
+}
+
+bool ecert_apache_pair_of(struct ecert_apache_scan *scan, const struct ecert_apache_block *block,
+                          struct ecert_apache_pair *ret)
+{
+    const struct ecert_apache_scope *certificates = scope_of(scan, block, ECERT_APACHE_CERTIFICATE);
+    const char *wanted = scan->host->leaf(scan->job)->key_type;
+    const size_t n = ecert_apache_use_count(certificates, ECERT_APACHE_CERTIFICATE);
+    size_t chosen = 0;
+
+    for (size_t i = n; n > 1 && i > 0; i--) { /* the first one of the type counts */
+        const struct ecert_pem *pem =
+            look(scan, ecert_apache_use_at(certificates, ECERT_APACHE_CERTIFICATE, i - 1));
+        if (pem == NULL)
+            return false;
+        if (pem->key_type != NULL && strcmp(pem->key_type, wanted) == 0)
+            chosen = i - 1;
+    }
+    *ret = (struct ecert_apache_pair){
+        .certificate = ecert_apache_use_at(certificates, ECERT_APACHE_CERTIFICATE, chosen),
+        .key =
+            ecert_apache_use_at(scope_of(scan, block, ECERT_APACHE_KEY), ECERT_APACHE_KEY, chosen),
+        .chain =
+            ecert_apache_use_last(scope_of(scan, block, ECERT_APACHE_CHAIN), ECERT_APACHE_CHAIN),
+    };
+    return true;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* "'a', 'b'": the names that the leaf does not cover; "" when it covers all.  NULL: no memory. */
 static const char *uncovered(const struct ecert_apache_scan *scan,
                              const struct ecert_apache_host *host)
 {
-    const char *list = "";
+    char *list = NULL;
+    size_t room = 1;
+    size_t len = 0;
 
+    for (size_t i = 0; i < host->n_names; i++)
+        if (!scan->host->covers(scan->job, host->names[i]))
+            room += strlen(host->names[i]) + 4;
+    if (room == 1)
+        return "";
+    list = ecert_arena_alloc(scan->arena, room);
     for (size_t i = 0; list != NULL && i < host->n_names; i++)
         if (!scan->host->covers(scan->job, host->names[i]))
-            list = ecert_arena_text(scan->arena, "%s%s'%s'", list, list[0] == '\0' ? "" : ", ",
+            len += (size_t)snprintf(list + len, room - len, "%s'%s'", len == 0 ? "" : ", ",
                                     host->names[i]);
     return list;
 }
 
-static enum ecert_status leave(struct choice *choice, const struct ecert_apache_block *block,
-                               const char *why, struct ecert_error *err)
+/* The host's name that the target is for, and its place in the target's list; NULL: none. */
+static const char *wanted_name(const struct choice *choice, const struct ecert_apache_host *host)
 {
-    const char *note =
-        why == NULL
-            ? NULL
-            : ecert_arena_text(choice->scan->arena, "virtual host '%s' (%s) is left alone: %s",
-                               block->host->names[0], block->host->place, why);
-
-    if (note == NULL)
-        return no_memory(choice->scan, err);
-    if (choice->first_reason == NULL)
-        choice->first_reason = note;
-    return choice->scan->host->emit_note(choice->scan->job, note, err);
+    for (size_t i = 0; i < host->n_names; i++)
+        for (size_t k = 0; choice->names->list[k] != NULL; k++)
+            if (strcasecmp(host->names[i], choice->names->list[k]) == 0)
+                return host->names[i];
+    return NULL;
 }
 
-static enum ecert_status consider(struct choice *choice, size_t i, struct ecert_error *err)
+static void mark_found(struct choice *choice, const struct ecert_apache_host *host)
+{
+    for (size_t k = 0; choice->names->is_explicit && choice->names->list[k] != NULL; k++)
+        for (size_t i = 0; i < host->n_names && !choice->found[k]; i++)
+            choice->found[k] = strcasecmp(host->names[i], choice->names->list[k]) == 0;
+}
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+static bool take(struct choice *choice, size_t i, const char *name, const char *why)
+{
+    choice->verdicts[i] = (struct ecert_apache_verdict){.taken = true, .name = name, .why = why};
+    choice->n_taken++;
+    mark_found(choice, choice->scan->blocks[i].host);
+    return why != NULL;
+}
+
+static bool leave(struct choice *choice, size_t i, const char *why)
+{
+    choice->verdicts[i] = (struct ecert_apache_verdict){.why = why};
+    return why != NULL;
+}
+
+/* A host with a wanted name that is not taken: the reason may have to be told. */
+static bool leave_wanted(struct choice *choice, size_t i, const char *why)
+{
+    const struct ecert_apache_host *host = choice->scan->blocks[i].host;
+
+    if (choice->first_reason == NULL && why != NULL)
+        choice->first_reason =
+            ecert_arena_text(choice->scan->arena, "virtual host '%s' (%s) is left alone: %s",
+                             host->names[0], host->place, why);
+    return leave(choice, i, why);
+}
+
+static bool remember_leaf(struct choice *choice, size_t i)
+{
+    struct ecert_apache_pair pair = {0};
+
+    if (!choice->names->everywhere ||
+        choice->scan->host->leaf(choice->scan->job)->replaced_sha1 != NULL)
+        return true;
+    if (!ecert_apache_pair_of(choice->scan, &choice->scan->blocks[i], &pair))
+        return false;
+    const struct ecert_pem *pem = look(choice->scan, pair.certificate);
+    if (pem == NULL || pem->sha1[0] == '\0')
+        return pem != NULL;
+    const char **leaves =
+        ecert_arena_grow(choice->scan->arena, choice->leaves, choice->n_leaves, sizeof *leaves);
+    if (leaves == NULL)
+        return false;
+    leaves[choice->n_leaves++] = pem->sha1;
+    choice->leaves = leaves;
+    return true;
+}
+
+/* (1): its names.  Verdicts without `why` are for the second round. */
+static bool consider_names(struct choice *choice, size_t i)
 {
     struct ecert_apache_scan *scan = choice->scan;
-    struct ecert_apache_block *block = &scan->blocks[i];
+    const struct ecert_apache_block *block = &scan->blocks[i];
+    const char *name = wanted_name(choice, block->host);
+    const char *plain = block->found ? ecert_apache_why_plain(scan, block) : NULL;
 
-    if (!ecert_apache_complete_names(scan, block))
-        return no_memory(scan, err);
-    if (ecert_apache_wanted_name(choice->names, block->host) == NULL)
-        return ECERT_OK;
     if (!block->found)
-        return leave(choice, block, "its <VirtualHost> line was not found there", err);
-    const char *plain = ecert_apache_why_plain(scan, block);
+        plain = block->host->file[0] == '/' ? "its <VirtualHost> line was not found there"
+                                            : "no file has its <VirtualHost>: a module made it";
     if (plain != NULL)
-        return leave(choice, block, plain, err);
+        return name != NULL ? leave_wanted(choice, i, plain) : leave(choice, i, plain);
+    if (name == NULL)
+        return true;
     const char *names = uncovered(scan, block->host);
     if (names == NULL)
-        return no_memory(scan, err);
-    if (names[0] != '\0' && choice->names->is_explicit)
-        return scan->host->fail(
-            err, ECERT_E_CONFIG,
-            "the certificate does not cover %s of the virtual host '%s' (%s); give those names a "
-            "virtual host of their own, or get a certificate with them",
+        return false;
+    if (names[0] == '\0')
+        return take(choice, i, name, ecert_arena_text(scan->arena, "it has the name '%s'", name)) &&
+               remember_leaf(choice, i);
+    if (choice->names->is_explicit && choice->first_refusal == NULL) {
+        choice->first_refusal = ecert_arena_text(
+            scan->arena,
+            "the certificate does not cover %.600s of the virtual host '%.200s' (%s); give those "
+            "names a virtual host of their own, or get a certificate with them",
             names, block->host->names[0], block->host->place);
-    if (names[0] != '\0')
-        return leave(choice, block,
-                     ecert_arena_text(scan->arena, "the certificate does not cover %s", names),
-                     err);
-    choice->chosen[i] = true;
-    choice->n_chosen++;
-    return ECERT_OK;
+        if (choice->first_refusal == NULL)
+            return false;
+    }
+    return leave_wanted(choice, i,
+                        ecert_arena_text(scan->arena, "the certificate does not cover %s", names));
 }
 
-/* ", 'a', 'b'" without those that a chosen host has, where only missing ones are asked for. */
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* (2) to (4), as the clause that says it; "" when it is none of them.  NULL: no memory. */
+static const char *where_it_was(struct choice *choice, const struct ecert_apache_block *block)
+{
+    const char *replaced = choice->scan->host->leaf(choice->scan->job)->replaced_sha1;
+    struct ecert_apache_pair pair = {0};
+
+    if (!ecert_apache_pair_of(choice->scan, block, &pair))
+        return NULL;
+    if (pair.certificate == NULL || pair.certificate->path == NULL)
+        return "";
+    if (strcmp(pair.certificate->path, choice->wish->certificate) == 0)
+        return "it uses the target's own file";
+    if (replaced == NULL && choice->n_leaves == 0)
+        return "";
+    const struct ecert_pem *pem = look(choice->scan, pair.certificate);
+    if (pem == NULL)
+        return NULL;
+    const char *leaf = pem->sha1;
+    if (leaf[0] == '\0')
+        return "";
+    if (replaced != NULL)
+        return strcmp(leaf, replaced) == 0 ? "it uses the certificate that is replaced" : "";
+    return bsearch(&leaf, choice->leaves, choice->n_leaves, sizeof leaf, by_text) != NULL
+               ? "it uses the same certificate as a virtual host with the target's names"
+               : "";
+}
+
+static void refuse(struct choice *choice, const struct ecert_apache_host *host, const char *names)
+{
+    char *at = choice->list + choice->len;
+    const size_t room = sizeof choice->list - choice->len;
+
+    choice->n_uncovered++;
+    const int n = snprintf(at, room, "%s%s (%s)", choice->len == 0 ? "" : "; ", host->place, names);
+    if (n > 0 && (size_t)n < room && choice->n_listed + 1 == choice->n_uncovered) {
+        choice->len += (size_t)n;
+        choice->n_listed++;
+    } else {
+        *at = '\0';
+    }
+}
+
+static bool consider_use(struct choice *choice, size_t i)
+{
+    struct ecert_apache_scan *scan = choice->scan;
+    const struct ecert_apache_block *block = &scan->blocks[i];
+    const struct ecert_apache_verdict *verdict = &choice->verdicts[i];
+
+    if (verdict->taken || !block->found || ecert_apache_why_plain(scan, block) != NULL)
+        return true;
+    const char *how = where_it_was(choice, block);
+    if (how == NULL)
+        return false;
+    if (how[0] == '\0')
+        return verdict->why != NULL || leave(choice, i, "it has none of the target's names");
+    if (!choice->names->everywhere)
+        return verdict->why != NULL ||
+               leave(choice, i,
+                     ecert_arena_text(scan->arena,
+                                      "it has none of the target's names, but %s: with "
+                                      "\"everywhere_it_was = true\" it is taken too",
+                                      how));
+    const char *names = uncovered(scan, block->host);
+    if (names == NULL)
+        return false;
+    if (names[0] == '\0')
+        return take(choice, i, block->host->n_names > 0 ? block->host->names[0] : "", how);
+    refuse(choice, block->host, names);
+    return leave(choice, i,
+                 ecert_arena_text(scan->arena, "%s, and that does not cover %s", how, names));
+}
+
+/* ---- what was found -------------------------------------------------------------------------- */
+
+/* "'a', 'b'": all names, or those that no taken host has. */
 static const char *list_names(const struct choice *choice, bool missing)
 {
     const char *list = "";
 
-    for (size_t k = 0; list != NULL && choice->names->list[k] != NULL; k++) {
-        bool found = false;
-        for (size_t i = 0; missing && i < choice->scan->n_blocks; i++)
-            found = found || (choice->chosen[i] &&
-                              has_name(choice->scan->blocks[i].host, choice->names->list[k]));
-        if (!found)
+    for (size_t k = 0; list != NULL && choice->names->list[k] != NULL; k++)
+        if (!missing || !choice->found[k])
             list = ecert_arena_text(choice->scan->arena, "%s%s'%s'", list,
                                     list[0] == '\0' ? "" : ", ", choice->names->list[k]);
-    }
     return list;
 }
 
 static enum ecert_status check_found(const struct choice *choice, struct ecert_error *err)
 {
     const struct ecert_host *host = choice->scan->host;
-    const bool partly = choice->names->is_explicit && choice->n_chosen > 0;
+    const bool partly = choice->names->is_explicit && choice->n_taken > 0;
     const char *list = list_names(choice, partly);
 
     if (list == NULL)
         return no_memory(choice->scan, err);
-    if (choice->n_chosen > 0 && (!partly || list[0] == '\0'))
+    if (choice->n_taken > 0 && (!partly || list[0] == '\0'))
         return ECERT_OK;
     if (choice->first_reason != NULL)
         return host->fail(err, ECERT_E_CONFIG,
@@ -194,18 +333,48 @@ static enum ecert_status check_found(const struct choice *choice, struct ecert_e
                       list, choice->scan->dump->n_hosts);
 }
 
+static enum ecert_status judge(const struct choice *choice, struct ecert_error *err)
+{
+    const struct ecert_host *host = choice->scan->host;
+    char more[64] = "";
+
+    if (choice->first_refusal != NULL)
+        return host->fail(err, ECERT_E_CONFIG, "%s", choice->first_refusal);
+    if (choice->n_uncovered == 0)
+        return check_found(choice, err);
+    if (choice->n_uncovered > choice->n_listed)
+        (void)snprintf(more, sizeof more, "%sand %zu more", choice->n_listed == 0 ? "" : "; ",
+                       choice->n_uncovered - choice->n_listed);
+    return host->fail(err, ECERT_E_CONFIG,
+                      "everywhere_it_was finds virtual hosts with names that the certificate does "
+                      "not cover: %s%s; give them another certificate, or get one with these names",
+                      choice->list, more);
+}
+
 enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,
-                                      const struct ecert_apache_names *names, bool **ret_chosen,
+                                      const struct ecert_apache_names *names,
+                                      const struct ecert_apache_wish *wish,
+                                      struct ecert_apache_verdict **ret_verdicts,
                                       struct ecert_error *err)
 {
-    struct choice choice = {.scan = scan, .names = names};
+    struct choice choice = {.scan = scan, .names = names, .wish = wish};
+    size_t n_names = 0;
 
-    choice.chosen = ecert_arena_alloc(scan->arena, scan->n_blocks + 1);
-    if (choice.chosen == NULL)
+    while (names->list[n_names] != NULL)
+        n_names++;
+    choice.found = ecert_arena_alloc(scan->arena, n_names + 1);
+    choice.verdicts =
+        ecert_arena_alloc(scan->arena, (scan->n_blocks + 1) * sizeof *choice.verdicts);
+    if (choice.found == NULL || choice.verdicts == NULL)
         return no_memory(scan, err);
     for (size_t i = 0; i < scan->n_blocks; i++)
-        ECERT_APACHE_TRY(consider(&choice, i, err));
-    ECERT_APACHE_TRY(check_found(&choice, err));
-    *ret_chosen = choice.chosen;
-    return ECERT_OK;
+        if (!consider_names(&choice, i))
+            return no_memory(scan, err);
+    if (choice.n_leaves > 1)
+        qsort(choice.leaves, choice.n_leaves, sizeof *choice.leaves, by_text);
+    for (size_t i = 0; i < scan->n_blocks; i++)
+        if (!consider_use(&choice, i))
+            return no_memory(scan, err);
+    *ret_verdicts = choice.verdicts;
+    return judge(&choice, err);
 }

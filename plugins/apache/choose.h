@@ -1,49 +1,64 @@
 /*
  * Which virtual hosts a target is for.
  *
- * A virtual host is chosen when its ServerName or one of its aliases is one of the target's names
- * (as text, without case; wild ones too), it is a TLS host, and the leaf covers all its names.  A
- * TLS host has SSLEngine on, in the block or from the server level; or it says nothing of it, no
+ * A virtual host is taken when it is a TLS host, the leaf covers all its names, and
+ *   (1) its ServerName or one of its aliases is one of the target's names (as text, without case;
+ *       wild ones too); or, with everywhere_it_was,
+ *   (2) the certificate file that it uses now is the target's own path,
+ *   (3) the leaf in that file is the one that is replaced, or
+ *   (4) where nothing is known to be replaced: it has the leaf of a host that (1) took.
+ * What it uses may be its own or the server level's; of several pairs it is the one of our key
+ * type.
+ *
+ * A TLS host has SSLEngine on, in the block or from the server level; or it says nothing of it, no
  * address of it has port 80, and it is at port 443 or has an SSLCertificateFile.
  */
 #ifndef ECERT_APACHE_CHOOSE_H
 #define ECERT_APACHE_CHOOSE_H
 
+#include "plugins/apache/change.h"
 #include "plugins/apache/scan.h"
 
 struct ecert_apache_names {
     const char *const *list; /* NULL-ended */
     bool is_explicit;        /* all of them must be found */
+    bool everywhere;         /* everywhere_it_was */
 };
 
-/* The name of the host that the target is for; NULL: none. */
-const char *ecert_apache_wanted_name(const struct ecert_apache_names *names,
-                                     const struct ecert_apache_host *host);
+struct ecert_apache_verdict {
+    bool taken;
+    const char *name; /* of a taken host: the one to ask it for */
+    const char *why;  /* one clause */
+};
 
 /*
- * The hosts that may be chosen, by the dump alone, as blocks of the scan; every host if `names` is
- * NULL.  False: no memory.
- */
-ECERT_MUST_CHECK bool ecert_apache_candidates(struct ecert_apache_scan *scan,
-                                              const struct ecert_apache_names *names);
-
-/*
- * After the scan: `ret_chosen` has a row for each block (in the arena).  What is left alone gets a
- * note.
+ * After the scan: `ret_verdicts` has a row for each block (in the arena).
  *
- * ECERT_E_CONFIG: nothing is chosen; or with explicit names, one of them is not found, or a virtual
- * host of theirs has names that the leaf does not cover.
+ * ECERT_E_CONFIG: nothing is taken; with explicit names, one of them is not found, or a virtual
+ * host of theirs has names that the leaf does not cover; a host found by (2) to (4) has such names:
+ * all of these are listed.  The rows are complete also then, but where there is no memory.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,
                                                        const struct ecert_apache_names *names,
-                                                       bool **ret_chosen, struct ecert_error *err);
+                                                       const struct ecert_apache_wish *wish,
+                                                       struct ecert_apache_verdict **ret_verdicts,
+                                                       struct ecert_error *err);
 
-/* After the scan: read the aliases that the server did not list.  False: no memory. */
-ECERT_MUST_CHECK bool ecert_apache_complete_names(struct ecert_apache_scan *scan,
-                                                  struct ecert_apache_block *block);
-
-/* After the scan: why this is no TLS host, as a sentence; NULL: it is one. */
+/* After the scan: why this is no TLS host, as a clause; NULL: it is one. */
 const char *ecert_apache_why_plain(const struct ecert_apache_scan *scan,
                                    const struct ecert_apache_block *block);
+
+/* The pair that a host uses now; a member is NULL where there is none, or it is not known. */
+struct ecert_apache_pair {
+    const struct ecert_apache_use *certificate, *key, *chain;
+};
+
+/*
+ * Its own, else the server level's; of several the one of our key type, else the first.  A block of
+ * NULL is the main server.  False: no memory.
+ */
+ECERT_MUST_CHECK bool ecert_apache_pair_of(struct ecert_apache_scan *scan,
+                                           const struct ecert_apache_block *block,
+                                           struct ecert_apache_pair *ret);
 
 #endif

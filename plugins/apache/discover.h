@@ -5,9 +5,10 @@
 #include "plugins/apache/scan.h"
 
 /*
- * After a scan of every host: emits a site for each whose block was found.  Its files are its own,
- * else those of the server level; a certificate without a key file of its own holds the key itself,
- * as the server takes it.  ECERT_E_NOMEM.
+ * After the scan: emits a site for each virtual host, one for the main server if it speaks TLS, and
+ * one for each <VirtualHost> of sites-available, beside the main file, that no file of the server's
+ * leads to (Debian's layout).  A link and the file behind it hold the same bytes: that is how it is
+ * seen, so that a file of the same bytes as an enabled one is not told a second time.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_apache_discover(struct ecert_apache_scan *scan,
                                                          struct ecert_error *err);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define MAX_COMPARED 1000 /* names; a comparison of each with each must stay cheap */
+
 struct parser {
     struct ecert_arena *arena;
     struct ecert_apache_dump dump;
@@ -38,11 +40,11 @@ static bool parse_line_number(const char *text, size_t *ret)
     return true;
 }
 
-/* "*:443", "[::1]:443", "_default_:*" */
-static bool parse_address(struct parser *parser, const char *text, size_t len)
+/* "*:443", "[::1]:443", "_default_:*"; `text` stays NULL for others.  False: no memory. */
+static bool parse_address(struct ecert_arena *arena, const char *text, size_t len,
+                          struct ecert_apache_address *ret)
 {
     const char *colon = memrchr(text, ':', len);
-    struct ecert_apache_address address = {0};
 
     if (colon == NULL || colon == text)
         return true;
@@ -55,10 +57,9 @@ static bool parse_address(struct parser *parser, const char *text, size_t len)
     const unsigned long port = strtoul(colon + 1, NULL, 10); /* "*" gives 0 */
     if (port > UINT16_MAX)
         return true;
-    address.port = (uint16_t)port;
-    address.text = ecert_arena_copy(parser->arena, begin, n);
-    parser->address = address;
-    return address.text != NULL;
+    *ret = (struct ecert_apache_address){.text = ecert_arena_copy(arena, begin, n),
+                                         .port = (uint16_t)port};
+    return ret->text != NULL;
 }
 
 /* macro 'vh' (defined on line 32 of "/etc/x.conf") used on ... */
@@ -67,9 +68,11 @@ static bool parse_macro_place(struct parser *parser, struct ecert_apache_host *h
     const char *at = strstr(host->place, "defined on line ");
     const char *open = at != NULL ? strchr(at, '"') : NULL;
     const char *close = open != NULL ? strchr(open + 1, '"') : NULL;
+    const char *colon = strrchr(host->place, ':');
 
     host->macro = true;
     host->file = "";
+    host->macro_line = colon == NULL ? 0 : strtoul(colon + 1, NULL, 10);
     if (close == NULL || !parse_line_number(at + strlen("defined on line "), &host->line))
         return true;
     host->file = ecert_arena_copy(parser->arena, open + 1, (size_t)(close - open - 1));
@@ -155,17 +158,32 @@ static bool parse_include(struct parser *parser, const char *text, size_t indent
     return true;
 }
 
+static bool add_text(struct parser *parser, const char ***list, size_t *n, const char *text,
+                     size_t len)
+{
+    const char **larger = ecert_arena_grow(parser->arena, *list, *n, sizeof *larger);
+    const char *copy = ecert_arena_copy(parser->arena, text, len);
+
+    if (larger == NULL || copy == NULL)
+        return false;
+    larger[(*n)++] = copy;
+    *list = larger;
+    return true;
+}
+
 static bool add_define(struct parser *parser, const char *text)
 {
-    const char **defines = ecert_arena_grow(parser->arena, parser->dump.defines,
-                                            parser->dump.n_defines, sizeof *defines);
-    const char *copy = ecert_arena_copy(parser->arena, text, strlen(text));
+    return add_text(parser, &parser->dump.defines, &parser->dump.n_defines, text, strlen(text));
+}
 
-    if (defines == NULL || copy == NULL)
-        return false;
-    defines[parser->dump.n_defines++] = copy;
-    parser->dump.defines = defines;
-    return true;
+/* " ssl_module (shared)" */
+static bool parse_module(struct parser *parser, const char *text)
+{
+    const size_t len = strcspn(text, " ");
+
+    if (strcmp(text + len, " (static)") != 0 && strcmp(text + len, " (shared)") != 0)
+        return true;
+    return add_text(parser, &parser->dump.modules, &parser->dump.n_modules, text, len);
 }
 
 /* Lines that start in the first column: an address, or a fact of the run. */
@@ -186,7 +204,8 @@ static bool parse_flush(struct parser *parser, const char *line)
     if (line[word] != ' ' || memchr(line, ':', word) == NULL || line[word - 1] == ':')
         return true;
     const char *rest = line + word + strspn(line + word, " ");
-    if (!parse_address(parser, line, word))
+    parser->address = (struct ecert_apache_address){0};
+    if (!parse_address(parser->arena, line, word, &parser->address))
         return false;
     parser->last = NULL;
     if (parser->address.text == NULL || starts(rest, "is a NameVirtualHost"))
@@ -202,6 +221,8 @@ static bool parse_line(struct parser *parser, const char *line)
         return true;
     if (indent == 0)
         return parse_flush(parser, line);
+    if (indent == 1)
+        return parse_module(parser, line + indent);
     /* two blanks for each level; the virtual hosts' lines have no "(" there */
     if (line[indent] == '(' && indent % 2 == 0)
         return parse_include(parser, line + indent, indent);
@@ -221,18 +242,26 @@ static int by_place(const void *a, const void *b)
     return strcmp(left->place, right->place);
 }
 
+static bool add_address(struct ecert_arena *arena, struct ecert_apache_host *host,
+                        const struct ecert_apache_address *address)
+{
+    struct ecert_apache_address *addresses =
+        ecert_arena_grow(arena, host->addresses, host->n_addresses, sizeof *addresses);
+
+    if (addresses == NULL)
+        return false;
+    addresses[host->n_addresses++] = *address;
+    host->addresses = addresses;
+    return true;
+}
+
 /* One host that is listed at two addresses: one host with both. */
 static bool merge(struct ecert_arena *arena, struct ecert_apache_host *into,
                   const struct ecert_apache_host *from)
 {
-    for (size_t i = 0; i < from->n_addresses; i++) {
-        struct ecert_apache_address *addresses =
-            ecert_arena_grow(arena, into->addresses, into->n_addresses, sizeof *addresses);
-        if (addresses == NULL)
+    for (size_t i = 0; i < from->n_addresses; i++)
+        if (!add_address(arena, into, &from->addresses[i]))
             return false;
-        addresses[into->n_addresses++] = from->addresses[i];
-        into->addresses = addresses;
-    }
     for (size_t i = 0; i < from->n_names; i++)
         if (!ecert_apache_host_add_name(arena, into, from->names[i]))
             return false;
@@ -285,7 +314,7 @@ bool ecert_apache_dump_parse(struct ecert_arena *arena, struct ecert_view out,
 bool ecert_apache_host_add_name(struct ecert_arena *arena, struct ecert_apache_host *host,
                                 const char *name)
 {
-    for (size_t i = 0; i < host->n_names; i++)
+    for (size_t i = 0; i < host->n_names && host->n_names <= MAX_COMPARED; i++)
         if (strcasecmp(host->names[i], name) == 0)
             return true;
     const char **names = ecert_arena_grow(arena, host->names, host->n_names, sizeof *names);
@@ -296,43 +325,65 @@ bool ecert_apache_host_add_name(struct ecert_arena *arena, struct ecert_apache_h
     return true;
 }
 
-const char *ecert_apache_define(const struct ecert_apache_dump *dump, const char *name, size_t len)
+bool ecert_apache_host_add_address(struct ecert_arena *arena, struct ecert_apache_host *host,
+                                   const char *text, size_t len)
 {
-    for (size_t i = 0; i < dump->n_defines; i++) {
-        const char *define = dump->defines[i];
-        if (strncmp(define, name, len) != 0)
-            continue;
-        if (define[len] == '\0')
-            return "";
-        if (define[len] == '=')
-            return define + len + 1;
-    }
-    return NULL;
+    struct ecert_apache_address address = {0};
+
+    return parse_address(arena, text, len, &address) &&
+           (address.text == NULL || add_address(arena, host, &address));
 }
 
-const char *ecert_apache_expand(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
-                                const char *value)
+const char *ecert_apache_bare_name(struct ecert_arena *arena, const char *value)
 {
-    const char *open = strstr(value, "${");
-    const char *close = open != NULL ? strchr(open, '}') : NULL;
+    const char *scheme = strstr(value, "://");
+    const char *begin = scheme == NULL ? value : scheme + 3;
 
-    if (close == NULL)
-        return value;
-    const char *with = ecert_apache_define(dump, open + 2, (size_t)(close - open - 2));
-    if (with == NULL) /* from the environment: not known here */
-        return value;
-    const char *rest = ecert_apache_expand(arena, dump, close + 1);
-    return rest == NULL
-               ? NULL
-               : ecert_arena_text(arena, "%.*s%s%s", (int)(open - value), value, with, rest);
+    return ecert_arena_copy(arena, begin, strcspn(begin, ":/"));
+}
+
+bool ecert_apache_has_module(const struct ecert_apache_dump *dump, const char *name, size_t len)
+{
+    for (size_t i = 0; i < dump->n_modules; i++)
+        if (strncmp(dump->modules[i], name, len) == 0 && dump->modules[i][len] == '\0')
+            return true;
+    return false;
+}
+
+/* "/a//b/./c/../d" is "/a/b/d": by the text alone, as apr_filepath_merge() does it. */
+static void tidy(char *path)
+{
+    char *end = path;
+
+    for (const char *at = path; *at != '\0';) {
+        const size_t slashes = strspn(at, "/");
+        const size_t len = strcspn(at + slashes, "/");
+        const char *part = at + slashes;
+        at = part + len;
+        if (len == 0 || (len == 1 && part[0] == '.'))
+            continue;
+        if (len == 2 && part[0] == '.' && part[1] == '.') {
+            while (end > path && *--end != '/')
+                ;
+            continue;
+        }
+        *end++ = '/';
+        memmove(end, part, len);
+        end += len;
+    }
+    *end = '\0';
 }
 
 const char *ecert_apache_resolve(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
                                  const char *value)
 {
-    const char *expanded = ecert_apache_expand(arena, dump, value);
+    const bool relative = value[0] != '/' && dump->server_root != NULL;
 
-    if (expanded == NULL || expanded[0] == '/' || dump->server_root == NULL)
-        return expanded;
-    return ecert_arena_text(arena, "%s/%s", dump->server_root, expanded);
+    if (!relative && strstr(value, "//") == NULL && strstr(value, "/.") == NULL)
+        return value;
+    char *path = relative ? ecert_arena_text(arena, "%s/%s", dump->server_root, value)
+                          : ecert_arena_copy(arena, value, strlen(value));
+    if (path != NULL && path[0] == '/')
+        tidy(path);
+    return path;
 }

@@ -1,9 +1,9 @@
 /*
  * What the server says about its own configuration: the answer of
  *
- *     apachectl -t -D DUMP_VHOSTS -D DUMP_INCLUDES -D DUMP_RUN_CFG
+ *     apachectl -t -D DUMP_VHOSTS -D DUMP_INCLUDES -D DUMP_RUN_CFG -D DUMP_MODULES
  *
- * One run gives all three answers (tried with 2.4.71; `-V` beside them suppresses the virtual
+ * One run gives all four answers (tried with 2.4.71; `-V` beside them suppresses the virtual
  * hosts, so the version is not asked for).  The forms, from server/vhost.c and server/config.c:
  *
  *     *:443                  is a NameVirtualHost
@@ -15,7 +15,9 @@
  *
  * The second form names no aliases: those must be read from the block.  The line is the last
  * physical line of the <VirtualHost ...> head.  A block made by mod_macro has "(macro 'vh' (defined
- * on line 32 of "FILE") used on line 38 of "FILE":1)" instead of a file and a line.
+ * on line 32 of "FILE") used on line 38 of "FILE":1)" instead of a file and a line; the last number
+ * counts the logical lines of the macro from 1, without comments.  One that a <Perl> section made
+ * has "(mod_perl:1)".
  *
  * Everything lives in the arena.
  */
@@ -37,6 +39,7 @@ struct ecert_apache_host {
     const char *file;  /* of the head, or of the macro's definition */
     size_t line;
     bool macro;
+    size_t macro_line;    /* of a macro: the head, counted in its logical lines */
     bool aliases_unknown; /* listed in the short form at one of its addresses only */
     const char **names;   /* ServerName first, then aliases, wild ones too */
     size_t n_names;
@@ -60,27 +63,36 @@ struct ecert_apache_dump {
     const char *pid_file;    /* NULL: not said */
     const char **defines;    /* "NAME" or "NAME=value" */
     size_t n_defines;
+    const char **modules; /* "ssl_module" */
+    size_t n_modules;
 };
 
 /* Lines that are none of these forms are passed over.  False: no memory. */
 ECERT_MUST_CHECK bool ecert_apache_dump_parse(struct ecert_arena *arena, struct ecert_view out,
                                               struct ecert_apache_dump *ret);
 
-/* Add a name to a host unless it has it (case does not matter).  False: no memory. */
+/*
+ * Add a name to a host unless it has it (case does not matter; of hosts with very many names it is
+ * not asked).  False: no memory.
+ */
 ECERT_MUST_CHECK bool ecert_apache_host_add_name(struct ecert_arena *arena,
                                                  struct ecert_apache_host *host, const char *name);
 
-/* The value of a Define, "" for one without, NULL for an unknown one. */
-const char *ecert_apache_define(const struct ecert_apache_dump *dump, const char *name, size_t len);
+/* Add "*:443", "[::1]:443", "_default_:*"; what has no port is passed over.  False: no memory. */
+ECERT_MUST_CHECK bool ecert_apache_host_add_address(struct ecert_arena *arena,
+                                                    struct ecert_apache_host *host,
+                                                    const char *text, size_t len);
+
+/* The name in a ServerName: "https://www.example.com:443" has more.  NULL: no memory. */
+const char *ecert_apache_bare_name(struct ecert_arena *arena, const char *value);
+
+/* Does the server have this module ("ssl_module")? */
+bool ecert_apache_has_module(const struct ecert_apache_dump *dump, const char *name, size_t len);
 
 /*
- * A value with ${NAME} replaced where NAME is a Define; others, which come from the environment,
- * stay.  NULL: no memory.
+ * A file name as the server takes it: below the server root if it is relative, without "." and ".."
+ * parts.  NULL: no memory.
  */
-const char *ecert_apache_expand(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
-                                const char *value);
-
-/* A file name as the server takes it: expanded, relative names below the server root. */
 const char *ecert_apache_resolve(struct ecert_arena *arena, const struct ecert_apache_dump *dump,
                                  const char *value);
 

@@ -43,20 +43,22 @@ static bool is_joined(struct ecert_view text, size_t begin, size_t line_feed)
 }
 
 /* The end of the logical line that starts at lexer->at; counts its physical lines. */
-static size_t logical_end(struct ecert_apache_lexer *lexer)
+static size_t logical_end(struct ecert_apache_lexer *lexer, size_t *ret_seen)
 {
     const struct ecert_view text = lexer->text;
     size_t at = lexer->at;
 
     for (;;) {
         const uint8_t *found = memchr(text.ptr + at, '\n', text.len - at);
+        const size_t line_feed = found == NULL ? text.len : (size_t)(found - text.ptr);
+        const uint8_t *nul = memchr(text.ptr + at, '\0', line_feed - at);
+        const size_t end = found == NULL ? text.len : line_feed + 1;
+
         lexer->line++;
-        if (found == NULL)
-            return text.len;
-        const size_t line_feed = (size_t)(found - text.ptr);
-        if (!is_joined(text, at, line_feed) || line_feed + 1 == text.len)
-            return line_feed + 1;
-        at = line_feed + 1;
+        *ret_seen = nul != NULL ? (size_t)(nul - text.ptr) : end;
+        if (nul != NULL || end == text.len || !is_joined(text, at, line_feed))
+            return end;
+        at = end;
     }
 }
 
@@ -75,23 +77,24 @@ static struct ecert_apache_word name_at(struct ecert_view text, size_t at, size_
 
 static void classify(struct ecert_view text, struct ecert_apache_piece *piece)
 {
-    size_t at = skip_spaces(text, piece->begin, piece->end);
+    const size_t end = piece->seen;
+    size_t at = skip_spaces(text, piece->begin, end);
 
-    if (at >= piece->end)
+    if (at >= end)
         return;
     if (text.ptr[at] == '#') {
         piece->kind = ECERT_APACHE_COMMENT;
     } else if (text.ptr[at] != '<') {
         piece->kind = ECERT_APACHE_DIRECTIVE;
-        piece->name = name_at(text, at, piece->end, false);
+        piece->name = name_at(text, at, end, false);
     } else {
-        at = skip_joints(text, at + 1, piece->end);
+        at = skip_joints(text, at + 1, end);
         piece->kind = ECERT_APACHE_OPEN;
-        if (at < piece->end && text.ptr[at] == '/') {
+        if (at < end && text.ptr[at] == '/') {
             piece->kind = ECERT_APACHE_CLOSE;
-            at = skip_joints(text, at + 1, piece->end);
+            at = skip_joints(text, at + 1, end);
         }
-        piece->name = name_at(text, at, piece->end, true);
+        piece->name = name_at(text, at, end, true);
     }
 }
 
@@ -101,7 +104,7 @@ bool ecert_apache_next(struct ecert_apache_lexer *lexer, struct ecert_apache_pie
         return false;
 
     struct ecert_apache_piece piece = {.begin = lexer->at};
-    piece.end = logical_end(lexer);
+    piece.end = logical_end(lexer, &piece.seen);
     piece.line = lexer->line;
     classify(lexer->text, &piece);
     lexer->at = piece.end;
@@ -130,10 +133,10 @@ static size_t quoted_end(struct ecert_view text, size_t at, size_t end)
 bool ecert_apache_next_word(struct ecert_view text, const struct ecert_apache_piece *piece,
                             size_t *at, struct ecert_apache_word *ret)
 {
-    size_t end = piece->end;
+    size_t end = piece->seen;
 
     if (piece->kind == ECERT_APACHE_OPEN) /* the head's own ">" is the last one */
-        for (size_t i = piece->end; i > piece->name.end; i--)
+        for (size_t i = piece->seen; i > piece->name.end; i--)
             if (text.ptr[i - 1] == '>') {
                 end = i - 1;
                 break;
@@ -161,8 +164,8 @@ bool ecert_apache_is(struct ecert_view text, const struct ecert_apache_piece *pi
     size_t at = piece->name.begin;
     const size_t end = piece->name.end;
     /* the server takes a quoted name as well */
-    const bool quoted =
-        end - at >= 2 && text.ptr[at] == '"' && text.ptr[end - 1] == '"' && ++at != 0;
+    const bool quoted = end - at >= 2 && (text.ptr[at] == '"' || text.ptr[at] == '\'') &&
+                        text.ptr[end - 1] == text.ptr[at] && ++at != 0;
 
     for (const char *p = name;; p++, at++) {
         at = skip_joints(text, at, end);
@@ -178,6 +181,17 @@ bool ecert_apache_is(struct ecert_view text, const struct ecert_apache_piece *pi
         if (c != wanted)
             return false;
     }
+}
+
+bool ecert_apache_is_line(struct ecert_view text, const struct ecert_apache_piece *piece,
+                          const char *line)
+{
+    size_t at = skip_spaces(text, piece->begin, piece->seen);
+
+    for (; *line != '\0'; line++, at = skip_joints(text, at + 1, piece->seen))
+        if (at >= piece->seen || text.ptr[at] != (uint8_t)*line)
+            return false;
+    return skip_spaces(text, at, piece->seen) >= piece->seen;
 }
 
 char *ecert_apache_word_text(struct ecert_arena *arena, struct ecert_view text,

@@ -8,7 +8,8 @@
  * The rules are those of httpd 2.4's ap_cfg_getline() and ap_getword_conf() (server/util.c), tried
  * with 2.4.71: a backslash directly before LF or CR LF joins, also after another backslash, and in
  * comments too; "#" starts a comment only as the first character of a logical line; quotes are '
- * or ", within them a backslash before the quote or a backslash is taken away.  Names of
+ * or ", within them a backslash before the quote or a backslash is taken away.  A NUL byte ends the
+ * logical line for the server, and what follows it up to the line feed is passed over.  Names of
  * directives and sections do not depend on case.
  */
 #ifndef ECERT_APACHE_LEXER_H
@@ -34,6 +35,7 @@ struct ecert_apache_word {
 struct ecert_apache_piece {
     enum ecert_apache_kind kind;
     size_t begin, end;             /* with the line ending */
+    size_t seen;                   /* what the server sees ends here: at a NUL byte, or at `end` */
     size_t line;                   /* the last physical line: the server names that one */
     struct ecert_apache_word name; /* of directives and sections, without "<" and "</" */
 };
@@ -54,6 +56,10 @@ bool ecert_apache_next_word(struct ecert_view text, const struct ecert_apache_pi
 /* Does the piece have this name? */
 bool ecert_apache_is(struct ecert_view text, const struct ecert_apache_piece *piece,
                      const char *name);
+
+/* Is the logical line, without the blanks around it, this text, case included? */
+bool ecert_apache_is_line(struct ecert_view text, const struct ecert_apache_piece *piece,
+                          const char *line);
 
 /* The word without quotes, escapes and joined line ends; NULL: no memory. */
 char *ecert_apache_word_text(struct ecert_arena *arena, struct ecert_view text,

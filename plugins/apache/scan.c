@@ -1,34 +1,14 @@
 #include "plugins/apache/scan.h"
 
+#include "plugins/apache/collect.h"
+#include "plugins/apache/macro.h"
+
 #include <string.h>
 #include <strings.h>
 
 #define MAX_LEVEL 128 /* the server's own limit, AP_MAX_INCLUDE_DEPTH */
 
-static const char *const directive_names[ECERT_APACHE_DIRECTIVE_COUNT] = {
-    [ECERT_APACHE_ENGINE] = "SSLEngine",
-    [ECERT_APACHE_CERTIFICATE] = "SSLCertificateFile",
-    [ECERT_APACHE_KEY] = "SSLCertificateKeyFile",
-    [ECERT_APACHE_CHAIN] = "SSLCertificateChainFile",
-    [ECERT_APACHE_ALIAS] = "ServerAlias",
-    [ECERT_APACHE_LISTEN] = "Listen",
-    [ECERT_APACHE_DIALOG] = "SSLPassPhraseDialog",
-};
-
-/* Where the walk through one file stands. */
-struct walk {
-    struct ecert_apache_scan *scan;
-    size_t node;
-    struct ecert_view text;
-    struct ecert_apache_lexer lexer;
-    size_t child;                     /* the next included file that was not walked yet */
-    struct ecert_apache_scope *scope; /* NULL: a virtual host that nobody wants */
-    struct ecert_apache_block *block; /* whose scope it is; NULL: the server's */
-    bool in_block;                    /* within a <VirtualHost> of this file */
-    size_t depth;                     /* of sections within it */
-};
-
-static enum ecert_status walk_file(struct ecert_apache_scan *scan, size_t node,
+static enum ecert_status walk_node(struct ecert_apache_scan *scan, size_t node,
                                    struct ecert_apache_block *block, struct ecert_error *err);
 
 static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
@@ -36,139 +16,43 @@ static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct 
     return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
 }
 
-static bool add_use(struct walk *walk, enum ecert_apache_directive directive,
-                    const struct ecert_apache_piece *piece, struct ecert_apache_word word)
-{
-    struct ecert_arena *arena = walk->scan->arena;
-    struct ecert_apache_scope *scope = walk->scope;
-    struct ecert_apache_use *uses =
-        ecert_arena_grow(arena, scope->uses, scope->n_uses, sizeof *uses);
-    const char *value = ecert_apache_word_text(arena, walk->text, word);
+/* ---- includes ------------------------------------------------------------------------------- */
 
-    if (uses == NULL || value == NULL)
-        return false;
-    scope->uses = uses;
-    uses[scope->n_uses++] = (struct ecert_apache_use){.directive = directive,
-                                                      .node = walk->node,
-                                                      .text = walk->text,
-                                                      .piece = *piece,
-                                                      .word = word,
-                                                      .value = value};
-    return true;
+/* A file that is read once more for a block whose first reading counts. */
+static void own_subtree(struct ecert_apache_scan *scan, size_t node, size_t owner)
+{
+    const struct ecert_apache_node *nodes = scan->tree.nodes;
+
+    for (size_t i = node;
+         i < scan->tree.n_nodes && (i == node || nodes[i].level > nodes[node].level); i++)
+        scan->owners[i] = owner;
 }
 
-/* A directive that bears on TLS becomes a use of the scope; others are passed over. */
-static enum ecert_status collect(struct walk *walk, const struct ecert_apache_piece *piece,
-                                 struct ecert_error *err)
+/* Walk the files that the Include in this line brought in. */
+static enum ecert_status follow(struct ecert_apache_walk *walk, size_t line,
+                                struct ecert_error *err)
 {
-    size_t at = piece->name.end;
-    struct ecert_apache_word word = {0};
-
-    for (size_t i = 0; i < ECERT_APACHE_DIRECTIVE_COUNT; i++) {
-        if (!ecert_apache_is(walk->text, piece, directive_names[i]))
-            continue;
-        while (ecert_apache_next_word(walk->text, piece, &at, &word)) {
-            if (!add_use(walk, (enum ecert_apache_directive)i, piece, word))
-                return no_memory(walk->scan, err);
-            if (i != ECERT_APACHE_ALIAS)
-                break;
-        }
-        break;
-    }
-    return ECERT_OK;
-}
-
-/*
- * Walk the files that the Include in this line brought in.  They are searched for by the line,
- * because files that a macro includes stand among them, with lines of the macro.
- */
-static enum ecert_status follow(struct walk *walk, size_t line, struct ecert_error *err)
-{
-    const struct ecert_apache_dump *dump = walk->scan->dump;
-    const size_t level = dump->nodes[walk->node].level;
+    struct ecert_apache_scan *scan = walk->scan;
     enum ecert_status status = ECERT_OK;
-    bool matched = false;
 
-    for (size_t i = walk->child; i < dump->n_nodes && status == ECERT_OK; i++) {
-        const struct ecert_apache_node *child = &dump->nodes[i];
-        if (child->level <= level)
-            break; /* the next file beside or above this one */
-        if (child->level > level + 1)
-            continue; /* included by an included one */
-        if (child->line == line) {
-            matched = true;
-            walk->child = i + 1;
-            if (walk->scope != NULL)
-                status = walk_file(walk->scan, i, walk->block, err);
-        } else if (matched) {
-            break;
-        }
+    if (walk->node == ECERT_APACHE_NO_NODE)
+        return ECERT_OK;
+    for (size_t i = ecert_apache_tree_child(&scan->tree, walk->node, line, walk->child);
+         i != ECERT_APACHE_NO_NODE && status == ECERT_OK;
+         i = ecert_apache_tree_next(&scan->tree, i)) {
+        walk->child = i + 1;
+        if (walk->scope != NULL)
+            status = walk_node(scan, i, walk->block, err);
+        else if (walk->block != NULL)
+            own_subtree(scan, i, (size_t)(walk->block - scan->blocks) + 1);
     }
     return status;
 }
 
-/* ---- sections ------------------------------------------------------------------------------ */
+/* ---- virtual hosts --------------------------------------------------------------------------- */
 
-static const char *first_word(const struct walk *walk, const struct ecert_apache_piece *piece)
-{
-    struct ecert_apache_word word = {0};
-    size_t at = piece->name.end;
-
-    return ecert_apache_next_word(walk->text, piece, &at, &word)
-               ? ecert_apache_word_text(walk->scan->arena, walk->text, word)
-               : "";
-}
-
-static bool is_opaque(const struct walk *walk, const struct ecert_apache_piece *piece)
-{
-    const char *const name = (const char *)walk->text.ptr + piece->name.begin;
-
-    return ecert_apache_is(walk->text, piece, "Perl") ||
-           ecert_apache_is(walk->text, piece, "Macro") ||
-           (piece->name.end - piece->name.begin > 3 && strncasecmp(name, "Lua", 3) == 0);
-}
-
-static bool is_inactive(const struct walk *walk, const struct ecert_apache_piece *piece)
-{
-    const bool define = ecert_apache_is(walk->text, piece, "IfDefine");
-
-    if (!define && !ecert_apache_is(walk->text, piece, "IfModule"))
-        return false;
-    const char *word = first_word(walk, piece);
-    if (word == NULL)
-        return false;
-    const bool negated = word[0] == '!';
-    const char *name = word + (negated ? 1 : 0);
-    if (!define)
-        return negated && (strcasecmp(name, "mod_ssl.c") == 0 || strcmp(name, "ssl_module") == 0);
-    return (ecert_apache_define(walk->scan->dump, name, strlen(name)) != NULL) == negated;
-}
-
-static bool has_same_name(struct ecert_view text, const struct ecert_apache_piece *a,
-                          const struct ecert_apache_piece *b)
-{
-    const size_t len = a->name.end - a->name.begin;
-
-    return len == b->name.end - b->name.begin &&
-           strncasecmp((const char *)text.ptr + a->name.begin,
-                       (const char *)text.ptr + b->name.begin, len) == 0;
-}
-
-/* Pass over a section, as the server does: up to the close of the same name. */
-static void skip_section(struct walk *walk, const struct ecert_apache_piece *head)
-{
-    struct ecert_apache_piece piece = {0};
-
-    for (size_t open = 1; open > 0 && ecert_apache_next(&walk->lexer, &piece);) {
-        if (piece.kind == ECERT_APACHE_OPEN && has_same_name(walk->text, head, &piece))
-            open++;
-        else if (piece.kind == ECERT_APACHE_CLOSE && has_same_name(walk->text, head, &piece))
-            open--;
-    }
-}
-
-/* The wanted block whose head ends in this line; NULL: nobody wants it. */
-static struct ecert_apache_block *find_block(struct ecert_apache_scan *scan, size_t node,
+/* The block whose head ends in this line; NULL: the server named none there. */
+static struct ecert_apache_block *find_block(struct ecert_apache_scan *scan, const char *path,
                                              size_t line)
 {
     size_t low = 0;
@@ -177,7 +61,7 @@ static struct ecert_apache_block *find_block(struct ecert_apache_scan *scan, siz
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         struct ecert_apache_block *block = &scan->blocks[middle];
-        int order = strcmp(block->host->file, scan->dump->nodes[node].path);
+        int order = strcmp(block->host->file, path);
         if (order == 0 && block->host->line != line)
             order = block->host->line < line ? -1 : 1;
         if (order == 0)
@@ -190,51 +74,98 @@ static struct ecert_apache_block *find_block(struct ecert_apache_scan *scan, siz
     return NULL;
 }
 
-static void enter_block(struct walk *walk, const struct ecert_apache_piece *head)
+/* One more virtual host of a file that the server does not read; NULL: no memory. */
+static struct ecert_apache_block *add_block(struct ecert_apache_walk *walk,
+                                            const struct ecert_apache_piece *head)
 {
-    struct ecert_apache_block *block = find_block(walk->scan, walk->node, head->line);
+    struct ecert_apache_unread *unread = walk->unread;
+    struct ecert_arena *arena = walk->scan->arena;
+    struct ecert_apache_block *blocks =
+        ecert_arena_grow(arena, unread->blocks, unread->n, sizeof *blocks);
+    struct ecert_apache_host *host = ecert_arena_alloc(arena, sizeof *host);
+    struct ecert_apache_word word = {0};
 
+    if (blocks == NULL || host == NULL)
+        return NULL;
+    *host = (struct ecert_apache_host){
+        .file = unread->path, .place = unread->path, .line = head->line, .aliases_unknown = true};
+    for (size_t at = head->name.end; ecert_apache_next_word(walk->lexer.text, head, &at, &word);) {
+        const char *text = ecert_apache_word_text(arena, walk->lexer.text, word);
+        if (text != NULL)
+            text = ecert_apache_expand(&walk->scan->variables, text);
+        if (text == NULL || !ecert_apache_host_add_address(arena, host, text, strlen(text)))
+            return NULL;
+    }
+    unread->blocks = blocks;
+    blocks[unread->n] = (struct ecert_apache_block){.host = host};
+    return &blocks[unread->n++];
+}
+
+static enum ecert_status enter_block(struct ecert_apache_walk *walk,
+                                     const struct ecert_apache_piece *head, struct ecert_error *err)
+{
+    struct ecert_apache_scan *scan = walk->scan;
+    struct ecert_apache_block *block =
+        walk->unread != NULL ? add_block(walk, head)
+                             : find_block(scan, scan->tree.nodes[walk->node].path, head->line);
+
+    if (walk->unread != NULL && block == NULL)
+        return no_memory(scan, err);
     walk->in_block = true;
     walk->depth = 0;
     walk->block = block;
     walk->scope = NULL;
     if (block == NULL || block->found) /* a file that is included twice: its first reading counts */
-        return;
+        return ECERT_OK;
     block->found = true;
     block->node = walk->node;
-    block->text = walk->text;
+    block->text = walk->lexer.text;
     block->head = *head;
     block->last = *head;
     walk->scope = &block->scope;
+    return ECERT_OK;
 }
 
-static void leave_block(struct walk *walk, const struct ecert_apache_piece *close)
+static void leave_block(struct ecert_apache_walk *walk, const struct ecert_apache_piece *close)
 {
     if (walk->scope != NULL)
         walk->block->close = *close;
     walk->in_block = false;
     walk->block = NULL;
-    walk->scope = &walk->scan->server;
+    walk->scope = walk->outer;
 }
 
-static enum ecert_status step(struct walk *walk, const struct ecert_apache_piece *piece,
-                              struct ecert_error *err)
+/* ---- one file -------------------------------------------------------------------------------- */
+
+static enum ecert_status open_section(struct ecert_apache_walk *walk,
+                                      const struct ecert_apache_piece *head,
+                                      struct ecert_error *err)
 {
-    const struct ecert_view text = walk->text;
+    struct ecert_apache_scan *scan = walk->scan;
+
+    if (ecert_apache_skip_opaque(&walk->lexer, head))
+        return ECERT_OK;
+    if (ecert_apache_is_inactive(&scan->conditions, walk->lexer.text, head))
+        ecert_apache_skip(&walk->lexer, head);
+    else if (walk->block == NULL && !walk->in_block &&
+             ecert_apache_is(walk->lexer.text, head, "VirtualHost"))
+        return enter_block(walk, head, err);
+    else
+        walk->depth++;
+    return ECERT_OK;
+}
+
+static enum ecert_status step(struct ecert_apache_walk *walk,
+                              const struct ecert_apache_piece *piece, struct ecert_error *err)
+{
+    const struct ecert_view text = walk->lexer.text;
 
     switch (piece->kind) {
     case ECERT_APACHE_BLANK:
     case ECERT_APACHE_COMMENT:
         return ECERT_OK;
     case ECERT_APACHE_OPEN:
-        if (is_opaque(walk, piece) || is_inactive(walk, piece))
-            skip_section(walk, piece);
-        else if (walk->block == NULL && !walk->in_block &&
-                 ecert_apache_is(text, piece, "VirtualHost"))
-            enter_block(walk, piece);
-        else
-            walk->depth++;
-        return ECERT_OK;
+        return open_section(walk, piece, err);
     case ECERT_APACHE_CLOSE:
         if (walk->in_block && ecert_apache_is(text, piece, "VirtualHost"))
             leave_block(walk, piece);
@@ -242,128 +173,176 @@ static enum ecert_status step(struct walk *walk, const struct ecert_apache_piece
             walk->depth--;
         return ECERT_OK;
     case ECERT_APACHE_DIRECTIVE:
+        if (ecert_apache_skip_opaque(&walk->lexer, piece))
+            return ECERT_OK;
         if (ecert_apache_is(text, piece, "Include") ||
             ecert_apache_is(text, piece, "IncludeOptional"))
             return follow(walk, piece->line, err);
-        if (walk->scope == NULL)
-            return ECERT_OK;
-        if (walk->in_block && walk->depth == 0)
+        if (walk->scope != NULL && walk->in_block && walk->depth == 0)
             walk->block->last = *piece;
-        return collect(walk, piece, err);
+        return ecert_apache_collect(walk, piece) ? ECERT_OK : no_memory(walk->scan, err);
     }
     return ECERT_OK;
 }
 
-/* ---- files --------------------------------------------------------------------------------- */
-
-static enum ecert_status open_file(struct walk *walk, const char *path, struct ecert_error *err)
+static enum ecert_status walk_text(struct ecert_apache_walk *walk, struct ecert_error *err)
 {
-    struct ecert_apache_scan *scan = walk->scan;
-    const enum ecert_status status =
-        scan->host->read_file(scan->job, path, ECERT_APACHE_FILE_MAX_LEN, &walk->text, err);
+    struct ecert_apache_piece piece = {0};
+    enum ecert_status status = ECERT_OK;
 
-    walk->lexer = (struct ecert_apache_lexer){.text = walk->text};
+    while (status == ECERT_OK && ecert_apache_next(&walk->lexer, &piece))
+        status = step(walk, &piece, err);
+    if (walk->in_block && walk->scope != NULL) /* it never ends, so it is none to be edited */
+        walk->block->found = false;
     return status;
 }
 
 /* One file, in the server's scope or, where it was included by a block, in that block's. */
-static enum ecert_status walk_file(struct ecert_apache_scan *scan, size_t node,
+static enum ecert_status walk_node(struct ecert_apache_scan *scan, size_t node,
                                    struct ecert_apache_block *block, struct ecert_error *err)
 {
-    const char *const path = scan->dump->nodes[node].path;
-    struct walk walk = {.scan = scan,
-                        .node = node,
-                        .child = node + 1,
-                        .block = block,
-                        .scope = block != NULL ? &block->scope : &scan->server};
-    struct ecert_apache_piece piece = {0};
-    enum ecert_status status = ECERT_OK;
+    struct ecert_apache_file *file = &scan->tree.files[scan->tree.files_of[node]];
+    struct ecert_apache_walk walk = {.scan = scan,
+                                     .node = node,
+                                     .child = node + 1,
+                                     .outer = &scan->server,
+                                     .block = block,
+                                     .scope = block != NULL ? &block->scope : &scan->server};
 
-    if (scan->dump->nodes[node].level > MAX_LEVEL)
-        return scan->host->fail(err, ECERT_E_CONFIG, "'%s' is included too deeply", path);
+    if (scan->tree.nodes[node].level > MAX_LEVEL)
+        return scan->host->fail(err, ECERT_E_CONFIG, "'%s' is included too deeply", file->path);
     scan->owners[node] = block != NULL ? (size_t)(block - scan->blocks) + 1 : 0;
-    status = open_file(&walk, path, err);
-    while (status == ECERT_OK && ecert_apache_next(&walk.lexer, &piece))
-        status = step(&walk, &piece, err);
-    if (status == ECERT_OK && walk.in_block)
-        return scan->host->fail(err, ECERT_E_CONFIG,
-                                "'%s' ends within a <VirtualHost>; close it in the same file",
-                                path);
-    return status;
+    ECERT_APACHE_TRY(ecert_apache_tree_read(scan->host, scan->job, file, err));
+    walk.lexer = (struct ecert_apache_lexer){.text = file->text};
+    return walk_text(&walk, err);
 }
 
-/* What a macro's definition holds stands for the block that it made. */
-static enum ecert_status walk_macro(struct ecert_apache_scan *scan,
-                                    struct ecert_apache_block *block, struct ecert_error *err)
-{
-    struct walk walk = {.scan = scan, .block = block, .scope = &block->scope};
-    struct ecert_apache_piece piece = {0};
+/* ---- the run --------------------------------------------------------------------------------- */
 
-    if (block->host->file[0] != '/')
-        return ECERT_OK;
-    ECERT_APACHE_TRY(open_file(&walk, block->host->file, err));
-    while (ecert_apache_next(&walk.lexer, &piece))
-        if (piece.line == block->host->line && piece.kind == ECERT_APACHE_OPEN)
-            break;
-    if (piece.line != block->host->line)
-        return ECERT_OK;
-    block->found = true;
-    block->text = walk.text;
-    block->head = piece;
-    while (ecert_apache_next(&walk.lexer, &piece)) {
-        if (piece.kind == ECERT_APACHE_CLOSE && ecert_apache_is(walk.text, &piece, "Macro"))
-            break;
-        if (piece.kind == ECERT_APACHE_DIRECTIVE)
-            ECERT_APACHE_TRY(collect(&walk, &piece, err));
+static bool is_control_script(const char *command)
+{
+    const char *slash = strrchr(command, '/');
+    const char *name = slash == NULL ? command : slash + 1;
+
+    return strncmp(name, "apachectl", 9) == 0 || strncmp(name, "apache2ctl", 10) == 0;
+}
+
+/* What apachectl reads first: beside itself (httpd's own), beside the main file, or Debian's. */
+static bool read_environment(struct ecert_apache_scan *scan)
+{
+    const char *command = scan->host->setting_list(scan->job, "command")[0];
+    const char *const beside[] = {command, scan->dump->nodes[0].path, "/etc/apache2/"};
+    struct ecert_error ignored = {0};
+
+    for (size_t i = 0; is_control_script(command) && i < 3; i++) {
+        const char *slash = strrchr(beside[i], '/');
+        struct ecert_view text = {0};
+        if (slash == NULL)
+            continue;
+        const char *path =
+            ecert_arena_text(scan->arena, "%.*s/envvars", (int)(slash - beside[i]), beside[i]);
+        if (path == NULL)
+            return false;
+        if (scan->host->read_file(scan->job, path, (size_t)1 << 20, &text, &ignored) == ECERT_OK)
+            return ecert_apache_environment(&scan->variables, text);
     }
-    block->close = piece;
-    block->last = piece;
-    return ECERT_OK;
+    return true;
+}
+
+/* The command line's stand first, and ours are the last of them. */
+static bool define_all(struct ecert_apache_scan *scan)
+{
+    bool command_line = true;
+
+    for (size_t i = 0; i < scan->dump->n_defines; i++) {
+        const char *define = scan->dump->defines[i];
+        const size_t len = strcspn(define, "=");
+        const char *name = ecert_arena_copy(scan->arena, define, len);
+        const char *value = define[len] == '=' ? define + len + 1 : "";
+        if (name == NULL || !(command_line ? ecert_apache_define(&scan->variables, name, value)
+                                           : ecert_apache_suppose(&scan->variables, name, value)))
+            return false;
+        command_line = command_line && strcmp(name, "DUMP_MODULES") != 0;
+    }
+    return true;
+}
+
+static bool prepare(struct ecert_apache_scan *scan)
+{
+    const struct ecert_apache_dump *dump = scan->dump;
+
+    scan->variables.arena = scan->arena;
+    scan->conditions = (struct ecert_apache_conditions){.host = scan->host,
+                                                        .job = scan->job,
+                                                        .arena = scan->arena,
+                                                        .dump = dump,
+                                                        .variables = &scan->variables};
+    scan->owners = ecert_arena_alloc(scan->arena, (dump->n_nodes + 1) * sizeof *scan->owners);
+    scan->blocks = ecert_arena_alloc(scan->arena, (dump->n_hosts + 1) * sizeof *scan->blocks);
+    if (scan->owners == NULL || scan->blocks == NULL ||
+        !ecert_apache_tree_make(scan->arena, dump, &scan->tree))
+        return false;
+    scan->n_blocks = dump->n_hosts;
+    for (size_t i = 0; i < dump->n_hosts; i++)
+        scan->blocks[i].host = &dump->hosts[i];
+    return read_environment(scan) && define_all(scan);
+}
+
+/* The names of a host that the server listed in the short form, or not at all. */
+static bool complete_names(struct ecert_apache_scan *scan, struct ecert_apache_block *block)
+{
+    static const enum ecert_apache_directive kinds[] = {ECERT_APACHE_NAME, ECERT_APACHE_ALIAS};
+    struct ecert_apache_host *host = block->host;
+
+    if (!host->aliases_unknown || host->macro)
+        return true;
+    for (size_t k = host->n_names == 0 ? 0 : 1; k < sizeof kinds / sizeof kinds[0]; k++) {
+        const struct ecert_apache_uses *uses = &block->scope.of[kinds[k]];
+        for (size_t i = 0; i < uses->n; i++) {
+            const char *name = k == 0 ? ecert_apache_bare_name(scan->arena, uses->list[i].value)
+                                      : uses->list[i].value;
+            if (name == NULL || !ecert_apache_host_add_name(scan->arena, host, name))
+                return false;
+        }
+    }
+    return true;
 }
 
 enum ecert_status ecert_apache_scan_run(struct ecert_apache_scan *scan, struct ecert_error *err)
 {
-    const struct ecert_apache_dump *dump = scan->dump;
-
-    scan->owners = ecert_arena_alloc(scan->arena, (dump->n_nodes + 1) * sizeof *scan->owners);
-    if (scan->owners == NULL)
+    if (!prepare(scan))
         return no_memory(scan, err);
-    for (size_t i = 0; i < dump->n_nodes; i++)
-        if (dump->nodes[i].level == 0)
-            ECERT_APACHE_TRY(walk_file(scan, i, NULL, err));
-    for (size_t i = 0; i < scan->n_blocks; i++)
+    for (size_t i = 0; i < scan->tree.n_nodes; i++)
+        if (scan->tree.nodes[i].level == 0)
+            ECERT_APACHE_TRY(walk_node(scan, i, NULL, err));
+    for (size_t i = 0; i < scan->n_blocks; i++) {
         if (scan->blocks[i].host->macro)
-            ECERT_APACHE_TRY(walk_macro(scan, &scan->blocks[i], err));
+            ECERT_APACHE_TRY(ecert_apache_macro_walk(scan, i, err));
+        if (!complete_names(scan, &scan->blocks[i]))
+            return no_memory(scan, err);
+    }
     return ECERT_OK;
 }
 
-/* ---- uses ---------------------------------------------------------------------------------- */
-
-const struct ecert_apache_use *ecert_apache_use_at(const struct ecert_apache_scope *scope,
-                                                   enum ecert_apache_directive directive, size_t n)
+enum ecert_status ecert_apache_scan_unread(struct ecert_apache_scan *scan, const char *path,
+                                           struct ecert_view text,
+                                           struct ecert_apache_block **ret_blocks, size_t *ret_n,
+                                           struct ecert_error *err)
 {
-    for (size_t i = 0; i < scope->n_uses; i++)
-        if (scope->uses[i].directive == directive && n-- == 0)
-            return &scope->uses[i];
-    return NULL;
-}
+    struct ecert_apache_unread unread = {.path = path};
+    struct ecert_apache_scope level = {0}; /* not in force */
+    struct ecert_apache_walk walk = {.scan = scan,
+                                     .node = ECERT_APACHE_NO_NODE,
+                                     .unread = &unread,
+                                     .lexer = {.text = text},
+                                     .outer = &level,
+                                     .scope = &level};
 
-size_t ecert_apache_use_count(const struct ecert_apache_scope *scope,
-                              enum ecert_apache_directive directive)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < scope->n_uses; i++)
-        if (scope->uses[i].directive == directive)
-            n++;
-    return n;
-}
-
-const struct ecert_apache_use *ecert_apache_use_last(const struct ecert_apache_scope *scope,
-                                                     enum ecert_apache_directive directive)
-{
-    for (size_t i = scope->n_uses; i > 0; i--)
-        if (scope->uses[i - 1].directive == directive)
-            return &scope->uses[i - 1];
-    return NULL;
+    ECERT_APACHE_TRY(walk_text(&walk, err));
+    for (size_t i = 0; i < unread.n; i++)
+        if (!complete_names(scan, &unread.blocks[i]))
+            return no_memory(scan, err);
+    *ret_blocks = unread.blocks;
+    *ret_n = unread.n;
+    return ECERT_OK;
 }

@@ -125,15 +125,17 @@ static bool is_numeric(const char *address)
     return inet_pton(AF_INET, address, binary) == 1 || inet_pton(AF_INET6, address, binary) == 1;
 }
 
-/* "443", "[::1]:443", "192.0.2.1:443": the address of a Listen for this port; NULL: another. */
+/* "443", "[::1]:443", "192.0.2.1:443": the address of a Listen; NULL: none. */
 static const char *listen_address(const struct ecert_apache_scan *scan, const char *value,
-                                  uint16_t port)
+                                  uint16_t *ret_port)
 {
     const char *colon = strrchr(value, ':');
     size_t len = colon == NULL ? 0 : (size_t)(colon - value);
 
-    if (strtoul(colon == NULL ? value : colon + 1, NULL, 10) != port)
+    const unsigned long port = strtoul(colon == NULL ? value : colon + 1, NULL, 10);
+    if (port == 0 || port > UINT16_MAX)
         return NULL;
+    *ret_port = (uint16_t)port;
     if (len >= 2 && value[0] == '[' && value[len - 1] == ']') {
         value++;
         len -= 2;
@@ -151,25 +153,43 @@ static const char *local_address(const char *address)
     return is_numeric(address) ? address : NULL;
 }
 
-static const char *wildcard_address(const struct ecert_apache_scan *scan, uint16_t port)
+const char *ecert_apache_listen_of(const struct ecert_apache_scan *scan, const char *value,
+                                   const char **ret_local, uint16_t *ret_port)
 {
-    const char *first = NULL;
-    const struct ecert_apache_use *use = NULL;
+    const char *address = listen_address(scan, value, ret_port);
 
-    for (size_t i = 0; (use = ecert_apache_use_at(&scan->server, ECERT_APACHE_LISTEN, i)) != NULL;
-         i++) {
-        const char *listened = ecert_apache_expand(scan->arena, scan->dump, use->value);
-        const char *address = listened != NULL ? listen_address(scan, listened, port) : NULL;
-        const char *local = address != NULL ? local_address(address) : NULL;
-        if (local != NULL && strcmp(local, "127.0.0.1") == 0)
-            return local;
-        if (first == NULL)
-            first = local;
-    }
-    return first != NULL ? first : "127.0.0.1";
+    *ret_local = address != NULL ? local_address(address) : NULL;
+    return *ret_local != NULL ? address : NULL;
 }
 
-static const char *probe_address(const struct ecert_apache_scan *scan,
+/* By port, from one pass over the Listen directives; false: no memory. */
+static bool find_listens(struct ecert_apache_scan *scan)
+{
+    const struct ecert_apache_uses *uses = &scan->server.of[ECERT_APACHE_LISTEN];
+    const char **listens =
+        ecert_arena_alloc(scan->arena, ((size_t)UINT16_MAX + 1) * sizeof *listens);
+
+    if (listens == NULL)
+        return false;
+    for (size_t i = 0; i < uses->n; i++) {
+        uint16_t port = 0;
+        const char *local = NULL;
+        if (ecert_apache_listen_of(scan, uses->list[i].value, &local, &port) != NULL &&
+            (listens[port] == NULL || strcmp(local, "127.0.0.1") == 0))
+            listens[port] = local;
+    }
+    scan->listens = listens;
+    return true;
+}
+
+static const char *wildcard_address(struct ecert_apache_scan *scan, uint16_t port)
+{
+    if (scan->listens == NULL && !find_listens(scan))
+        return "127.0.0.1";
+    return scan->listens[port] != NULL ? scan->listens[port] : "127.0.0.1";
+}
+
+static const char *probe_address(struct ecert_apache_scan *scan,
                                  const struct ecert_apache_address *address, uint16_t port)
 {
     if (strcmp(address->text, "*") == 0 || strcmp(address->text, "_default_") == 0 ||
@@ -186,9 +206,8 @@ static bool has_other_port(const struct ecert_apache_host *host, uint16_t port)
     return false;
 }
 
-bool ecert_apache_probe_of(const struct ecert_apache_scan *scan,
-                           const struct ecert_apache_host *host, size_t i,
-                           struct ecert_probe_record *ret)
+bool ecert_apache_probe_of(struct ecert_apache_scan *scan, const struct ecert_apache_host *host,
+                           size_t i, struct ecert_probe_record *ret)
 {
     const uint16_t port = host->addresses[i].port == 0 ? 443 : host->addresses[i].port;
 

@@ -2,7 +2,7 @@
 #ifndef ECERT_APACHE_SERVICE_H
 #define ECERT_APACHE_SERVICE_H
 
-#include "plugins/apache/choose.h"
+#include "plugins/apache/scan.h"
 
 /* The command of the target with further words; NULL: no memory.  In the arena. */
 const char *const *ecert_apache_command(struct ecert_arena *arena, const char *const *command,
@@ -26,8 +26,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_probes(struct ecert_apache_
  * One of them, of address `i` of the host, without a server name.  False: it is passed over, or it
  * is none to connect to.
  */
-bool ecert_apache_probe_of(const struct ecert_apache_scan *scan,
-                           const struct ecert_apache_host *host, size_t i,
-                           struct ecert_probe_record *ret);
+bool ecert_apache_probe_of(struct ecert_apache_scan *scan, const struct ecert_apache_host *host,
+                           size_t i, struct ecert_probe_record *ret);
+
+/*
+ * The address of a Listen as it stands there ("" for all), and where this machine reaches it; NULL:
+ * it is none.
+ */
+const char *ecert_apache_listen_of(const struct ecert_apache_scan *scan, const char *value,
+                                   const char **ret_local, uint16_t *ret_port);
 
 #endif

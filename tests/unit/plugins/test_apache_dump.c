@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "plugins/apache/dump.h"
+#include "plugins/apache/variables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +100,11 @@ static void includes_and_facts(void **state)
                                "PidFile: \"/run/apache2/apache2.pid\"\n"
                                "Define: DUMP_VHOSTS\n"
                                "Define: OLD=/etc/old\n"
-                               "Define: PORT=443\n";
+                               "Define: PORT=443\n"
+                               "Loaded Modules:\n"
+                               " core_module (static)\n"
+                               " ssl_module (shared)\n"
+                               " nss_module (elsewhere)\n";
     struct ecert_arena arena = {0};
     struct ecert_apache_dump dump = {0};
 
@@ -115,12 +120,79 @@ static void includes_and_facts(void **state)
     assert_int_equal(dump.nodes[3].level, 1);
     assert_string_equal(dump.server_root, "/etc/apache2");
     assert_string_equal(dump.pid_file, "/run/apache2/apache2.pid");
-    assert_string_equal(ecert_apache_define(&dump, "DUMP_VHOSTS", 11), "");
-    assert_null(ecert_apache_define(&dump, "DUMP", 4));
-    assert_string_equal(ecert_apache_resolve(&arena, &dump, "${OLD}/a.pem"), "/etc/old/a.pem");
-    assert_string_equal(ecert_apache_resolve(&arena, &dump, "ssl/${PORT}.pem"),
-                        "/etc/apache2/ssl/443.pem");
-    assert_string_equal(ecert_apache_resolve(&arena, &dump, "/a/${UNKNOWN}"), "/a/${UNKNOWN}");
+    assert_int_equal(dump.n_defines, 3);
+    assert_string_equal(dump.defines[1], "OLD=/etc/old");
+    assert_int_equal(dump.n_modules, 2);
+    assert_true(ecert_apache_has_module(&dump, "ssl_module", 10));
+    assert_true(ecert_apache_has_module(&dump, "core_module", 11));
+    assert_false(ecert_apache_has_module(&dump, "ssl", 3));
+    assert_false(ecert_apache_has_module(&dump, "nss_module", 10));
+    ecert_arena_clear(&arena);
+}
+
+static void paths_are_resolved(void **state)
+{
+    static const struct {
+        const char *value, *want;
+    } paths[] = {
+        {"/etc/a.pem", "/etc/a.pem"},
+        {"ssl/a.pem", "/etc/apache2/ssl/a.pem"},
+        {"./ssl//a.pem", "/etc/apache2/ssl/a.pem"},
+        {"../ssl/a.pem", "/etc/ssl/a.pem"},
+        {"/etc//ssl/./x/../a.pem", "/etc/ssl/a.pem"},
+        {"/../a.pem", "/a.pem"},
+        {"/etc/..a/.b.pem", "/etc/..a/.b.pem"},
+    };
+    struct ecert_arena arena = {0};
+    const struct ecert_apache_dump dump = {.server_root = "/etc/apache2"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(paths); i++)
+        assert_string_equal(ecert_apache_resolve(&arena, &dump, paths[i].value), paths[i].want);
+    ecert_arena_clear(&arena);
+}
+
+/* Define, UnDefine, and what apachectl's "envvars" gives the server. */
+static void variables_are_known(void **state)
+{
+    static const char envvars[] = "# a comment\nunset HOME\n"
+                                  "if [ \"${A##/b}\" != \"x\" ] ; then\n\tSUFFIX=\"-${A##/b}\"\n"
+                                  "else\n\tSUFFIX=\nfi\n"
+                                  "export RUN=/run/apache2$SUFFIX\n: ${LANG:=C}\n"
+                                  "CERT='/etc/$x'\t# so\nexport DEEP=\"${RUN}/a b\"\n"
+                                  "BAD=`id`\nWORSE=$(id)\nESCAPED=a\\b\nOPEN=\"a\nLAST=1";
+    static const struct {
+        const char *value, *want;
+    } values[] = {
+        {"${RUN}/x", "/run/apache2/x"},
+        {"${CERT}", "/etc/$x"},
+        {"a${DEEP}b", "a/run/apache2/a bb"},
+        {"${BAD}${WORSE}", "${BAD}${WORSE}"},
+        {"${ESCAPED}", "${ESCAPED}"},
+        {"${OPEN}", "${OPEN}"},
+        {"${LAST}${LAST}", "11"},
+        {"${D}-${NONE}-${D}", "d-${NONE}-d"},
+        {"${E}|", "|"},
+        {"${D", "${D"},
+        {"$D {D} ${}", "$D {D} ${}"},
+    };
+    struct ecert_arena arena = {0};
+    struct ecert_apache_variables variables = {.arena = &arena};
+
+    (void)state;
+    assert_string_equal(ecert_apache_expand(&variables, "${RUN}"), "${RUN}");
+    assert_true(ecert_apache_environment(
+        &variables, (struct ecert_view){(const uint8_t *)envvars, sizeof envvars - 1}));
+    assert_true(ecert_apache_define(&variables, "D", "d") &&
+                ecert_apache_define(&variables, "E", ""));
+    for (size_t i = 0; i < COUNT(values); i++)
+        assert_string_equal(ecert_apache_expand(&variables, values[i].value), values[i].want);
+    assert_true(ecert_apache_is_defined(&variables, "D"));
+    assert_false(ecert_apache_is_defined(&variables, "RUN"));
+    assert_true(ecert_apache_define(&variables, "RUN", "mine"));
+    assert_string_equal(ecert_apache_expand(&variables, "${RUN}"), "mine");
+    assert_true(ecert_apache_undefine(&variables, "RUN"));
+    assert_string_equal(ecert_apache_expand(&variables, "${RUN}"), "/run/apache2");
     ecert_arena_clear(&arena);
 }
 
@@ -146,13 +218,15 @@ static void random_answers_are_survived(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 2] = {
+    struct CMUnitTest tests[COUNT(rows) + 4] = {
         cmocka_unit_test(includes_and_facts),
+        cmocka_unit_test(paths_are_resolved),
+        cmocka_unit_test(variables_are_known),
         cmocka_unit_test(random_answers_are_survived),
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[2 + i] = (struct CMUnitTest){.name = rows[i].name,
+        tests[4 + i] = (struct CMUnitTest){.name = rows[i].name,
                                            .test_func = check_row,
                                            .initial_state = (void *)(uintptr_t)&rows[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,9 @@ static const struct row {
     const char *after;   /* NULL: no file record */
     const char *snippet; /* sites/snippet.conf */
     const char *snippet_after;
-    bool split; /* `files` with certificate and chain, no fullchain */
+    const char *error;   /* words of it: nothing is planned */
+    size_t n_runs;       /* of the server's command; 0: one */
+    bool split;          /* `files` with certificate and chain, no fullchain */
 } rows[] = {
     {.name = "values are replaced", HEAD ON OLD TAIL, HEAD ON NEW TAIL},
     {.name = "what is right stays", HEAD ON NEW TAIL, NULL},
@@ -89,7 +91,7 @@ static const struct row {
      "<virtualhost *:18443>\r\n\tservername www.example.test\r\n"
      "\t# SSLCertificateFile /no \\\r\n\t  still a comment\r\n\tsslengine ON\r\n"
      "\tSSLCERTIFICATEFILE\t\"@/live/fullchain.pem\"  \r\n"
-     "\tsslcertificatekeyfile  @/live/privkey.pem\r\n"
+     "\tsslcertificatekeyfile  '@/live/privkey.pem'\r\n"
      "</virtualhost>\r\n# end, no line ending"},
     {.name = "CR LF in what is added",
      "<VirtualHost *:443>\r\n  ServerName www.example.test\r\n</VirtualHost>\r\n",
@@ -108,6 +110,49 @@ static const struct row {
      "SSLCertificateKeyFile \"${OLD}/rsa.key\"\n" TAIL,
      HEAD ON "SSLCertificateFile @/live/fullchain.pem\n"
      "SSLCertificateKeyFile \"@/live/privkey.pem\"\n" TAIL},
+    {.name = "a tab in an empty block with a tab",
+     "\t<VirtualHost *:443>\n\t</VirtualHost>\nServerName www.example.test\n",
+     "\t<VirtualHost *:443>\n\t\tSSLEngine on\n\t\tSSLCertificateFile @/live/fullchain.pem\n"
+     "\t\tSSLCertificateKeyFile @/live/privkey.pem\n\t</VirtualHost>\nServerName www.example.test\n"},
+    {.name = "a name that is defined twice",
+     "Define C @/old/rsa\n<VirtualHost *:18443>\nServerName other.test\n" ON
+     " SSLCertificateFile ${C}.pem\n SSLCertificateKeyFile ${C}.key\n" TAIL
+     "UnDefine C\nDefine C @/live\n" HEAD ON " SSLCertificateFile ${C}/fullchain.pem\n"
+     " SSLCertificateKeyFile ${C}/privkey.pem\n" TAIL "UnDefine C\n", NULL},
+    {.name = "sections by version, file and module",
+     HEAD ON "<IfVersion < 2.4>\n SSLCertificateFile @/none\n</IfVersion>\n"
+     "<IfVersion >= 2.4>\n" OLD "</IfVersion>\n<IfVersion !>= 2.4.1>\nSSLEngine off\n</IfVersion>\n"
+     "<IfFile @/none>\n <IfFile @/none>\n </IfFile>\n SSLCertificateFile @/none\n</IfFile>\n"
+     "<IfFile !@/old>\nSSLEngine off\n</IfFile>\n<IfFile old/rsa.pem>\n SSLEngine on\n</IfFile>\n"
+     "<IfModule mod_gnutls.c>\n SSLEngine off\n</IfModule>\n<IfModule gnutls_module>\n"
+     " SSLEngine off\n</IfModule>\n<IfModule !event.c>\n SSLEngine off\n</IfModule>\n"
+     "<IfModule !mod_macro.c>\n SSLCertificateFile @/none\n</IfModule>\n" TAIL,
+     HEAD ON "<IfVersion < 2.4>\n SSLCertificateFile @/none\n</IfVersion>\n"
+     "<IfVersion >= 2.4>\n" NEW "</IfVersion>\n<IfVersion !>= 2.4.1>\nSSLEngine off\n</IfVersion>\n"
+     "<IfFile @/none>\n <IfFile @/none>\n </IfFile>\n SSLCertificateFile @/none\n</IfFile>\n"
+     "<IfFile !@/old>\nSSLEngine off\n</IfFile>\n<IfFile old/rsa.pem>\n SSLEngine on\n</IfFile>\n"
+     "<IfModule mod_gnutls.c>\n SSLEngine off\n</IfModule>\n<IfModule gnutls_module>\n"
+     " SSLEngine off\n</IfModule>\n<IfModule !event.c>\n SSLEngine off\n</IfModule>\n"
+     "<IfModule !mod_macro.c>\n SSLCertificateFile @/none\n</IfModule>\n" TAIL, .n_runs = 2},
+    {.name = "sections by expression, directive, and quotes behind the mark",
+     HEAD ON "<IfVersion = /^2\\.4\\./>\n" OLD "</IfVersion>\n<IfVersion !~ ^2>\nSSLEngine off\n</IfVersion>\n"
+     "<IfDirective !SSLEngine>\nSSLEngine off\n</IfDirective>\n<IfSection !VirtualHost>\nSSLEngine off\n</IfSection>\n"
+     "<IfFile !\"@/old\">\nSSLEngine off\n</IfFile>\n<IfDefine LATER>\nSSLEngine off\n</IfDefine>\n"
+     TAIL "Define LATER\n",
+     HEAD ON "<IfVersion = /^2\\.4\\./>\n" NEW "</IfVersion>\n<IfVersion !~ ^2>\nSSLEngine off\n</IfVersion>\n"
+     "<IfDirective !SSLEngine>\nSSLEngine off\n</IfDirective>\n<IfSection !VirtualHost>\nSSLEngine off\n</IfSection>\n"
+     "<IfFile !\"@/old\">\nSSLEngine off\n</IfFile>\n<IfDefine LATER>\nSSLEngine off\n</IfDefine>\n"
+     TAIL "Define LATER\n", .n_runs = 2},
+    {.name = "what UnDefine ended",
+     "Define A\nUnDefine A\n" HEAD ON OLD "<IfDefine A>\n SSLEngine off\n</IfDefine>\n" TAIL,
+     "Define A\nUnDefine A\n" HEAD ON NEW "<IfDefine A>\n SSLEngine off\n</IfDefine>\n" TAIL},
+    {.name = "a macro's text is no block",
+     "<Macro M $a>\n# </Macro>\n<VirtualHost *:1>\nSSLEngine on\n</VirtualHost>\n</macro>\n" HEAD ON OLD TAIL,
+     "<Macro M $a>\n# </Macro>\n<VirtualHost *:1>\nSSLEngine on\n</VirtualHost>\n</macro>\n" HEAD ON NEW TAIL},
+    {.name = "a template that is included twice", .before = "Define N www\nInclude sites/snippet.conf\n"
+     "Define N wild\nInclude sites/snippet.conf\n",
+     .snippet = "<VirtualHost *:18443>\nServerName ${N}.example.test\nServerAlias *.wild.test\n" ON OLD TAIL,
+     .error = "does not cover 'wild.example.test'"},
     {.name = "nested sections",
      "<IfModule mod_ssl.c>\n" HEAD "  <IfModule ssl_module>\n  SSLEngine on\n"
      "  SSLCertificateFile @/old/rsa.pem\n  </IfModule>\n  <Directory />\n"
@@ -154,7 +199,7 @@ static const struct row {
      HEAD ON " Include sites/snippet.conf\n" TAIL, NULL,
      .snippet = "\tSSLCertificateFile @/old/rsa.pem",
      .snippet_after = "\tSSLCertificateFile @/live/fullchain.pem\n"
-                      "\tSSLCertificateKeyFile @/live/privkey.pem\n"},
+                      "\tSSLCertificateKeyFile @/live/privkey.pem"},
     {.name = "an included file of two chosen blocks",
      HEAD ON " Include sites/snippet.conf\n" TAIL
      "<VirtualHost *:18444>\n ServerName www.example.test\n SSLEngine on\n"
@@ -208,7 +253,16 @@ static void check_row(void **state)
     test_server_job(&server, &job);
     if (row->split)
         job.paths[ECERT_MATERIAL_FULLCHAIN] = NULL;
-    if (ecert_plugin.plan(&test_host, (struct ecert_job *)&job, &err) != ECERT_OK)
+    const enum ecert_status status = ecert_plugin.plan(&test_host, (struct ecert_job *)&job, &err);
+    if (row->error != NULL) {
+        assert_int_equal(status, ECERT_E_CONFIG);
+        assert_non_null(strstr(err.text, row->error));
+        assert_int_equal(job.n_files, 0);
+        test_job_clear(&job);
+        free(snippet);
+        return;
+    }
+    if (status != ECERT_OK)
         fail_msg("%s", err.text);
     check_file(&job, server.site_file, row->before, row->after);
     if (row->snippet_after != NULL) {
@@ -221,7 +275,7 @@ static void check_row(void **state)
     }
     assert_int_equal(job.n_files,
                      (row->after != NULL ? 1 : 0) + (row->snippet_after != NULL ? 1 : 0));
-    assert_int_equal(job.n_runs, 1);
+    assert_int_equal(job.n_runs, row->n_runs == 0 ? 1 : row->n_runs);
     assert_true(test_server_accepts(&server));
     test_job_clear(&job);
 
@@ -233,6 +287,34 @@ static void check_row(void **state)
     assert_int_equal(job.n_files, 0);
     test_job_clear(&job);
     free(snippet);
+}
+
+/* A NUL byte ends the line for the server; what follows it stays. */
+static void bytes_behind_a_nul_stay(void **state)
+{
+    static const char site[] = HEAD ON "#\xff\0\\\nSSLCertificateFile\t@/old/rsa.pem\0 x \\\n"
+                                       "SSLCertificateKeyFile @/old/rsa.key\0\n" TAIL;
+    static const char want[] = HEAD ON "#\xff\0\\\nSSLCertificateFile\t/live/full.pem\0 x \\\n"
+                                       "SSLCertificateKeyFile /live/key.pem\0\n" TAIL;
+    struct test_job job;
+    struct ecert_error err = {0};
+    FILE *file = fopen(server.site_file, "w");
+
+    (void)state;
+    assert_non_null(file);
+    for (size_t i = 0; i < sizeof site - 1; i++)
+        assert_true(site[i] == '@' ? fputs(server.folder, file) >= 0 : fputc(site[i], file) != EOF);
+    assert_int_equal(fclose(file), 0);
+    assert_true(test_server_accepts(&server));
+    test_server_job(&server, &job);
+    job.paths[ECERT_MATERIAL_FULLCHAIN] = "/live/full.pem";
+    job.paths[ECERT_MATERIAL_KEY] = "/live/key.pem";
+    if (ecert_plugin.plan(&test_host, (struct ecert_job *)&job, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(job.n_files, 1);
+    assert_int_equal(job.files[0].len, sizeof want - 1);
+    assert_memory_equal(job.files[0].content, want, sizeof want - 1);
+    test_job_clear(&job);
 }
 
 /* A path with a blank is quoted. */
@@ -256,16 +338,37 @@ static void an_odd_path_is_quoted(void **state)
     free(want);
 }
 
+/* The server tells the line of the last nested Include for the files that follow it. */
+static void a_file_after_one_that_includes_another(void **state)
+{
+    struct test_job job;
+    struct ecert_error err = {0};
+
+    (void)state;
+    test_server_write(&server, "live/empty.conf", "");
+    test_server_write(&server, "sites-available/1.conf", "\n\nInclude @/live/empty.conf\n");
+    test_server_write(&server, "sites-available/2.conf", HEAD ON OLD TAIL);
+    test_server_write(&server, "site.conf", "IncludeOptional sites-available/*.conf\n");
+    assert_true(test_server_accepts(&server));
+    test_server_job(&server, &job);
+    if (ecert_plugin.plan(&test_host, (struct ecert_job *)&job, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(job.n_files, 1);
+    test_job_clear(&job);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 1] = {cmocka_unit_test(an_odd_path_is_quoted)};
+    struct CMUnitTest tests[COUNT(rows) + 3] = {
+        cmocka_unit_test(an_odd_path_is_quoted), cmocka_unit_test(bytes_behind_a_nul_stay),
+        cmocka_unit_test(a_file_after_one_that_includes_another)};
 
     if (!test_server_make(&server)) {
         (void)fprintf(stderr, "skipped: there is no %s\n", APACHE);
         return 77;
     }
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[1 + i] = (struct CMUnitTest){.name = rows[i].name,
+        tests[3 + i] = (struct CMUnitTest){.name = rows[i].name,
                                            .test_func = check_row,
                                            .initial_state = (void *)(uintptr_t)&rows[i]};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "plugins/apache/conditions.h"
 #include "plugins/apache/lexer.h"
 
 #include <stdio.h>
@@ -160,6 +161,54 @@ static void a_large_file_is_read(void **state)
     free(bytes);
 }
 
+/* What the server sees of a line with a NUL byte ends there, and nothing joins the next one. */
+static void a_nul_byte_ends_the_line(void **state)
+{
+    static const char bytes[] = "A b\0c \\\nD\0 \"e\n<V\0 f>\r\n#\0\\\n\0G\nH i";
+    const struct ecert_view text = {(const uint8_t *)bytes, sizeof bytes - 1};
+    struct ecert_arena arena = {0};
+    char found[1024] = "";
+
+    (void)state;
+    describe(&arena, text, found, sizeof found);
+    assert_string_equal(found, "D1[A][b] D2[D] O3[V] C4 B5 D6[H][i]");
+    check_identity(text);
+    ecert_arena_clear(&arena);
+}
+
+/* What modules read as their own text: the line where Apache's goes on.  Tried with mod_perl. */
+static void opaque_sections_are_passed_over(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t next; /* the line of the next piece; 0: the file ends */
+    } texts[] = {
+        {"<Perl>\n$x = q(\n<Perl>\n<VirtualHost *:9>\n{ { );\n  </Perl>  \nA\n", 7},
+        {"<Perl>\nprint \"</Perl>\";\n</Perl>\nA\n", 4},
+        {"<Perl>\n</Perl>x\n</perl>\n</Perl >\n</Perl>\nA\n", 6},
+        {"<Perl>\n# \\\n</Perl>\n1;\n</Perl>\r\nA\n", 6},
+        {"<Perl>\n</Pe\\\nrl>\nA\n", 4},
+        {"<perl >\n1;\n", 0},
+        {"=pod\n<VirtualHost *:9>\n=cutter\n =cut\nA\n", 5},
+        {"=pod\nx\n=over apache\nA\n", 4},
+        {"=back\nx\n=cut\nA\n", 4},
+        {"__END__\nA\n", 0},
+        {"<Macro X>\n<Macro Y>\n</macro>\nA\n", 4},
+        {"<LuaHookFixups>\n</LuaHook>\n</luahookfixups>\nA\n", 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct ecert_apache_lexer lexer = {
+            .text = {(const uint8_t *)texts[i].text, strlen(texts[i].text)}};
+        struct ecert_apache_piece piece = {0};
+        assert_true(ecert_apache_next(&lexer, &piece));
+        assert_true(ecert_apache_skip_opaque(&lexer, &piece));
+        const bool more = ecert_apache_next(&lexer, &piece);
+        assert_int_equal(more ? piece.line : 0, texts[i].next);
+    }
+}
+
 static void names_do_not_depend_on_case(void **state)
 {
     static const struct {
@@ -169,6 +218,7 @@ static void names_do_not_depend_on_case(void **state)
         {"sslengine on", "SSLEngine", true},     {"SSLENGINE", "SSLEngine", true},
         {"SSLEngin on", "SSLEngine", false},     {"SSLEngines on", "SSLEngine", false},
         {"\"SSLEngine\" on", "SSLEngine", true}, {"</virtualHOST>", "VirtualHost", true},
+        {"'SSLEngine' on", "SSLEngine", true},   {"'SSLEngine\" on", "SSLEngine", false},
         {"SSL\\\nEngine on", "SSLEngine", true},
     };
 
@@ -184,14 +234,16 @@ static void names_do_not_depend_on_case(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 3] = {
+    struct CMUnitTest tests[COUNT(rows) + 5] = {
+        cmocka_unit_test(a_nul_byte_ends_the_line),
+        cmocka_unit_test(opaque_sections_are_passed_over),
         cmocka_unit_test(random_bytes_keep_their_identity),
         cmocka_unit_test(a_large_file_is_read),
         cmocka_unit_test(names_do_not_depend_on_case),
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[3 + i] = (struct CMUnitTest){.name = rows[i].name,
+        tests[5 + i] = (struct CMUnitTest){.name = rows[i].name,
                                            .test_func = check_row,
                                            .initial_state = (void *)(uintptr_t)&rows[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static const struct row {
     const char *site;
     const char *error;  /* words of it; NULL: a plan is made */
     const char *error2; /* further words */
-    const char *note;   /* words of a note; NULL: there is none */
+    const char *left;   /* words of the reason of a site that is left; NULL: there is none */
     size_t n_files;
     const char *const *server_names;
     const char *snippet;
@@ -47,19 +47,19 @@ static const struct row {
      .error = "of 1 that the server named"},
     {.name = "a plain host is left alone",
      .site = HEAD ON OLD TAIL "<VirtualHost *:80>\nServerName www.example.test\n" TAIL,
-     .note = "is left alone: it is plain HTTP (port 80", .n_files = 1},
+     .left = "leaves: it is plain HTTP (port 80", .n_files = 1},
     {.name = "only a plain host", .site = "<VirtualHost *:80>\nServerName www.example.test\n" TAIL,
-     .error = "no TLS virtual host found for", .error2 = "plain HTTP", .note = "plain HTTP"},
+     .error = "no TLS virtual host found for", .error2 = "plain HTTP", .left = "plain HTTP"},
     {.name = "SSLEngine off is left alone",
      .site = HEAD ON OLD TAIL "<VirtualHost *:443>\nServerName www.example.test\nSSLEngine off\n"
-             OLD TAIL, .note = "it says SSLEngine off", .n_files = 1},
+             OLD TAIL, .left = "it says SSLEngine off", .n_files = 1},
     {.name = "neither port nor directive",
      .site = HEAD TAIL, .error = "it has neither SSLEngine on, nor port 443",
-     .note = "neither"},
+     .left = "neither"},
     {.name = "a name that is not covered, by default",
      .site = HEAD " ServerAlias other.test third.test\n" ON OLD TAIL
              "<VirtualHost *:18443>\nServerName example.test\n" ON OLD TAIL,
-     .note = "does not cover 'other.test', 'third.test'", .n_files = 1},
+     .left = "does not cover 'other.test', 'third.test'", .n_files = 1},
     {.name = "a name that is not covered, explicit",
      .site = HEAD " ServerAlias other.test\n" ON OLD TAIL, .server_names = www,
      .error = "the certificate does not cover 'other.test' of the virtual host"},
@@ -120,6 +120,15 @@ static const struct row {
 };
 /* clang-format on */
 
+static bool is_left(const struct test_job *job, const char *words)
+{
+    for (size_t i = 0; i < job->n_sites; i++)
+        if (strncmp(job->verdicts[i], "leaves: ", 8) == 0 &&
+            strstr(job->verdicts[i], words) != NULL)
+            return true;
+    return false;
+}
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -151,9 +160,119 @@ static void check_row(void **state)
         assert_int_equal(job.n_activations, 1);
     }
     assert_int_equal(job.n_files, row->n_files);
-    assert_int_equal(job.n_notes, row->note != NULL ? 1 : 0);
-    if (row->note != NULL && !test_job_noted(&job, row->note))
-        fail_msg("%s", job.notes[0]);
+    assert_int_equal(job.n_notes, 0);
+    if (row->left != NULL && !is_left(&job, row->left))
+        fail_msg("%s", job.n_sites > 0 ? job.verdicts[0] : "no site");
+    test_job_clear(&job);
+}
+
+/* ---- everywhere_it_was ------------------------------------------------------------------------
+ */
+
+#define HOST(name, pair) "<VirtualHost *:18443>\nServerName " name "\nSSLEngine on\n" pair TAIL
+#define LIVE                                      \
+    "SSLCertificateFile @/live/./fullchain.pem\n" \
+    "SSLCertificateKeyFile @/live/privkey.pem\n"
+
+/* clang-format off */
+static const struct where_row {
+    const char *name;
+    const char *site;
+    bool off;            /* everywhere_it_was is not set */
+    bool replaced;       /* the thumbprint of old/rsa.pem is known as that which is replaced */
+    const char *want;    /* "NAME VERDICT" of each site, in the order of the file; NULL: not looked at */
+    const char *error;   /* words of it; NULL: a plan is made */
+    const char *const *server_names;
+} where_rows[] = {
+    {.name = "the certificate of a host that its name took", .want =
+     "www.example.test takes: it has the name 'www.example.test'; "
+     "a.wild.test takes: it uses the same certificate as a virtual host with the target's names; "
+     "b.test leaves: it has none of the target's names; ",
+     .site = HOST("www.example.test", OLD) HOST("a.wild.test", OLD) HOST("b.test", EC)},
+    {.name = "the target's own path", .want =
+     "www.example.test takes: it has the name 'www.example.test'; "
+     "a.wild.test takes: it uses the target's own file; ",
+     .site = HOST("www.example.test", OLD) HOST("a.wild.test", LIVE)},
+    {.name = "one found in any way is enough", .replaced = true, .want =
+     "a.wild.test takes: it uses the certificate that is replaced; "
+     "b.wild.test leaves: it has none of the target's names; ",
+     .site = HOST("a.wild.test", OLD) HOST("b.wild.test", EC)},
+    {.name = "inherited from the server level", .replaced = true, .want =
+     "a.wild.test takes: it uses the certificate that is replaced; "
+     "b.wild.test leaves: it has none of the target's names; ",
+     .site = OLD HOST("a.wild.test", "") HOST("b.wild.test", EC)},
+    {.name = "of two pairs the one of our type", .replaced = true, .want =
+     "a.wild.test takes: it uses the certificate that is replaced; ",
+     .site = HOST("a.wild.test", EC OLD)},
+    {.name = "a plain one is left", .replaced = true, .want =
+     "www.example.test takes: it has the name 'www.example.test'; "
+     "a.wild.test leaves: it says SSLEngine off; ",
+     .site = HOST("www.example.test", OLD) HOST("a.wild.test", "SSLEngine off\n" OLD)},
+    {.name = "nothing is known to be replaced, and no name is found", .site = HOST("a.wild.test", OLD),
+     .want = "a.wild.test leaves: it has none of the target's names; ", .error = "no virtual host found for"},
+    {.name = "names that are not covered are refused, all of them", .replaced = true, .want =
+     "www.example.test takes: it has the name 'www.example.test'; "
+     "a.test leaves: it uses the certificate that is replaced, and that does not cover 'a.test', 'b.test'; "
+     "x.wild.test takes: it uses the certificate that is replaced; "
+     "example.test leaves: it uses the certificate that is replaced, and that does not cover 'c.test'; ",
+     .site = HOST("www.example.test", OLD) HOST("a.test\nServerAlias b.test x.wild.test", OLD)
+     HOST("x.wild.test", OLD) HOST("example.test\nServerAlias c.test", OLD),
+     .error = "not cover: @/site.conf:7 ('a.test', 'b.test'); @/site.conf:20 ('c.test'); give"},
+    {.name = "not set: it is left, and told", .off = true, .replaced = true, .want =
+     "www.example.test takes: it has the name 'www.example.test'; "
+     "a.wild.test leaves: it has none of the target's names, but it uses the certificate that is replaced:"
+     " with \"everywhere_it_was = true\" it is taken too; "
+     "b.wild.test leaves: it has none of the target's names, but it uses the target's own file:"
+     " with \"everywhere_it_was = true\" it is taken too; ",
+     .site = HOST("www.example.test", OLD) HOST("a.wild.test", OLD) HOST("b.wild.test", LIVE)},
+    {.name = "not set, first deployment: none of the names", .off = true, .want =
+     "www.example.test takes: it has the name 'www.example.test'; "
+     "a.wild.test leaves: it has none of the target's names; ",
+     .site = HOST("www.example.test", OLD) HOST("a.wild.test", OLD)},
+    {.name = "explicit names must each be found", .server_names = www_and_shop, .replaced = true,
+     .want = "www.example.test takes: it has the name 'www.example.test'; "
+     "a.wild.test takes: it uses the certificate that is replaced; ",
+     .site = HOST("www.example.test", OLD) HOST("a.wild.test", OLD),
+     .error = "no virtual host found for 'shop.example.test', of 2"},
+    {.name = "another file with the same leaf", .replaced = true, .want =
+     "a.wild.test takes: it uses the certificate that is replaced; ",
+     .site = HOST("a.wild.test", "SSLCertificateFile @/old\\\n/./copy.pem\nSSLCertificateKeyFile @/old/rsa.key\n")},
+};
+/* clang-format on */
+
+static void check_where(void **state)
+{
+    const struct where_row *row = *state;
+    const struct test_setting settings[] = {
+        {.name = "command", .list = server.command},
+        {.name = "everywhere_it_was", .value = row->off ? "false" : "true"},
+        {.name = NULL},
+    };
+    struct test_job job;
+    struct ecert_error err = {0};
+    char *error = row->error == NULL ? NULL : test_server_text(&server, row->error);
+    char found[2048] = "";
+    size_t len = 0;
+
+    test_server_write(&server, "site.conf", row->site);
+    test_server_job(&server, &job);
+    server.command[3] = NULL;
+    job.settings = settings;
+    job.server_names = row->server_names;
+    job.leaf.replaced_sha1 = row->replaced ? test_server_old_sha1() : NULL;
+    const enum ecert_status status = ecert_plugin.plan(&test_host, (struct ecert_job *)&job, &err);
+    for (size_t i = 0; i < job.n_sites; i++)
+        len += (size_t)snprintf(found + len, sizeof found - len, "%.*s %s; ",
+                                (int)strcspn(job.sites[i] + strlen("virtual host "), ", "),
+                                job.sites[i] + strlen("virtual host "), job.verdicts[i]);
+    if (error == NULL && status != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_string_equal(found, row->want);
+    if (error != NULL && (status == ECERT_OK || strstr(err.text, error) == NULL))
+        fail_msg("%s", err.text);
+    if (error != NULL)
+        assert_int_equal(job.n_files + job.n_activations, 0);
+    free(error);
     test_job_clear(&job);
 }
 
@@ -306,7 +425,7 @@ static void a_command_that_is_no_server(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + COUNT(probe_rows) + 4] = {
+    struct CMUnitTest tests[COUNT(rows) + COUNT(probe_rows) + COUNT(where_rows) + 4] = {
         cmocka_unit_test(the_records_after_the_files),
         cmocka_unit_test(settings_win),
         cmocka_unit_test(a_command_that_is_no_server),
@@ -322,6 +441,10 @@ int main(void)
         tests[n++] = (struct CMUnitTest){.name = rows[i].name,
                                          .test_func = check_row,
                                          .initial_state = (void *)(uintptr_t)&rows[i]};
+    for (size_t i = 0; i < COUNT(where_rows); i++)
+        tests[n++] = (struct CMUnitTest){.name = where_rows[i].name,
+                                         .test_func = check_where,
+                                         .initial_state = (void *)(uintptr_t)&where_rows[i]};
     for (size_t i = 0; i < COUNT(probe_rows); i++)
         tests[n++] = (struct CMUnitTest){.name = probe_rows[i].name,
                                          .test_func = check_probes,

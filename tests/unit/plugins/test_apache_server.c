@@ -94,6 +94,22 @@ static X509 *make_certificate(EVP_PKEY *key, const char *name)
     return x;
 }
 
+static char old_sha1[41];
+
+const char *test_server_old_sha1(void)
+{
+    return old_sha1;
+}
+
+static void remember(const X509 *x)
+{
+    unsigned char hash[20];
+
+    need(X509_digest(x, EVP_sha1(), hash, NULL) == 1, "digest");
+    for (size_t i = 0; i < sizeof hash; i++)
+        (void)snprintf(old_sha1 + 2 * i, 3, "%02X", hash[i]);
+}
+
 static void write_certificates(const struct test_server *server, const char *name, EVP_PKEY *key,
                                int count)
 {
@@ -102,6 +118,8 @@ static void write_certificates(const struct test_server *server, const char *nam
     X509 *x = make_certificate(key, name);
 
     need(file != NULL, path);
+    if (strcmp(name, "old/rsa.pem") == 0)
+        remember(x);
     for (int i = 0; i < count; i++)
         need(PEM_write_X509(file, x) == 1, path);
     need(fclose(file) == 0, path);
@@ -120,6 +138,16 @@ static void write_key(const struct test_server *server, const char *name, EVP_PK
     free(path);
 }
 
+static void copy_file(const struct test_server *server, const char *name, const char *to)
+{
+    char *from_path = join(server, name);
+    char *to_path = join(server, to);
+
+    need(link(from_path, to_path) == 0, to_path);
+    free(from_path);
+    free(to_path);
+}
+
 static void make_folder(const struct test_server *server, const char *name)
 {
     char *path = join(server, name);
@@ -135,6 +163,7 @@ static void make_files(const struct test_server *server)
 
     need(rsa != NULL && ec != NULL, "keys");
     write_certificates(server, "old/rsa.pem", rsa, 1);
+    copy_file(server, "old/rsa.pem", "old/copy.pem");
     write_certificates(server, "old/full.pem", rsa, 2);
     write_certificates(server, "old/ec.pem", ec, 1);
     write_certificates(server, "old/ecfull.pem", ec, 2);
@@ -156,7 +185,8 @@ bool test_server_make(struct test_server *server)
         [ECERT_MATERIAL_CHAIN] = "live/chain.pem",
         [ECERT_MATERIAL_FULLCHAIN] = "live/fullchain.pem",
     };
-    static const char *const folders[] = {"old", "live", "run", "sites", "odd folder"};
+    static const char *const folders[] = {"old",       "live", "run", "sites", "sites-available",
+                                          "odd folder"};
     const char *base = getenv("TMPDIR");
 
     if (access(APACHE, X_OK) != 0)

@@ -2,9 +2,9 @@
  * A configuration of the real /usr/sbin/apache2 in a folder of its own, for tests of the apache
  * plugin.  Nothing is started: the server only tests its configuration and tells it.
  *
- * Texts hold "@" for the folder.  The folder has old/{rsa,ec,full}.pem with their keys old/rsa.key,
- * old/ec.key (full.pem: the RSA leaf, then another certificate), and live/{fullchain,cert,chain,
- * privkey}.pem, the files of the job.
+ * Texts hold "@" for the folder.  The folder has old/{rsa,ec,full,copy}.pem with their keys
+ * old/rsa.key, old/ec.key (full.pem: an RSA leaf, then another certificate; copy.pem: rsa.pem), and
+ * live/{fullchain,cert,chain, privkey}.pem, the files of the job.
  */
 #ifndef ECERT_TESTS_APACHE_SERVER_H
 #define ECERT_TESTS_APACHE_SERVER_H
@@ -34,6 +34,9 @@ char *test_server_text(const struct test_server *server, const char *text);
 
 /* A job for www.example.test with an RSA leaf and the files below live/. */
 void test_server_job(struct test_server *server, struct test_job *job);
+
+/* The thumbprint of old/rsa.pem. */
+const char *test_server_old_sha1(void);
 
 /* Does the server accept its configuration? */
 bool test_server_accepts(const struct test_server *server);

@@ -1,0 +1,86 @@
+#include "plugins/apache/macro.h"
+
+#include "plugins/apache/collect.h"
+
+#include <string.h>
+
+/* An earlier host of the same lines; hosts are sorted by file and line of the macro. */
+static const struct ecert_apache_block *find_same(const struct ecert_apache_scan *scan, size_t i)
+{
+    const struct ecert_apache_host *host = scan->blocks[i].host;
+
+    for (size_t k = i; k > 0; k--) {
+        const struct ecert_apache_block *block = &scan->blocks[k - 1];
+        if (block->host->line != host->line || strcmp(block->host->file, host->file) != 0)
+            return NULL;
+        if (block->host->macro && block->found && block->host->macro_line == host->macro_line)
+            return block;
+    }
+    return NULL;
+}
+
+/* To the head of the virtual host within the macro; false: it is not there. */
+static bool find_head(struct ecert_apache_lexer *lexer, const struct ecert_apache_host *host,
+                      struct ecert_apache_piece *ret)
+{
+    bool found = false;
+
+    while (!found && ecert_apache_next(lexer, ret))
+        found = ret->line == host->line && ret->kind == ECERT_APACHE_OPEN &&
+                ecert_apache_is(lexer->text, ret, "Macro");
+    for (size_t n = 0; found && n < host->macro_line;) {
+        found = ecert_apache_next(lexer, ret);
+        n += ret->kind == ECERT_APACHE_COMMENT ? 0 : 1; /* mod_macro keeps blank lines only */
+    }
+    return found && ret->kind == ECERT_APACHE_OPEN &&
+           ecert_apache_is(lexer->text, ret, "VirtualHost");
+}
+
+static bool walk_block(struct ecert_apache_walk *walk, struct ecert_apache_block *block)
+{
+    struct ecert_apache_piece piece = {0};
+
+    while (ecert_apache_next(&walk->lexer, &piece)) {
+        if (piece.kind == ECERT_APACHE_CLOSE &&
+            ecert_apache_is(walk->lexer.text, &piece, "VirtualHost"))
+            break;
+        if (piece.kind == ECERT_APACHE_OPEN &&
+            ecert_apache_is_inactive(&walk->scan->conditions, walk->lexer.text, &piece))
+            ecert_apache_skip(&walk->lexer, &piece);
+        else if (piece.kind == ECERT_APACHE_DIRECTIVE && !ecert_apache_collect(walk, &piece))
+            return false;
+    }
+    block->close = piece;
+    block->last = piece;
+    return true;
+}
+
+enum ecert_status ecert_apache_macro_walk(struct ecert_apache_scan *scan, size_t i,
+                                          struct ecert_error *err)
+{
+    struct ecert_apache_block *block = &scan->blocks[i];
+    struct ecert_apache_file *file = ecert_apache_tree_find(&scan->tree, block->host->file);
+    const struct ecert_apache_block *same = find_same(scan, i);
+    struct ecert_apache_walk walk = {
+        .scan = scan, .node = ECERT_APACHE_NO_NODE, .block = block, .scope = &block->scope};
+    struct ecert_apache_piece head = {0};
+
+    if (same != NULL) {
+        struct ecert_apache_host *host = block->host;
+        *block = *same;
+        block->host = host;
+        return ECERT_OK;
+    }
+    if (file == NULL)
+        return ECERT_OK;
+    ECERT_APACHE_TRY(ecert_apache_tree_read(scan->host, scan->job, file, err));
+    walk.lexer = (struct ecert_apache_lexer){.text = file->text};
+    if (!find_head(&walk.lexer, block->host, &head))
+        return ECERT_OK;
+    block->found = true;
+    block->node = ECERT_APACHE_NO_NODE;
+    block->text = file->text;
+    block->head = head;
+    return walk_block(&walk, block) ? ECERT_OK
+                                    : scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+}
