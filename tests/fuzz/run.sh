@@ -4,7 +4,7 @@
 #   tests/fuzz/run.sh BUILD runs N        the same inputs in every run: for the suite
 #   tests/fuzz/run.sh BUILD seconds N     as long as one likes, for each target
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 build=$1 kind=$2 much=$3
 findings=$build/findings
