@@ -2,11 +2,12 @@
 
 #include <string.h>
 
+#include <openssl/asn1.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <openssl/sha.h>
 
 #define PEM_MAX_LEN ((size_t)1 << 20)
 #define N_BUCKETS   4096u /* a host has some tens of thousands of certificate files at most */
@@ -19,44 +20,90 @@ struct ecert_pem_entry {
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
-/* The first certificate decides for which clients the server uses the file. */
-static const char *type_of(const X509 *certificate)
+/* A part of a DER structure: [at, end). */
+struct der {
+    const unsigned char *at, *end;
+};
+
+/* Steps over the next element; *ret_inside, which may be NULL, is what it holds. */
+static bool step(struct der *der, int wanted_tag, struct der *ret_inside)
 {
-    const EVP_PKEY *key = X509_get0_pubkey(certificate);
-    const int id = key != NULL ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
+    const unsigned char *at = der->at;
+    long len = 0;
+    int tag = 0, class = 0;
 
-    if (id == EVP_PKEY_RSA || id == EVP_PKEY_RSA_PSS)
-        return "rsa";
-    return id == EVP_PKEY_EC ? "ec" : NULL;
-}
-
-static bool read_thumbprint(const X509 *certificate, char *ret)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-
-    if (X509_digest(certificate, EVP_sha1(), hash, &len) != 1 ||
-        2 * (size_t)len + 1 != ECERT_PEM_SHA1_HEX_LEN)
+    if (at >= der->end)
         return false;
-    for (unsigned i = 0; i < len; i++) {
-        ret[2 * i] = digits[hash[i] >> 4];
-        ret[2 * i + 1] = digits[hash[i] & 0xf];
-    }
-    ret[2 * len] = '\0';
+    const int flags = ASN1_get_object(&at, &len, &tag, &class, der->end - at);
+    if ((flags & 0x80) != 0 || (flags & 1) != 0 || (wanted_tag >= 0 && tag != wanted_tag) ||
+        len > der->end - at)
+        return false;
+    if (ret_inside != NULL)
+        *ret_inside = (struct der){at, at + len};
+    der->at = at + len;
     return true;
 }
 
-/* False: it is no certificate, whatever its PEM header says. */
+/* The object identifier of the subject's key (RFC 5280, section 4.1). */
+static bool find_key_algorithm(struct der certificate, struct der *ret)
+{
+    struct der tbs = {0}, key = {0}, algorithm = {0};
+
+    if (!step(&certificate, V_ASN1_SEQUENCE, &tbs))
+        return false;
+    if (tbs.at < tbs.end && *tbs.at == 0xA0 && !step(&tbs, 0, NULL)) /* the version */
+        return false;
+    return step(&tbs, V_ASN1_INTEGER, NULL) && step(&tbs, V_ASN1_SEQUENCE, NULL) &&  /* signature */
+           step(&tbs, V_ASN1_SEQUENCE, NULL) && step(&tbs, V_ASN1_SEQUENCE, NULL) && /* validity */
+           step(&tbs, V_ASN1_SEQUENCE, NULL) && step(&tbs, V_ASN1_SEQUENCE, &key) &&
+           step(&key, V_ASN1_SEQUENCE, &algorithm) && step(&algorithm, V_ASN1_OBJECT, ret);
+}
+
+/* The first certificate decides for which clients the server uses the file. */
+static const char *type_of(struct der algorithm)
+{
+    static const unsigned char pkcs1[] = {0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01};
+    static const unsigned char ec[] = {0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01}; /* RFC 5480 */
+    const size_t len = (size_t)(algorithm.end - algorithm.at);
+
+    if (len == sizeof pkcs1 + 1 && memcmp(algorithm.at, pkcs1, sizeof pkcs1) == 0 &&
+        (algorithm.at[len - 1] == 1 || algorithm.at[len - 1] == 10)) /* RSA and RSA-PSS, RFC 8017 */
+        return "rsa";
+    return len == sizeof ec && memcmp(algorithm.at, ec, len) == 0 ? "ec" : NULL;
+}
+
+static bool read_thumbprint(struct der certificate, char *ret)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    unsigned char hash[SHA_DIGEST_LENGTH];
+
+    if (EVP_Q_digest(NULL, "SHA1", NULL, certificate.at, (size_t)(certificate.end - certificate.at),
+                     hash, NULL) != 1)
+        return false;
+    for (unsigned i = 0; i < sizeof hash; i++) {
+        ret[2 * i] = digits[hash[i] >> 4];
+        ret[2 * i + 1] = digits[hash[i] & 0xf];
+    }
+    ret[2 * sizeof hash] = '\0';
+    return true;
+}
+
+/*
+ * False: it is no certificate, whatever its PEM header says.  Not by d2i_X509(), which decodes and
+ * checks the key too: of thousands of files that would be seconds.
+ */
 static bool read_first(const unsigned char *der, long len, bool trusted, struct ecert_pem *ret)
 {
-    X509 *certificate = trusted ? d2i_X509_AUX(NULL, &der, len) : d2i_X509(NULL, &der, len);
-    const bool read = certificate != NULL && read_thumbprint(certificate, ret->sha1);
+    struct der whole = {der, der + len}, inside = {0}, algorithm = {0};
 
-    if (read)
-        ret->key_type = type_of(certificate);
-    X509_free(certificate);
-    return read;
+    if (!step(&whole, V_ASN1_SEQUENCE, &inside) || (!trusted && whole.at != whole.end) ||
+        !find_key_algorithm(inside, &algorithm))
+        return false;
+    const struct der certificate = {der, whole.at}; /* behind a trusted one stands what it is for */
+    if (!read_thumbprint(certificate, ret->sha1))
+        return false;
+    ret->key_type = type_of(algorithm);
+    return true;
 }
 
 /* Only the first certificate is decoded: of the others their number is wanted. */

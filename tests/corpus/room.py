@@ -145,17 +145,29 @@ def unshare():
 
 
 def inside(work, place, ecert, kept):
-    """Run work() as the first process of a room; its exit code is that of this process."""
+    """Run work() in a room; its exit code is that of this process."""
     die_with_parent()
     unshare()
-    child = os.fork()
-    if child == 0:
+    first = os.fork()
+    if first == 0:
         try:
             die_with_parent()
             enter(place, ecert, kept)
         except OSError as error:
             os.write(2, ("%s\n" % error).encode())
             os._exit(1)
+        os._exit(attend(work))
+    return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+
+
+def attend(work):
+    """What a system's first process does: a server that has died must not stay there as a zombie,
+    which to its own control program still runs."""
+    child = os.fork()
+    if child == 0:
         work()
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            return os.waitstatus_to_exitcode(status)

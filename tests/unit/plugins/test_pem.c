@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/pem.h>
+
 struct fixture {
     char *folder;
     char *rsa, *ec; /* PEM of a leaf each, and of a key */
@@ -149,6 +151,40 @@ static void files_are_told(void **state)
     }
 }
 
+/* Behind a right header: every part of a certificate, and each of its bytes another one. */
+static void damaged_der_is_none_or_still_read(void **state)
+{
+    struct fixture *f = *state;
+    BIO *in = BIO_new_mem_buf(f->ec, -1);
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    long len = 0;
+
+    assert_int_equal(PEM_read_bio(in, &name, &header, &der, &len), 1);
+    for (long i = 0; i < 2 * len; i++) {
+        BIO *out = BIO_new(BIO_s_mem());
+        char *text = NULL, file[32];
+        if (i >= len)
+            der[i - len] ^= 0x5A;
+        assert_true(PEM_write_bio(out, name, header, der, i < len ? i : len) >= 0);
+        assert_int_equal(BIO_write(out, "", 1), 1);
+        assert_true(BIO_get_mem_data(out, &text) > 0);
+        (void)snprintf(file, sizeof file, "damaged-%ld", i);
+        char *path = write_file(f, file, (const char *const[]){text, NULL});
+        const struct ecert_pem *pem = look(f, path);
+        assert_true(pem->n_certificates <= (i < len ? 0 : 1));
+        assert_int_equal(pem->n_certificates == 1, strlen(pem->sha1) == 40);
+        if (i >= len)
+            der[i - len] ^= 0x5A;
+        free(path);
+        BIO_free(out);
+    }
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    BIO_free(in);
+}
+
 static void a_file_is_read_once(void **state)
 {
     struct fixture *f = *state;
@@ -211,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_der_is_none_or_still_read, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_is_read_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_is_asked_for_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_path_is_not_read, setup, teardown),
