@@ -7,10 +7,10 @@ cd "$(dirname "$0")"
 BUILD_PACKAGES=(gcc g++ cmake make pkg-config libssl-dev libcurl4-openssl-dev libconfig-dev
     libc-ares-dev libjansson-dev libidn2-dev libldap-dev libseccomp-dev ca-certificates gettext)
 DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
-TEST_PACKAGES=(clang clang-format bats libcmocka-dev nginx apache2 openssl libnss3-tools gnutls-bin
-    valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light
+TEST_PACKAGES=(clang clang-format libclang-rt-14-dev bats libcmocka-dev nginx apache2 openssl
+    libnss3-tools gnutls-bin valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light
     slapd nsd systemd chromium python3-websocket jq faketime python3-cryptography
-    libnginx-mod-stream libnginx-mod-mail libnginx-mod-http-lua)
+    libnginx-mod-stream libnginx-mod-mail libnginx-mod-http-lua libnginx-mod-http-js)
 BENCH_PACKAGES=(nginx apache2 openssl time python3 certbot python3-certbot-nginx
     python3-certbot-apache python3-cryptography iproute2 util-linux)
 
@@ -23,6 +23,7 @@ Usage: ./run.sh VERB
   demo    the main job, start to end, with servers of its own on loopback
   test    every test; the last line is "N passed, N failed, N skipped"
   bench   speed and memory, as ratios; one of them: bench deploy|scan|probes|check|request
+  fuzz    any bytes for the lexers and editors of server configurations: fuzz [SECONDS for each]
   lint    format, layers, headers, warnings (part of test)
 TEXT
 }
@@ -100,6 +101,13 @@ demo)
 test)
     need "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
     exec tests/run-all.sh
+    ;;
+fuzz)
+    need "${BUILD_PACKAGES[@]}" clang libclang-rt-14-dev libcmocka-dev
+    cmake -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+        -DECERT_FUZZ=ON -DECERT_SANITIZE=address,undefined >/dev/null
+    cmake --build build/fuzz --parallel "$(nproc)" --target fuzzers >/dev/null
+    exec tests/fuzz/run.sh build/fuzz seconds "${2:-60}"
     ;;
 lint)
     need "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"

@@ -109,6 +109,18 @@ build build/sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug \
 step "unit tests with valgrind"
 units build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes -- "${VALGRIND[@]}"
+step "any bytes for the lexers and editors"
+# the targets alone: the rest of this build is that of the step with sanitizers, by gcc
+if cmake -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DECERT_FUZZ=ON -DECERT_SANITIZE=address,undefined >"$LOG/build" 2>&1 &&
+    cmake --build build/fuzz --parallel "$(nproc)" --target fuzzers >>"$LOG/build" 2>&1; then
+    timeout 600 tests/fuzz/run.sh build/fuzz runs 20000 >"$LOG/tap" 2>&1 </dev/null
+    count fuzz "$LOG/tap" $?
+else
+    grep -E 'error|warning|Error' "$LOG/build" | head -n 40
+    echo "FAILED build of build/fuzz"
+    failed=$((failed + 1))
+fi
 step "system tests: real servers"
 # Two files at a time, the longest first; each has its own folders and ports. The load alone, at last.
 system() { # file...

@@ -243,6 +243,18 @@ static enum ecert_status check_server_level(struct work *work)
         use->value, path_of(work, use), use->piece.line);
 }
 
+/* Where the key of a certificate goes: behind it, but not before the key of an earlier one. */
+static const struct ecert_apache_use *key_goes_behind(const struct work *work,
+                                                      const struct ecert_apache_use *certificate)
+{
+    const struct ecert_apache_use *last = ecert_apache_use_last(work->scope, ECERT_APACHE_KEY);
+
+    return last != NULL && last->node == certificate->node &&
+                   last->piece.begin > certificate->piece.begin
+               ? last
+               : certificate;
+}
+
 /* The key of the pair `i`, of which `n_keys` have one by now. */
 static enum ecert_status set_key(struct work *work, size_t i, size_t *n_keys)
 {
@@ -258,14 +270,18 @@ static enum ecert_status set_key(struct work *work, size_t i, size_t *n_keys)
             work->err, ECERT_E_CONFIG,
             "%s names no SSLCertificateKeyFile for '%s'; add 'key' to the target's 'files'",
             work->block->host->place, certificate->value);
-    if (i != *n_keys)
+    const struct ecert_apache_use *behind = key_goes_behind(work, certificate);
+    /* two of them behind one directive would be one edit */
+    const bool again =
+        behind != certificate && *n_keys > ecert_apache_use_count(work->scope, ECERT_APACHE_KEY);
+    if (i != *n_keys || again)
         return work->all->scan->host->fail(
             work->err, ECERT_E_CONFIG,
             "%s has fewer SSLCertificateKeyFile than SSLCertificateFile; write one for each, in "
             "the same order",
             work->block->host->place);
     ++*n_keys;
-    return insert_after(work, certificate, "SSLCertificateKeyFile", key);
+    return insert_after(work, behind, "SSLCertificateKeyFile", key);
 }
 
 static enum ecert_status change_pairs(struct work *work)

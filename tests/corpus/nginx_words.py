@@ -5,7 +5,7 @@ import re
 CERTIFICATE = (b"ssl_certificate", b"ssl_certificate_key")
 BLANK = b" \t\r\n"
 NOT_SERVERS = (b"map", b"geo", b"types", b"split_clients", b"charset_map")
-LITERAL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+")
+LITERAL = re.compile(r"(?![0-9.]+$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+")
 
 
 def tokens(data):

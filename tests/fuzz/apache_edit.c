@@ -1,0 +1,19 @@
+/* Any bytes are edited, read again, and the edit undone: tests/unit/plugins/apache_properties.h. */
+#include "tests/unit/plugins/apache_properties.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct ecert_view text = {data, size};
+    const char *wrong = apache_edits_hold(text, 16);
+
+    if (wrong != NULL) {
+        (void)fprintf(stderr, "%s\n", wrong);
+        abort();
+    }
+    return 0;
+}
