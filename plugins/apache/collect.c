@@ -100,7 +100,7 @@ bool ecert_apache_collect(struct ecert_apache_walk *walk, const struct ecert_apa
     size_t at = piece->name.end;
     struct ecert_apache_word word = {0};
 
-    if (first != '"' && first != '\\' && strchr("SsLlDdUu", first) == NULL)
+    if (first != '"' && first != '\'' && first != '\\' && strchr("SsLlDdUu", first) == NULL)
         return true;
     for (size_t i = 0; i < ECERT_APACHE_DIRECTIVE_COUNT; i++) {
         if (!ecert_apache_is(text, piece, directive_names[i]))
