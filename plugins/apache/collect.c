@@ -25,6 +25,10 @@ static bool find_path(const struct ecert_apache_walk *walk, struct ecert_apache_
     const char *value = use->value;
     const bool macro = walk->block != NULL && walk->block->host->macro;
 
+    if (names_a_file(use->directive) && walk->parameters != NULL && walk->parameters->n > 0)
+        value = ecert_apache_parameters_fill(walk->scan->arena, walk->parameters, value);
+    if (value == NULL)
+        return false;
     if (!names_a_file(use->directive) || strncmp(value, "pkcs11:", 7) == 0 ||
         strstr(value, "${") != NULL || (macro && strpbrk(value, "$%@") != NULL))
         return true;
