@@ -118,6 +118,8 @@ bool ecert_apache_collect(struct ecert_apache_walk *walk, const struct ecert_apa
         }
         return true;
     }
+    if (ecert_apache_is(text, piece, "LoadModule"))
+        return walk->unread != NULL || ecert_apache_loaded_add(&walk->scan->loaded, text, piece);
     if (ecert_apache_is(text, piece, "Define"))
         return define(walk, piece, true);
     return !ecert_apache_is(text, piece, "UnDefine") || define(walk, piece, false);

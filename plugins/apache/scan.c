@@ -277,7 +277,14 @@ static bool prepare(struct ecert_apache_scan *scan)
                                                         .job = scan->job,
                                                         .arena = scan->arena,
                                                         .dump = dump,
-                                                        .variables = &scan->variables};
+                                                        .variables = &scan->variables,
+                                                        .loaded = &scan->loaded};
+    scan->loaded = (struct ecert_apache_loaded){.host = scan->host,
+                                                .job = scan->job,
+                                                .arena = scan->arena,
+                                                .dump = dump,
+                                                .tree = &scan->tree,
+                                                .variables = &scan->variables};
     scan->owners = ecert_arena_alloc(scan->arena, (dump->n_nodes + 1) * sizeof *scan->owners);
     scan->blocks = ecert_arena_alloc(scan->arena, (dump->n_hosts + 1) * sizeof *scan->blocks);
     if (scan->owners == NULL || scan->blocks == NULL ||

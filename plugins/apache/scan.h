@@ -81,6 +81,7 @@ struct ecert_apache_scan {
     const struct ecert_apache_dump *dump;
     struct ecert_apache_tree tree;
     struct ecert_apache_variables variables;
+    struct ecert_apache_loaded loaded;
     struct ecert_apache_conditions conditions;
     struct ecert_apache_block *blocks; /* one for each of the dump's hosts, in their order */
     size_t n_blocks;
