@@ -24,8 +24,7 @@ static const char *argument(const struct ecert_apache_conditions *conditions,
     for (size_t i = 0; i <= n; i++)
         if (!ecert_apache_next_word(text, head, &at, &word))
             return NULL;
-    const char *value = ecert_apache_word_text(conditions->arena, text, word);
-    return value == NULL ? NULL : ecert_apache_expand(conditions->variables, value);
+    return ecert_apache_word_value(conditions->variables, text, word);
 }
 
 /* ---- <IfModule> ------------------------------------------------------------------------------ */

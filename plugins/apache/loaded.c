@@ -19,10 +19,8 @@ static bool add(const struct ecert_apache_loaded *loaded, const char ***list, si
 
     if (!ecert_apache_next_word(text, piece, &at, &word))
         return true;
-    const char *name = ecert_apache_word_text(loaded->arena, text, word);
+    const char *name = ecert_apache_word_value(loaded->variables, text, word);
     const char **larger = ecert_arena_grow(loaded->arena, *list, *n, sizeof *larger);
-    if (name != NULL)
-        name = ecert_apache_expand(loaded->variables, name);
     if (name == NULL || larger == NULL)
         return false;
     larger[(*n)++] = name;

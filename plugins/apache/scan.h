@@ -111,6 +111,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_scan_unread(struct ecert_apache_
                                                             struct ecert_apache_block **ret_blocks,
                                                             size_t *ret_n, struct ecert_error *err);
 
+/* ECERT_E_NOMEM. */
+enum ecert_status ecert_apache_no_memory(const struct ecert_apache_scan *scan,
+                                         struct ecert_error *err);
+
 /* The file that a use stands in; of a macro, the one of its definition. */
 const char *ecert_apache_use_file(const struct ecert_apache_scan *scan,
                                   const struct ecert_apache_block *block,
