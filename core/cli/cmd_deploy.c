@@ -126,6 +126,7 @@ int ecert_cmd_plan(struct ecert_app *app)
         if (one->standing != ECERT_STANDING_UNFIT)
             continue;
         ecert_complain(app, "%s: %s: %s", one->certificate->name, one->target->id, one->error.text);
+        ecert_complain_of_sites(app, one);
         unfit++;
     }
     if (unfit > 0)

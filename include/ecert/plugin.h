@@ -141,7 +141,9 @@ struct ecert_probe_record {
  * discover() emits one for each site, for `ecert discover`, `init` and `adopt`; those that stand
  * ready but are not read by the server (Debian's sites-available without a link) too.
  * plan() emits one for each site that it looked at, and says by `taken` and `why` what becomes of
- * it: `ecert plan` shows them.
+ * it: `ecert plan` shows them.  Those that it emitted before it failed are shown with the failure:
+ * an error's text is short, so the sites that it is about are emitted with `refused`, however many
+ * they are, and the text counts them.
  */
 struct ecert_site_record {
     uint32_t size;            /* sizeof(struct ecert_site_record) */
@@ -161,6 +163,7 @@ struct ecert_site_record {
     /* -- members of later versions: read if `size` reaches behind the last of them -- */
     bool tls;        /* it speaks TLS, or would if the server read it; at least `enabled` */
     bool taken;      /* plan(): it gets, or has already, the target's certificate */
+    bool refused;    /* plan(): because of it the plan fails; never with `taken` */
     const char *why; /* one clause without a full stop.  plan(): why it was taken or left ("it has
                         the name 'www.example.com'", "it listens without ssl"); discover(): what
                         there is to say of it ("not enabled: nothing in sites-enabled leads to

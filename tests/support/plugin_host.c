@@ -454,7 +454,10 @@ static enum ecert_status host_emit_site(struct ecert_job *job, const struct ecer
         return refuse(err, "a site record with an empty reason");
     test->sites = need(realloc(test->sites, (test->n_sites + 1) * sizeof(char *)));
     test->verdicts = need(realloc(test->verdicts, (test->n_sites + 1) * sizeof(char *)));
-    if (asprintf(&test->verdicts[test->n_sites], "%s: %s", site->taken ? "takes" : "leaves",
+    if (asprintf(&test->verdicts[test->n_sites], "%s: %s",
+                 site->refused ? "refuses"
+                 : site->taken ? "takes"
+                               : "leaves",
                  site->why != NULL ? site->why : "-") < 0)
         abort();
     FILE *out = need(open_memstream(&test->sites[test->n_sites], &len));
