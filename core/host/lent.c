@@ -281,6 +281,29 @@ static enum ecert_status run(struct ecert_job *job, const char *const *argv,
     return ECERT_OK;
 }
 
+static void forget(struct ecert_job *job, struct ecert_view bytes)
+{
+    const void *block = bytes.ptr;
+
+    if (block == NULL || job->n_owned == 0)
+        return;
+    if (job->owned[job->n_owned - 1] == block) { /* read a moment ago */
+        job->n_owned--;
+        free(job->owned[job->n_owned]);
+        return;
+    }
+    for (size_t i = 0; i < job->n_owned; i++) {
+        const size_t at = (job->forgotten + i) % job->n_owned;
+
+        if (job->owned[at] == block) {
+            free(job->owned[at]);
+            job->owned[at] = NULL;
+            job->forgotten = at + 1;
+            return;
+        }
+    }
+}
+
 /* ---- the plan ---- */
 
 /* Remember what was refused, in case the plugin does not care. */
@@ -432,4 +455,5 @@ const struct ecert_host ecert_lent_host = {
     .fail = fail,
     .key_is_encrypted = key_is_encrypted,
     .emit_site = emit_site,
+    .forget = forget,
 };

@@ -17,7 +17,8 @@
  * crashes, hangs or babbles fails its own target only.  Every record is validated again by the
  * core.
  *
- * Memory: whatever the host returns lives until that function returns and belongs to the host.
+ * Memory: whatever the host returns lives until that function returns and belongs to the host; what
+ * read_file and run gave can be given back before (`forget`).
  * Whatever the plugin passes to the host is copied before the call returns.
  *
  * Versions: `abi` changes when the contract breaks; `size` grows when something is added at the
@@ -299,6 +300,12 @@ struct ecert_host {
      */
     enum ecert_status (*emit_site)(struct ecert_job *job, const struct ecert_site_record *site,
                                    struct ecert_error *err);
+
+    /*
+     * These bytes, exactly as read_file or run gave them, are not looked at any more: who reads
+     * thousands of files does not keep them all.  Anything else is passed over.
+     */
+    void (*forget)(struct ecert_job *job, struct ecert_view bytes);
 };
 
 /* ---- the descriptor -------------------------------------------------------------------------- */

@@ -82,19 +82,24 @@ static enum ecert_status emit_file(struct ecert_nginx *env, struct ecert_nginx_f
     return env->host->emit_file(env->job, &record, err);
 }
 
+/* The last of what is done with the texts: each is given back. */
 static enum ecert_status emit_files(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
                                     struct ecert_error *err)
 {
-    for (struct ecert_nginx_file *file = sites->files; file != NULL; file = file->next) {
-        struct ecert_nginx one = {.host = env->host, .job = env->job};
-        if (file->n_edits == 0)
-            continue;
-        const enum ecert_status status = emit_file(&one, file, err);
-        ecert_arena_clear(&one.arena); /* the host has its copy */
-        if (status != ECERT_OK)
-            return status;
+    struct ecert_nginx one = {.host = env->host, .job = env->job};
+    enum ecert_status status = ECERT_OK;
+
+    for (struct ecert_nginx_file *file = sites->files; file != NULL && status == ECERT_OK;
+         file = file->next) {
+        if (file->n_edits != 0)
+            status = emit_file(&one, file, err);
+        ecert_arena_reuse(&one.arena); /* the host has its copy */
+        if (ECERT_HOST_HAS(env->host, forget))
+            env->host->forget(env->job, file->text);
+        file->text = (struct ecert_view){0};
     }
-    return ECERT_OK;
+    ecert_arena_clear(&one.arena);
+    return status;
 }
 
 static int compare_paths(const void *a, const void *b)
