@@ -152,6 +152,11 @@ ECERT_MUST_CHECK enum ecert_status ecert_fs_replace(const char *path, struct ece
                                                     const struct ecert_fs_owner *owner,
                                                     struct ecert_error *err);
 
+/* The same for a file that must not be there yet, not as a link either.  ECERT_E_REFUSED: it is. */
+ECERT_MUST_CHECK enum ecert_status ecert_fs_create(const char *path, struct ecert_view content,
+                                                   const struct ecert_fs_owner *owner,
+                                                   struct ecert_error *err);
+
 /* Make `name` a symbolic link to `value`, replacing a link that is there, by rename; synced. */
 ECERT_MUST_CHECK enum ecert_status ecert_fs_replace_link(int dir_fd, const char *value,
                                                          const char *name, struct ecert_error *err);

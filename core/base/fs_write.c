@@ -157,6 +157,30 @@ enum ecert_status ecert_fs_replace(const char *path, struct ecert_view content,
     return ECERT_OK;
 }
 
+enum ecert_status ecert_fs_create(const char *path, struct ecert_view content,
+                                  const struct ecert_fs_owner *owner, struct ecert_error *err)
+{
+    char tmp[ECERT_FS_TEMPORARY_MAX];
+    ECERT_AUTO(ecert_auto_close) int dir_fd = -1;
+    const char *name = ecert_path_base(path);
+
+    ECERT_TRY(open_parent(path, &dir_fd, err));
+    ECERT_TRY(ecert_fs_temporary_name(name, tmp, err));
+    if (ecert_fs_stage(dir_fd, tmp, content, owner, -1, err) != ECERT_OK)
+        return ecert_error_wrap(err, "write '%s'", path);
+    if (linkat(dir_fd, tmp, dir_fd, name, 0) != 0) { /* unlike rename(), it never replaces */
+        (void)ecert_error_errno(err, errno == EEXIST ? ECERT_E_REFUSED : ECERT_E_IO, "write '%s'",
+                                path);
+        (void)unlinkat(dir_fd, tmp, 0);
+        return err->status;
+    }
+    (void)unlinkat(dir_fd, tmp, 0);
+    if (fsync(dir_fd) != 0)
+        return ecert_error_errno(err, ECERT_E_IO,
+                                 "'%s' is in place, but its directory could not be synced", path);
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_fs_replace_link(int dir_fd, const char *value, const char *name,
                                         struct ecert_error *err)
 {

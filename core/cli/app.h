@@ -21,6 +21,9 @@ enum ecert_exit {
     ECERT_EXIT_CHANGES = 10, /* `plan --exit-code`: there is something to change */
 };
 
+/* How often an option that may be repeated is taken. */
+#define ECERT_OPTION_REPEATS 32
+
 /* What the options said; texts point into argv. */
 struct ecert_options {
     const char *config;
@@ -42,6 +45,9 @@ struct ecert_options {
     const char *reason, *sheet, *id;
     bool check;
     const char *key;
+    const char *plugins[ECERT_OPTION_REPEATS + 1]; /* NULL-ended, as those below */
+    const char *commands[ECERT_OPTION_REPEATS + 1];
+    const char *output;
     const char *const *args; /* operands, NULL-ended */
 };
 
@@ -95,6 +101,8 @@ void ecert_tell(struct ecert_app *app, const char *key, json_t *value);
 /* ---- the commands, one file for those that belong together ---- */
 
 int ecert_cmd_adopt(struct ecert_app *app);
+int ecert_cmd_discover(struct ecert_app *app);
+int ecert_cmd_init(struct ecert_app *app);
 int ecert_cmd_import(struct ecert_app *app);
 int ecert_cmd_backup(struct ecert_app *app);
 int ecert_cmd_restore(struct ecert_app *app);

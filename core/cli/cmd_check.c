@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/cli/check_machines.h"
+#include "core/cli/columns.h"
 #include "core/cli/day.h"
 #include "core/cli/output.h"
 #include "core/cli/people.h"
@@ -65,24 +66,6 @@ static enum ecert_status find_acks(struct ecert_app *app, const struct ecert_fin
 
 /* ---- the table ---- */
 
-/* Columns on a screen: a Chinese character takes two (East Asian Wide, Unicode TR 11, roughly). */
-static size_t columns(const char *text)
-{
-    size_t n = 0;
-
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
-        if ((*c & 0xC0) != 0x80) /* not a byte that continues a character */
-            n += *c >= 0xE1 ? 2 : 1;
-    return n;
-}
-
-static int padding(const char *text, size_t width)
-{
-    const size_t n = columns(text);
-
-    return n < width ? (int)(width - n) : 0;
-}
-
 static const char *colour_of(enum ecert_urgency urgency)
 {
     switch (urgency) {
@@ -118,7 +101,7 @@ static void say_row(const struct table *table, const struct ecert_finding *findi
                    table->colours ? colour_of(finding->urgency) : "", state,
                    table->colours ? "\033[0m" : "");
     ecert_say_behind(table->app, prefix, " %5s  %s%*s  %s", days, name,
-                     padding(name, table->name_width), "",
+                     ecert_padding(name, table->name_width), "",
                      finding->where == NULL ? "-" : finding->where);
 }
 
@@ -177,7 +160,7 @@ static void say_table(struct ecert_app *app, const struct ecert_findings *findin
         n--;
     for (size_t i = 0; i < n; i++) {
         ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
-        const size_t width = columns(ecert_name_shown(findings->items[i].name, &buffer));
+        const size_t width = ecert_columns(ecert_name_shown(findings->items[i].name, &buffer));
         if (width > table.name_width && width <= NAME_WIDTH_MAX)
             table.name_width = width;
     }

@@ -97,7 +97,8 @@ int ecert_cmd_plan(struct ecert_app *app)
     struct ecert_error err = {0};
     size_t changes = 0;
 
-    if (ecert_deploy_select(&app->context, &how, &deployments, &err) != ECERT_OK)
+    if (ecert_deploy_select(&app->context, &how, &deployments, &err) != ECERT_OK ||
+        ecert_deploy_pass_over_unfit(&app->config, &deployments, &err) != ECERT_OK)
         return end_with(app, &err);
     ecert_deploy_prepare(&app->context, &deployments);
     if (ecert_deploy_diff(&deployments, &diff, &changes, &refused, &err) != ECERT_OK)
@@ -107,6 +108,9 @@ int ecert_cmd_plan(struct ecert_app *app)
 
         if (one->standing == ECERT_STANDING_NOTHING)
             say_nothing_taken(app, one, "fetch");
+        for (size_t k = 0; one->standing == ECERT_STANDING_CURRENT && k < one->notes.len; k++)
+            ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
+                      one->notes.items[k]);
         for (size_t k = 0; k < one->plan.notes.len; k++)
             ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
                       one->plan.notes.items[k]);

@@ -20,6 +20,18 @@ static const struct ecert_command commands[] = {
      "week how it all stands; what a channel does not accept is still owed: it is said, shown by\n"
      "`ecert status` and tried again, and does not change the exit code.",
      ecert_cmd_run, STORE | ECERT_COMMAND_LOCK, 0, 0, ""},
+    {"discover", "", "every TLS site of this host: names, addresses, certificate, end, key, chain",
+     "Asks each installed plugin for the sites of its servers: those of the configuration's targets,\n"
+     "else each program of its list that is here (`ecert plugins` shows it). Works without a\n"
+     "configuration; what a user who is not root cannot read is said. --all shows the sites without\n"
+     "TLS, too. --command names a server that is somewhere else, and may be repeated.",
+     ecert_cmd_discover, 0, 0, 0, " all plugin command "},
+    {"init", "", "write a first configuration out of what this host has",
+     "Looks as `ecert discover` does, and writes an entry for each certificate that is in use, with the\n"
+     "servers and files that use it: then `ecert adopt` takes them over, and `ecert plan` is empty. What\n"
+     "cannot be taken over stands there as a comment that says why. Writes the file of --config, or\n"
+     "--output (\"-\": standard output); a file that is there is never written over.",
+     ecert_cmd_init, 0, 0, 0, " output plugin command "},
     {"adopt", "[NAME...]", "take over the key and certificate that a server uses already",
      "Asks each target's plugin which site it is and which files that uses, reads them, and keeps them\n"
      "as the first generation; the target counts as having it. The server and its files are not\n"
@@ -175,7 +187,8 @@ static const struct option_row {
     {"note", 'm', "TEXT", offsetof(struct ecert_options, note), false,
      "why, for those who come after"},
     {"all", 'A', NULL, offsetof(struct ecert_options, all), false,
-     "every certificate of the configuration; with --list: every request"},
+     "every certificate of the configuration; with --list: every request; of discover: sites "
+     "without TLS, too"},
     {"reason", 'R', "TEXT", offsetof(struct ecert_options, reason), false,
      "why, for an emergency; kept with the requests"},
     {"another", 'M', NULL, offsetof(struct ecert_options, another), false,
@@ -194,6 +207,12 @@ static const struct option_row {
      "which request to show or to cancel, where several are pending"},
     {"list", 'L', NULL, offsetof(struct ecert_options, list), false,
      "show requests; makes none"},
+    {"plugin", 'g', "P", offsetof(struct ecert_options, plugins), false,
+     "only the servers of this plugin; may be repeated"},
+    {"command", 'd', "P=PROGRAM...", offsetof(struct ecert_options, commands), false,
+     "how plugin P calls its server, in one word: \"nginx=/opt/nginx/sbin/nginx -c /x.conf\""},
+    {"output", 'O', "FILE", offsetof(struct ecert_options, output), false,
+     "write this file (\"-\": standard output)"},
 };
 /* clang-format on */
 
@@ -279,15 +298,42 @@ void ecert_help_command(const struct ecert_command *command, struct ecert_buffer
 
 /* ---- parsing ---- */
 
-static void store(struct ecert_options *ret, const struct option_row *row, const char *argument)
+/* Its place is a NULL-ended array of ECERT_OPTION_REPEATS. */
+static bool repeats(const struct option_row *row)
+{
+    return row->offset == offsetof(struct ecert_options, plugins) ||
+           row->offset == offsetof(struct ecert_options, commands);
+}
+
+/* Behind those that were given already; false: they are too many. */
+static bool append(char *at, const char *argument)
+{
+    const char *there = NULL;
+
+    for (size_t i = 0; i < ECERT_OPTION_REPEATS; i++, at += sizeof there) {
+        memcpy(&there, at, sizeof there);
+        if (there == NULL) {
+            memcpy(at, &argument, sizeof argument);
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ecert_status store(struct ecert_options *ret, const struct option_row *row,
+                               const char *argument, struct ecert_error *err)
 {
     char *at = (char *)ret + row->offset;
     const bool yes = true;
 
     if (row->argument == NULL)
         memcpy(at, &yes, sizeof yes);
-    else
+    else if (!repeats(row))
         memcpy(at, &argument, sizeof argument);
+    else if (!append(at, argument))
+        return ecert_error_set(err, ECERT_E_CONFIG, "option '--%s' is given more than %d times",
+                               row->name, ECERT_OPTION_REPEATS);
+    return ECERT_OK;
 }
 
 static enum ecert_status unknown(struct ecert_error *err, const char *what, const char *word,
@@ -347,7 +393,7 @@ static enum ecert_status parse_options(int argc, char *argv[], struct ecert_opti
             return unknown_option(argv[optind - 1], err);
         for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
             if (options[i].letter == c) {
-                store(ret, &options[i], optarg);
+                ECERT_TRY(store(ret, &options[i], optarg, err));
                 given[i] = true;
             }
         }

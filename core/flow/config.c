@@ -137,20 +137,37 @@ char *ecert_config_default_plugin_dir(void)
     return beside_or_installed("plugins", ECERT_PLUGIN_DIR);
 }
 
-static void set_defaults(struct ecert_config_reader *reader)
+static bool set_directories(struct ecert_config *config)
 {
-    struct ecert_config *config = &reader->config;
-
     if (config->state_dir == NULL)
         config->state_dir = strdup(STATE_DIR);
     if (config->authorities_dir == NULL)
         config->authorities_dir = beside_or_installed("authorities", ECERT_AUTHORITIES_DIR);
     if (config->plugin_dir == NULL)
         config->plugin_dir = ecert_config_default_plugin_dir();
+    return config->state_dir != NULL && config->authorities_dir != NULL &&
+           config->plugin_dir != NULL;
+}
+
+enum ecert_status ecert_config_without_file(struct ecert_config *ret, struct ecert_error *err)
+{
+    struct ecert_config config = {0};
+
+    if (!set_directories(&config)) {
+        ecert_config_clear(&config);
+        return ecert_error_nomem(err);
+    }
+    *ret = config;
+    return ECERT_OK;
+}
+
+static void set_defaults(struct ecert_config_reader *reader)
+{
+    struct ecert_config *config = &reader->config;
+
     if (config->file == NULL)
         config->file = strdup(reader->path);
-    if (config->state_dir == NULL || config->authorities_dir == NULL ||
-        config->plugin_dir == NULL || config->file == NULL)
+    if (!set_directories(config) || config->file == NULL)
         reader->nomem = true;
 }
 
@@ -403,8 +420,8 @@ enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
     const enum ecert_status status = parse(&reader, path, &parsed, err);
     if (status == ECERT_E_NOT_FOUND)
         return ecert_error_set(err, status,
-                               "there is no configuration '%s'; start from ecert.conf.example and "
-                               "README, or name another with --config",
+                               "there is no configuration '%s'; `ecert init` writes a first one, "
+                               "ecert.conf.example shows every key, --config names another",
                                path);
     if (status != ECERT_OK && status != ECERT_E_CONFIG)
         return status;

@@ -242,6 +242,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_config_load(const char *path, struct ec
                                                      struct ecert_error *err);
 void ecert_config_clear(struct ecert_config *config);
 
+/* For what works without any: the default directories and nothing else; `file` stays NULL. */
+ECERT_MUST_CHECK enum ecert_status ecert_config_without_file(struct ecert_config *ret,
+                                                             struct ecert_error *err);
+
 /* The entry with this name, in A-labels or as a person writes it (host_name.h), or NULL. */
 const struct ecert_certificate_config *ecert_config_certificate(const struct ecert_config *config,
                                                                 const char *name);

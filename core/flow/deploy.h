@@ -124,6 +124,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_carry_out(struct ecert_context *
                                                           struct ecert_deployments *deployments,
                                                           struct ecert_error *err);
 
+/*
+ * For those who only look (`ecert plan`): a target that has what was adopted there, although an
+ * issued file would be refused for it, becomes CURRENT, with a note why nothing is planned.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_pass_over_unfit(
+    const struct ecert_config *config, struct ecert_deployments *deployments,
+    struct ecert_error *err);
+
 /* How many were UNFIT, ended in a failure, or failed before and wait for their next try. */
 size_t ecert_deploy_failures(const struct ecert_deployments *deployments);
 
@@ -197,6 +205,9 @@ bool ecert_deployment_was_tried(const struct ecert_deployment *deployment);
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
                                                            struct ecert_deployment *deployment,
                                                            struct ecert_error *err);
+
+/* deploy_record.c: nothing was deployed since the target was adopted. */
+bool ecert_deployment_is_adopted(const struct ecert_deployment *deployment);
 
 /*
  * The same for a target that counts as having `generation` because its server used that pair before

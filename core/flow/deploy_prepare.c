@@ -11,6 +11,7 @@
 #include "core/flow/certificate.h"
 #include "core/flow/checks.h"
 #include "core/flow/deploy.h"
+#include "core/flow/holds.h"
 #include "core/flow/key.h"
 
 #define KEY_MAX ((size_t)1 << 20)
@@ -267,6 +268,31 @@ enum ecert_status ecert_deployment_choose_probes(const struct ecert_deployment *
     return ECERT_OK;
 }
 
+/* May others read it?  A deployment puts that right. */
+static bool is_open_to_others(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && (st.st_mode & 0137) != 0;
+}
+
+/*
+ * The target has this generation, and its own file holds it, as it was before ecert came or as
+ * somebody wrote it since: no reason to write it.  What was adopted is touched in no way.
+ */
+static bool is_there(const struct ecert_deployment *deployment, enum ecert_material which)
+{
+    const struct ecert_target_state *state = &deployment->state;
+    const char *path = deployment->target->files[which];
+
+    if (state->actual != deployment->generation ||
+        !ecert_holds(&deployment->bundle, &deployment->certificate->key, which,
+                     deployment->copy_from[which], path))
+        return false;
+    return which != ECERT_MATERIAL_KEY || ecert_deployment_is_adopted(deployment) ||
+           !is_open_to_others(path);
+}
+
 static void fill_change(struct ecert_deployment *deployment)
 {
     const struct ecert_target_config *target = deployment->target;
@@ -292,7 +318,8 @@ static void fill_change(struct ecert_deployment *deployment)
         return;
     }
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++)
-        if (target->files[i] != NULL && (i != ECERT_MATERIAL_KEY || deployment->key_file != NULL))
+        if (target->files[i] != NULL && (i != ECERT_MATERIAL_KEY || deployment->key_file != NULL) &&
+            !is_there(deployment, (enum ecert_material)i))
             deployment->copies[change->n_copies++] = (struct ecert_change_copy){
                 deployment->copy_from[i], target->files[i], i == ECERT_MATERIAL_KEY};
 }

@@ -198,11 +198,45 @@ enum ecert_status ecert_deploy_write_down(const struct ecert_config *config,
     return write_record(config, deployment, failure, word, sha256_before, before, now, err);
 }
 
+/* The outcome of a target that was adopted. */
+static const char adopted_word[] = "adopted";
+
+bool ecert_deployment_is_adopted(const struct ecert_deployment *deployment)
+{
+    const struct ecert_target_state *state = &deployment->state;
+
+    return state->outcome != NULL && strcmp(state->outcome, adopted_word) == 0;
+}
+
+enum ecert_status ecert_deploy_pass_over_unfit(const struct ecert_config *config,
+                                               struct ecert_deployments *deployments,
+                                               struct ecert_error *err)
+{
+    for (size_t i = 0; i < deployments->n; i++) {
+        struct ecert_deployment *one = &deployments->items[i];
+        ECERT_AUTO(ecert_generation_facts_clear) struct ecert_generation_facts facts = {0};
+
+        if (one->standing != ECERT_STANDING_WANTED || one->state.actual != one->generation ||
+            !ecert_deployment_is_adopted(one))
+            continue;
+        ECERT_TRY(ecert_store_facts(config->state_dir, one->certificate->name, one->generation,
+                                    &facts, err));
+        if (facts.unfit == NULL)
+            continue;
+        one->standing = ECERT_STANDING_CURRENT;
+        ECERT_TRY(ecert_strings_printf(&one->notes, err,
+                                       "stays as it was adopted, until there is a certificate that "
+                                       "can be deployed: %s",
+                                       facts.unfit));
+    }
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_deploy_write_adopted(const struct ecert_config *config,
                                              struct ecert_deployment *deployment,
                                              struct ecert_error *err)
 {
-    static const char word[] = "adopted";
+    const char *word = adopted_word;
     const int64_t now = ecert_clock_now();
 
     ECERT_TRY(update_state(deployment, NULL, word, now, err));

@@ -40,6 +40,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/deploy_prepare.c
   core/flow/deploy_record.c
   core/flow/endpoints.c
+  core/flow/holds.c
   core/flow/host_name.c
   core/flow/inbox.c
   core/flow/intake.c

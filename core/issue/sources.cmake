@@ -14,7 +14,17 @@ set(ECERT_ISSUE_SOURCES
   core/issue/caa.c
   core/issue/csr.c
   core/issue/csr_check.c
+  core/issue/draft.c
+  core/issue/draft_entry.c
+  core/issue/draft_names.c
+  core/issue/draft_pieces.c
+  core/issue/draft_target.c
+  core/issue/draft_text.c
   core/issue/foresee.c
+  core/issue/inventory.c
+  core/issue/inventory_chain.c
+  core/issue/inventory_files.c
+  core/issue/inventory_servers.c
   core/issue/new_key.c
   core/issue/new_key_pem.c
   core/issue/new_keys.c

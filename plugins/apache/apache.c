@@ -11,7 +11,9 @@
 
 #include "plugins/apache/change.h"
 #include "plugins/apache/choose.h"
+#include "plugins/apache/create.h"
 #include "plugins/apache/discover.h"
+#include "plugins/apache/module.h"
 #include "plugins/apache/service.h"
 #include "plugins/apache/site.h"
 
@@ -29,6 +31,9 @@ static const struct ecert_setting settings[] = {
      "its PID file; by default the one of the server's configuration"},
     {"everywhere_it_was", ECERT_SETTING_BOOLEAN, false, "false",
      "each place that today uses the certificate that is replaced, whatever its name"},
+    {"create", ECERT_SETTING_BOOLEAN, false, "false",
+     "a virtual host for port 443 is added beside one for port 80 that has none, with a Listen if "
+     "there is none"},
     {NULL, 0, false, NULL, NULL},
 };
 
@@ -93,19 +98,25 @@ static enum ecert_status pass_on(const struct ecert_apache_scan *scan, const cha
 {
     const char *said = sentence(scan->arena, result->err);
     const char *hint = "";
+    const char *advice = "";
 
     if (said != NULL && said[0] == '\0')
         said = sentence(scan->arena, result->out);
     if (said == NULL)
         return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
-    if (strstr(said, "Invalid command 'SSL") != NULL)
-        hint = "; load mod_ssl (on Debian: a2enmod ssl)";
-    else if (strstr(said, "SSLCertificate") != NULL && strstr(said, "does not exist") != NULL)
+    if (strstr(said, "Invalid command 'SSL") != NULL) {
+        hint = "; mod_ssl is not loaded: ";
+        advice = ecert_apache_ssl_advice(scan->host, scan->job, scan->arena,
+                                         ecert_apache_guess_main_file(scan->host, scan->job));
+        if (advice == NULL)
+            return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    } else if (strstr(said, "SSLCertificate") != NULL && strstr(said, "does not exist") != NULL)
         hint = "; let it name a file that exists, or leave it out, and it will be set";
     return scan->host->fail(err, ECERT_E_COMMAND,
                             "the server's configuration is broken: %s -t "
-                            "says (exit code %d): %.600s%s",
-                            command, result->exit_code, said[0] == '\0' ? "nothing" : said, hint);
+                            "says (exit code %d): %.600s%s%s",
+                            command, result->exit_code, said[0] == '\0' ? "nothing" : said, hint,
+                            advice);
 }
 
 /* One run parses the configuration once and answers four questions. */
@@ -181,21 +192,42 @@ static enum ecert_status check_dialog(const struct ecert_apache_scan *scan,
                       dialog == NULL ? "" : dialog->value, dialog == NULL ? "" : "')");
 }
 
+/* Does the <VirtualHost> of the macro make one that is not taken, too? */
+static bool makes_others(const struct ecert_apache_scan *scan,
+                         const struct ecert_apache_verdict *verdicts, size_t i)
+{
+    const struct ecert_apache_host *host = scan->blocks[i].host;
+
+    for (size_t k = 0; k < scan->n_blocks; k++) {
+        const struct ecert_apache_host *other = scan->blocks[k].host;
+        if (!verdicts[k].taken && other->macro && other->line == host->line &&
+            other->macro_line == host->macro_line && strcmp(other->file, host->file) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A macro makes many virtual hosts: it is never edited, but it may name the right files already. */
 static enum ecert_status check_macro(const struct ecert_apache_changes *changes, size_t n_before,
-                                     const struct ecert_apache_block *block,
+                                     const struct ecert_apache_verdict *verdicts, size_t i,
                                      struct ecert_error *err)
 {
     const struct ecert_apache_wish *wish = &changes->wish;
+    const struct ecert_apache_block *block = &changes->scan->blocks[i];
 
     if (!block->host->macro || changes->edits.n == n_before)
         return ECERT_OK;
     return changes->scan->host->fail(
         err, ECERT_E_CONFIG,
-        "virtual host '%s' is made by a %s; macros are not edited: write \"SSLEngine on\", "
+        "virtual host '%.100s' is made by a %.400s; macros are not edited: %swrite \"SSLEngine "
+        "on\", "
         "\"SSLCertificateFile %s\", \"SSLCertificateKeyFile %s\" there, and %s%s",
-        block->host->names[0], block->host->place, wish->certificate,
-        wish->key != NULL ? wish->key : "...",
+        block->host->names[0], block->host->place,
+        makes_others(changes->scan, verdicts, i) ? "this one makes virtual hosts of other names "
+                                                   "too, so give this name a <VirtualHost> of "
+                                                   "its own instead of its Use, and "
+                                                 : "",
+        wish->certificate, wish->key != NULL ? wish->key : "...",
         wish->chain != NULL ? "SSLCertificateChainFile " : "no SSLCertificateChainFile",
         wish->chain != NULL ? wish->chain : "");
 }
@@ -217,14 +249,15 @@ static enum ecert_status change_all(struct ecert_apache_changes *changes,
         if (!chosen[i])
             continue;
         ECERT_APACHE_TRY(ecert_apache_change(changes, &scan->blocks[i], err));
-        ECERT_APACHE_TRY(check_macro(changes, n_before, &scan->blocks[i], err));
+        ECERT_APACHE_TRY(check_macro(changes, n_before, verdicts, i, err));
     }
     return ecert_apache_edits_emit(scan->host, scan->job, &changes->edits, err);
 }
 
-/* Each virtual host, with what becomes of it. */
+/* Each virtual host, with what becomes of it; those that are added too. */
 static enum ecert_status emit_sites(struct ecert_apache_scan *scan,
                                     const struct ecert_apache_verdict *verdicts,
+                                    const struct ecert_apache_creations *creations,
                                     struct ecert_error *err)
 {
     struct ecert_left_out left_out = {0};
@@ -234,26 +267,46 @@ static enum ecert_status emit_sites(struct ecert_apache_scan *scan,
     for (size_t i = 0; i < scan->n_blocks; i++)
         ECERT_APACHE_TRY(
             ecert_apache_site_emit(scan, &scan->blocks[i], &verdicts[i], false, &left_out, err));
+    for (size_t i = 0; i < creations->n; i++) {
+        struct ecert_apache_block block = {.host = &creations->list[i].host};
+        const struct ecert_apache_verdict verdict = {.taken = true, .why = creations->list[i].why};
+        ECERT_APACHE_TRY(ecert_apache_site_emit(scan, &block, &verdict, false, &left_out, err));
+    }
     ECERT_APACHE_TRY(ecert_apache_main_emit(scan, true, err));
     return ecert_names_note(&left_out, scan->host, scan->job, err);
 }
 
-/* The choice, told whether it can be carried out or not. */
-static enum ecert_status choose(struct ecert_apache_scan *scan,
-                                const struct ecert_apache_wish *wish,
-                                struct ecert_apache_verdict **ret_verdicts, struct ecert_error *err)
+static bool is_set(const struct ecert_apache_scan *scan, const char *setting)
 {
-    struct ecert_apache_names names = {0};
+    const char *value = scan->host->setting(scan->job, setting);
+
+    return value != NULL && strcmp(value, "true") == 0;
+}
+
+/* The choice, told whether it can be carried out or not. */
+static enum ecert_status choose(struct ecert_apache_changes *changes,
+                                struct ecert_apache_verdict **ret_verdicts,
+                                struct ecert_apache_creations *ret_creations,
+                                struct ecert_error *err)
+{
+    static const struct ecert_apache_creations none = {0};
+    struct ecert_apache_scan *scan = changes->scan;
+    struct ecert_apache_names names = {.everywhere = is_set(scan, "everywhere_it_was")};
     struct ecert_error ignored = {0};
-    const char *everywhere = scan->host->setting(scan->job, "everywhere_it_was");
+    enum ecert_status status = ECERT_OK;
 
     names.list = scan->host->server_names(scan->job, &names.is_explicit);
-    names.everywhere = everywhere != NULL && strcmp(everywhere, "true") == 0;
-    const enum ecert_status status = ecert_apache_choose(scan, &names, wish, ret_verdicts, err);
+    if (is_set(scan, "create")) {
+        status = ecert_apache_create(changes, names.list, ret_creations, err);
+        names.creations = status == ECERT_OK ? ret_creations : NULL;
+    }
+    const enum ecert_status chosen = ecert_apache_choose(scan, &names, &changes->wish, ret_verdicts,
+                                                         status == ECERT_OK ? err : &ignored);
+    status = status == ECERT_OK ? chosen : status;
     if (status == ECERT_OK)
-        return emit_sites(scan, *ret_verdicts, err);
+        return emit_sites(scan, *ret_verdicts, ret_creations, err);
     if (*ret_verdicts != NULL)
-        (void)emit_sites(scan, *ret_verdicts, &ignored);
+        (void)emit_sites(scan, *ret_verdicts, &none, &ignored);
     return status;
 }
 
@@ -276,11 +329,12 @@ static enum ecert_status plan_in(struct ecert_arena *arena, const struct ecert_h
     struct ecert_apache_scan scan = {.host = host, .job = job, .arena = arena, .dump = &dump};
     struct ecert_apache_changes changes = {.scan = &scan};
     struct ecert_apache_verdict *verdicts = NULL;
+    struct ecert_apache_creations creations = {0};
 
     ECERT_APACHE_TRY(make_wish(host, job, &changes.wish, err));
     ECERT_APACHE_TRY(ask(&scan, &dump, err));
     ECERT_APACHE_TRY(ecert_apache_scan_run(&scan, err));
-    ECERT_APACHE_TRY(choose(&scan, &changes.wish, &verdicts, err));
+    ECERT_APACHE_TRY(choose(&changes, &verdicts, &creations, err));
     ECERT_APACHE_TRY(check_dialog(&scan, &changes.wish, err));
     ECERT_APACHE_TRY(change_all(&changes, verdicts, err));
     ECERT_APACHE_TRY(ecert_apache_emit_service(&scan, err));
@@ -288,6 +342,10 @@ static enum ecert_status plan_in(struct ecert_arena *arena, const struct ecert_h
         if (verdicts[i].taken)
             ECERT_APACHE_TRY(
                 ecert_apache_emit_probes(&scan, &scan.blocks[i], verdicts[i].name, err));
+    for (size_t i = 0; i < creations.n; i++) {
+        const struct ecert_apache_block block = {.host = &creations.list[i].host};
+        ECERT_APACHE_TRY(ecert_apache_emit_probes(&scan, &block, creations.list[i].name, err));
+    }
     return note_unseen(&scan, err);
 }
 

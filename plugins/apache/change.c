@@ -76,15 +76,11 @@ static enum ecert_status add_edit(struct work *work, const char *path, struct ec
     return ECERT_OK;
 }
 
-/*
- * The path as a word of the configuration: in quotes where it must be, or was (`quote` is the one
- * that it had, 0 if none).
- */
-static const char *as_word(const struct work *work, const char *path, uint8_t quote)
+const char *ecert_apache_as_word(struct ecert_arena *arena, const char *path, uint8_t quote)
 {
     if (quote == 0 && strpbrk(path, " \t\"'\\<>") == NULL)
         return path;
-    char *word = ecert_arena_alloc(work->all->scan->arena, 2 * strlen(path) + 3);
+    char *word = ecert_arena_alloc(arena, 2 * strlen(path) + 3);
     char *end = word;
     const char mark = quote == '\'' ? '\'' : '"';
     if (word == NULL)
@@ -97,6 +93,11 @@ static const char *as_word(const struct work *work, const char *path, uint8_t qu
     }
     *end = mark;
     return word;
+}
+
+static const char *as_word(const struct work *work, const char *path, uint8_t quote)
+{
+    return ecert_apache_as_word(work->all->scan->arena, path, quote);
 }
 
 static bool names(const struct ecert_apache_use *use, const char *path)

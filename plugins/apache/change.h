@@ -49,6 +49,12 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_change(struct ecert_apache_chang
 /* Mark the files that a virtual host which is not chosen reads, or the server level. */
 void ecert_apache_find_shared(struct ecert_apache_scan *scan, const bool *chosen);
 
+/*
+ * A path as a word of the configuration: in quotes where it must be, or was (`quote` is the one
+ * that it had, 0 if none).  NULL: no memory.
+ */
+const char *ecert_apache_as_word(struct ecert_arena *arena, const char *path, uint8_t quote);
+
 /* Does this SSLEngine directive turn TLS on ("on", "optional")? */
 bool ecert_apache_is_on(const struct ecert_apache_use *engine);
 

@@ -1,5 +1,8 @@
 #include "plugins/apache/choose.h"
 
+#include "plugins/apache/create.h"
+#include "plugins/apache/module.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +45,8 @@ const char *ecert_apache_why_plain(const struct ecert_apache_scan *scan,
     const struct ecert_apache_use *engine =
         ecert_apache_use_last(&block->scope, ECERT_APACHE_ENGINE);
 
+    if (ecert_apache_lacks_ssl(scan->dump))
+        return "mod_ssl is not loaded";
     if (engine != NULL)
         return ecert_apache_is_on(engine) ? NULL : "it says SSLEngine off";
     if (ecert_apache_is_on(ecert_apache_use_last(&scan->server, ECERT_APACHE_ENGINE)))
@@ -161,15 +166,38 @@ static bool refuse(struct choice *choice, size_t i, const char *why)
     return why != NULL;
 }
 
+/* The one for port 443 is added beside this one: its names are found. */
+static bool leave_for_added(struct choice *choice, size_t i, const char *why)
+{
+    const struct ecert_apache_creations *creations = choice->names->creations;
+
+    if (creations == NULL || creations->of[i] == NULL)
+        return false;
+    choice->n_taken++;
+    mark_found(choice, &creations->of[i]->host);
+    return leave(choice, i, why);
+}
+
+/* Would `create = true` help? */
+static const char *offer(const struct choice *choice, const struct ecert_apache_block *block)
+{
+    const struct ecert_apache_scan *scan = choice->scan;
+
+    if (choice->names->creations != NULL || ecert_apache_lacks_ssl(scan->dump) || !block->found ||
+        !has_port(block->host, 80) || has_port(block->host, 443))
+        return "";
+    return "; with \"create = true\" in the target one for port 443 is added beside it";
+}
+
 /* A host with a wanted name that is not taken: the reason may have to be told. */
 static bool leave_wanted(struct choice *choice, size_t i, const char *why)
 {
     const struct ecert_apache_host *host = choice->scan->blocks[i].host;
 
     if (choice->first_reason == NULL && why != NULL)
-        choice->first_reason =
-            ecert_arena_text(choice->scan->arena, "virtual host '%s' (%s) is left alone: %s",
-                             host->names[0], host->place, why);
+        choice->first_reason = ecert_arena_text(
+            choice->scan->arena, "virtual host '%s' (%s) is left alone: %s%s", host->names[0],
+            host->place, why, offer(choice, &choice->scan->blocks[i]));
     return leave(choice, i, why);
 }
 
@@ -205,6 +233,8 @@ static bool consider_names(struct choice *choice, size_t i)
     if (!block->found)
         plain = block->host->file[0] == '/' ? "its <VirtualHost> line was not found there"
                                             : "no file has its <VirtualHost>: a module made it";
+    if (plain != NULL && leave_for_added(choice, i, plain))
+        return true;
     if (plain != NULL)
         return name != NULL ? leave_wanted(choice, i, plain) : leave(choice, i, plain);
     if (name == NULL)
@@ -335,10 +365,27 @@ static enum ecert_status check_found(const struct choice *choice, struct ecert_e
                       list, choice->scan->dump->n_hosts);
 }
 
+static enum ecert_status fail_without_ssl(const struct choice *choice, struct ecert_error *err)
+{
+    const struct ecert_apache_scan *scan = choice->scan;
+    const char *advice =
+        ecert_apache_ssl_advice(scan->host, scan->job, scan->arena, scan->dump->nodes[0].path);
+    const char *list = list_names(choice, false);
+
+    if (advice == NULL || list == NULL)
+        return no_memory(scan, err);
+    return scan->host->fail(err, ECERT_E_CONFIG,
+                            "mod_ssl is not loaded: %.400s; without it the server has no TLS "
+                            "virtual host for %.300s",
+                            advice, list);
+}
+
 static enum ecert_status judge(const struct choice *choice, struct ecert_error *err)
 {
     const struct ecert_host *host = choice->scan->host;
 
+    if (ecert_apache_lacks_ssl(choice->scan->dump))
+        return fail_without_ssl(choice, err);
     if (choice->first_refusal != NULL)
         return host->fail(err, ECERT_E_CONFIG, "%s", choice->first_refusal);
     if (choice->n_used == 0)

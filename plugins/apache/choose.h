@@ -7,6 +7,8 @@
  *   (2) the certificate file that it uses now is the target's own path,
  *   (3) the leaf in that file is the one that is replaced, or
  *   (4) where nothing is known to be replaced: it has the leaf of a host that (1) took.
+ * A name for which a virtual host is added (create.h) is found as well.
+ *
  * What it uses may be its own or the server level's; of several pairs it is the one of our key
  * type.
  *
@@ -19,10 +21,13 @@
 #include "plugins/apache/change.h"
 #include "plugins/apache/scan.h"
 
+struct ecert_apache_creations;
+
 struct ecert_apache_names {
-    const char *const *list; /* NULL-ended */
-    bool is_explicit;        /* all of them must be found */
-    bool everywhere;         /* everywhere_it_was */
+    const char *const *list;                        /* NULL-ended */
+    bool is_explicit;                               /* all of them must be found */
+    bool everywhere;                                /* everywhere_it_was */
+    const struct ecert_apache_creations *creations; /* what is added; NULL: `create` is not set */
 };
 
 struct ecert_apache_verdict {
@@ -35,9 +40,10 @@ struct ecert_apache_verdict {
 /*
  * After the scan: `ret_verdicts` has a row for each block (in the arena).
  *
- * ECERT_E_CONFIG: nothing is taken; with explicit names, one of them is not found, or a virtual
- * host of theirs has names that the leaf does not cover; a host found by (2) to (4) has such names:
- * each of these says so in its row.  The rows are complete also then, but where there is no memory.
+ * ECERT_E_CONFIG: mod_ssl is not loaded; nothing is taken and nothing added; with explicit names,
+ * one of them is not found, or a virtual host of theirs has names that the leaf does not cover; a
+ * host found by (2) to (4) has such names: each of these says so in its row.  The rows are
+ * complete also then, but where there is no memory.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,
                                                        const struct ecert_apache_names *names,

@@ -25,6 +25,10 @@ static bool find_path(const struct ecert_apache_walk *walk, struct ecert_apache_
     const char *value = use->value;
     const bool macro = walk->block != NULL && walk->block->host->macro;
 
+    if (names_a_file(use->directive) && walk->parameters != NULL && walk->parameters->n > 0)
+        value = ecert_apache_parameters_fill(walk->scan->arena, walk->parameters, value);
+    if (value == NULL)
+        return false;
     if (!names_a_file(use->directive) || strncmp(value, "pkcs11:", 7) == 0 ||
         strstr(value, "${") != NULL || (macro && strpbrk(value, "$%@") != NULL))
         return true;
@@ -100,7 +104,7 @@ bool ecert_apache_collect(struct ecert_apache_walk *walk, const struct ecert_apa
     size_t at = piece->name.end;
     struct ecert_apache_word word = {0};
 
-    if (first != '"' && first != '\\' && strchr("SsLlDdUu", first) == NULL)
+    if (first != '"' && first != '\'' && first != '\\' && strchr("SsLlDdUu", first) == NULL)
         return true;
     for (size_t i = 0; i < ECERT_APACHE_DIRECTIVE_COUNT; i++) {
         if (!ecert_apache_is(text, piece, directive_names[i]))

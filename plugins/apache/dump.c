@@ -350,6 +350,13 @@ bool ecert_apache_has_module(const struct ecert_apache_dump *dump, const char *n
     return false;
 }
 
+bool ecert_apache_lacks_ssl(const struct ecert_apache_dump *dump)
+{
+    static const char name[] = "ssl_module";
+
+    return dump->n_modules > 0 && !ecert_apache_has_module(dump, name, strlen(name));
+}
+
 /* "/a//b/./c/../d" is "/a/b/d": by the text alone, as apr_filepath_merge() does it. */
 static void tidy(char *path)
 {

@@ -89,6 +89,9 @@ const char *ecert_apache_bare_name(struct ecert_arena *arena, const char *value)
 /* Does the server have this module ("ssl_module")? */
 bool ecert_apache_has_module(const struct ecert_apache_dump *dump, const char *name, size_t len);
 
+/* Is mod_ssl not there?  False too where the server did not list its modules. */
+bool ecert_apache_lacks_ssl(const struct ecert_apache_dump *dump);
+
 /*
  * A file name as the server takes it: below the server root if it is relative, without "." and ".."
  * parts.  NULL: no memory.

@@ -164,8 +164,8 @@ bool ecert_apache_is(struct ecert_view text, const struct ecert_apache_piece *pi
     size_t at = piece->name.begin;
     const size_t end = piece->name.end;
     /* the server takes a quoted name as well */
-    const bool quoted =
-        end - at >= 2 && text.ptr[at] == '"' && text.ptr[end - 1] == '"' && ++at != 0;
+    const bool quoted = end - at >= 2 && (text.ptr[at] == '"' || text.ptr[at] == '\'') &&
+                        text.ptr[end - 1] == text.ptr[at] && ++at != 0;
 
     for (const char *p = name;; p++, at++) {
         at = skip_joints(text, at, end);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* An earlier host of the same lines; hosts are sorted by file and line of the macro. */
+/* An earlier host of the same lines, which no parameter makes another one; hosts are sorted by file
+ * and line of the macro. */
 static const struct ecert_apache_block *find_same(const struct ecert_apache_scan *scan, size_t i)
 {
     const struct ecert_apache_host *host = scan->blocks[i].host;
@@ -14,20 +15,21 @@ static const struct ecert_apache_block *find_same(const struct ecert_apache_scan
         if (block->host->line != host->line || strcmp(block->host->file, host->file) != 0)
             return NULL;
         if (block->host->macro && block->found && block->host->macro_line == host->macro_line)
-            return block;
+            return block->of_parameters ? NULL : block;
     }
     return NULL;
 }
 
 /* To the head of the virtual host within the macro; false: it is not there. */
 static bool find_head(struct ecert_apache_lexer *lexer, const struct ecert_apache_host *host,
-                      struct ecert_apache_piece *ret)
+                      struct ecert_apache_piece *ret_macro, struct ecert_apache_piece *ret)
 {
     bool found = false;
 
     while (!found && ecert_apache_next(lexer, ret))
         found = ret->line == host->line && ret->kind == ECERT_APACHE_OPEN &&
                 ecert_apache_is(lexer->text, ret, "Macro");
+    *ret_macro = *ret;
     for (size_t n = 0; found && n < host->macro_line;) {
         found = ecert_apache_next(lexer, ret);
         n += ret->kind == ECERT_APACHE_COMMENT ? 0 : 1; /* mod_macro keeps blank lines only */
@@ -64,6 +66,8 @@ enum ecert_status ecert_apache_macro_walk(struct ecert_apache_scan *scan, size_t
     struct ecert_apache_walk walk = {
         .scan = scan, .node = ECERT_APACHE_NO_NODE, .block = block, .scope = &block->scope};
     struct ecert_apache_piece head = {0};
+    struct ecert_apache_piece macro = {0};
+    struct ecert_apache_parameters parameters = {0};
 
     if (same != NULL) {
         struct ecert_apache_host *host = block->host;
@@ -75,8 +79,12 @@ enum ecert_status ecert_apache_macro_walk(struct ecert_apache_scan *scan, size_t
         return ECERT_OK;
     ECERT_APACHE_TRY(ecert_apache_tree_read(scan->host, scan->job, file, err));
     walk.lexer = (struct ecert_apache_lexer){.text = file->text};
-    if (!find_head(&walk.lexer, block->host, &head))
+    if (!find_head(&walk.lexer, block->host, &macro, &head))
         return ECERT_OK;
+    if (!ecert_apache_parameters_of(scan, block->host, file->text, &macro, &parameters))
+        return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    walk.parameters = &parameters;
+    block->of_parameters = parameters.has_any;
     block->found = true;
     block->node = ECERT_APACHE_NO_NODE;
     block->text = file->text;

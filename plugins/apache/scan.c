@@ -118,6 +118,7 @@ static enum ecert_status enter_block(struct ecert_apache_walk *walk,
     if (block == NULL || block->found) /* a file that is included twice: its first reading counts */
         return ECERT_OK;
     block->found = true;
+    block->order = ++scan->n_entered;
     block->node = walk->node;
     block->text = walk->lexer.text;
     block->head = *head;

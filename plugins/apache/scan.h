@@ -7,7 +7,8 @@
  * not active or not Apache's are passed over, see conditions.h.
  *
  * A host that mod_macro made has the directives of its <VirtualHost> within the macro, with the
- * macro's parameters as they stand there.  A host that no file has (a <Perl> section made it) is
+ * macro's parameters as they stand there; only the paths are those that its Use gave, see
+ * parameters.h.  A host that no file has (a <Perl> section made it) is
  * not found; nor is one whose head is not where the server says, which is the answer to any text
  * that the server reads otherwise than this walk.
  *
@@ -63,7 +64,9 @@ struct ecert_apache_scope {
 /* The block of a virtual host. */
 struct ecert_apache_block {
     struct ecert_apache_host *host;
-    bool found; /* its head stands where the server says; otherwise the rest is empty */
+    size_t order; /* in which the server read it, from 1; 0: not known (a macro, or not found) */
+    bool found;   /* its head stands where the server says; otherwise the rest is empty */
+    bool of_parameters; /* a macro with parameters made it */
     size_t node;
     struct ecert_view text;
     struct ecert_apache_piece head, close;
@@ -81,6 +84,7 @@ struct ecert_apache_scan {
     struct ecert_apache_conditions conditions;
     struct ecert_apache_block *blocks; /* one for each of the dump's hosts, in their order */
     size_t n_blocks;
+    size_t n_entered; /* blocks so far */
     struct ecert_apache_scope server;
     size_t *owners; /* for each node: 1 + the block that included it; 0: none of the blocks */
     struct ecert_pem_shelf shelf;

@@ -113,11 +113,24 @@ size_t ecert_apache_tree_child(const struct ecert_apache_tree *tree, size_t node
                : ECERT_APACHE_NO_NODE;
 }
 
+/*
+ * After a file that includes others, the server tells the line of that last Include for the rest of
+ * the pattern's files too (tried with 2.4.71).
+ */
+static bool is_stale(const struct ecert_apache_tree *tree, size_t child, size_t next)
+{
+    for (size_t i = child + 1; i < next; i++)
+        if (tree->nodes[i].line == tree->nodes[next].line)
+            return true;
+    return false;
+}
+
 size_t ecert_apache_tree_next(const struct ecert_apache_tree *tree, size_t child)
 {
     const size_t next = tree->next[child];
 
-    return next != ECERT_APACHE_NO_NODE && tree->nodes[next].line == tree->nodes[child].line
+    return next != ECERT_APACHE_NO_NODE && (tree->nodes[next].line == tree->nodes[child].line ||
+                                            is_stale(tree, child, next))
                ? next
                : ECERT_APACHE_NO_NODE;
 }

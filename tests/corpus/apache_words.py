@@ -50,7 +50,8 @@ def created(before, after):
     old, new = rest_of_file(before), rest_of_file(after)
     at, added = 0, []
     for line in new:
-        if at < len(old) and line == old[at]:
+        last = at == len(old) - 1  # a file without a final line end gets one behind this line
+        if at < len(old) and (line == old[at] or last and line.rstrip(b"\r") == old[at]):
             at += 1
         else:
             added.append(line)

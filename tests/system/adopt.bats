@@ -1,6 +1,6 @@
 # Taking over what a real nginx and a real Apache use already.
 #
-# covers: core/issue/adopt.h core/issue/adopt_parts.h core/issue/served.h
+# covers: core/flow/holds.h core/issue/adopt.h core/issue/adopt_parts.h core/issue/served.h
 
 load deploying
 
@@ -182,6 +182,47 @@ nothing_adopted() {
     run_ecert rollback "$NAME"
     settled
     wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/present.cer")"
+}
+
+@test "copies of files: what holds the same in other bytes is left until the renewal" {
+    nginx_up
+    sed -i 's/$/\r/' "$W/present.pem"
+    openssl pkey -in "$W/present.key" -traditional -out "$W/traditional.key"
+    cat "$W/traditional.key" >"$W/present.key"
+    chmod 644 "$W/present.key" # that others can read it is for the first deployment
+    write_config "$(nginx_target "files = { key = \"$W/present.key\"; fullchain = \"$W/present.pem\"; };")"
+    remember "$W/nginx" "$W/nginx/nginx.pid"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    run_ecert plan --exit-code
+    [ "$status" -eq 0 ]
+    untouched "$W/nginx" "$W/nginx/nginx.pid"
+    # another certificate there is not the same
+    cat "$W/foreign.cer" "$W/ca/sub.pem" "$W/ca/cross.pem" >"$W/present.pem"
+    run_ecert plan --exit-code
+    [ "$status" -eq 10 ]
+    says "+++ $W/present.pem"
+    says_not "present.key"
+    # nor is one without its chain, nor another key
+    cp "$W/present.cer" "$W/present.pem"
+    cp "$W/ec.key" "$W/present.key"
+    run_ecert plan --exit-code
+    [ "$status" -eq 10 ]
+    says "+++ $W/present.pem" "$W/present.key: replaced, secret"
+}
+
+@test "what was adopted and would be refused as an issued file: the plan leaves it, and says so" {
+    old_pair "$W/own" "$NAME"
+    OLD=own
+    nginx_up
+    write_config "$(nginx_target)"
+    run_ecert adopt
+    [ "$status" -eq 0 ]
+    run_ecert plan --exit-code
+    [ "$status" -eq 0 ]
+    says "stays as it was adopted, until there is a certificate that can be deployed: "
+    run_ecert deploy # asked for it is refused, as before
+    [ "$status" -eq 1 ]
 }
 
 @test "a key that does not belong to the certificate is refused" {

@@ -103,8 +103,9 @@ ROWS
         import | verify | restore) operand=$W/$NAME.cer ;;
         rollback | ack) operand=$NAME ;;
         report) operand=$W/report.html ;;
+        init) operand="--output $W/first.conf" ;; # the other one is there
         esac
-        # shellcheck disable=SC2086 # none or one
+        # shellcheck disable=SC2086 # none, one, or an option with its argument
         run_ecert "$command" $operand
         [ "$status" -eq "$(refusal "$command")" ]
         grep -q 'ecert.conf:2: ' <<<"$stderr"

@@ -279,6 +279,32 @@ static void test_replace(void **state)
     free(file);
 }
 
+static void test_create(void **state)
+{
+    char *file = test_file_write(*state, "there", ecert_view_of("old"), 0600);
+    const struct ecert_fs_owner owner = ecert_fs_own(0644);
+    struct ecert_bytes bytes = {0};
+    struct ecert_error err = {0};
+    struct stat st;
+
+    assert_int_equal(ecert_fs_create(file, ecert_view_of("new"), &owner, &err), ECERT_E_REFUSED);
+    assert_int_equal(ecert_fs_read(file, 100, &bytes, &err), ECERT_OK);
+    assert_string_equal((const char *)bytes.ptr, "old");
+    ecert_bytes_clear(&bytes);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(symlink("/nonexistent", file), 0); /* a link is there, too */
+    assert_int_equal(ecert_fs_create(file, ecert_view_of("new"), &owner, &err), ECERT_E_REFUSED);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(ecert_fs_create(file, ecert_view_of("new"), &owner, &err), ECERT_OK);
+    assert_int_equal(lstat(file, &st), 0);
+    assert_int_equal(st.st_mode, S_IFREG | 0644);
+    assert_int_equal(st.st_nlink, 1);
+    assert_int_equal(count_in(*state), 1); /* no temporary file is left */
+    assert_int_equal(ecert_fs_create("/nonexistent/x", ecert_view_of(""), &owner, &err),
+                     ECERT_E_IO);
+    free(file);
+}
+
 static void test_stage_and_publish(void **state)
 {
     char tmp[ECERT_FS_TEMPORARY_MAX], other[ECERT_FS_TEMPORARY_MAX];
@@ -429,6 +455,7 @@ int main(void)
         TEST(test_trust),
         TEST(test_trust_of_links),
         TEST(test_replace),
+        TEST(test_create),
         TEST(test_stage_and_publish),
         TEST(test_no_room),
         TEST(test_links),

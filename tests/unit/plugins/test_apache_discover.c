@@ -72,7 +72,7 @@ static const struct row {
      "ServerName https://www.example.test:443\nServerAlias a.test\n" ON RSA TAIL "</IfModule>\n"
      "<IfModule gnutls_module>\n<VirtualHost *:1>\n" TAIL "</IfModule>\n",
      .want = "virtual host www.example.test,a.test @/sites-available/a.conf:3 @/old/rsa.pem "
-     "@/old/rsa.key - off 127.0.0.1:443,::1:444",
+     "@/old/rsa.key - ready 127.0.0.1:443,::1:444",
      .why = "leaves: not enabled: nothing in sites-enabled leads to it"},
     {.name = "one that is enabled is told once", .n_sites = 1, .site = HEAD ON RSA TAIL,
      .available = HEAD ON RSA TAIL,
@@ -91,7 +91,7 @@ static const struct row {
      "<VirtualHost \\\n *:18443>\nServerName $name\n" ON "SSLCertificateFile $pem\n"
      "SSLCertificateKeyFile @/old/rsa.key\n" TAIL "</Macro>\nUse VH www.example.test @/old/rsa.pem\n"
      "Use VH b.test @/old/rsa.pem\n",
-     .want = "virtual host www.example.test @/site.conf:1 - @/old/rsa.key - on 127.0.0.1:18443"},
+     .want = "virtual host www.example.test @/site.conf:1 @/old/rsa.pem @/old/rsa.key - on 127.0.0.1:18443"},
     {.name = "the environment of apachectl", .n_sites = 1, .control = true,
      .site = HEAD ON "SSLCertificateFile ${ECERT_FOLDER}/rsa.pem\nSSLCertificateKeyFile ${ECERT_FOLDER}/rsa.key\n" TAIL,
      .want = "virtual host www.example.test @/site.conf:1 @/old/rsa.pem @/old/rsa.key - on 127.0.0.1:18443"},

@@ -338,17 +338,37 @@ static void an_odd_path_is_quoted(void **state)
     free(want);
 }
 
+/* The server tells the line of the last nested Include for the files that follow it. */
+static void a_file_after_one_that_includes_another(void **state)
+{
+    struct test_job job;
+    struct ecert_error err = {0};
+
+    (void)state;
+    test_server_write(&server, "live/empty.conf", "");
+    test_server_write(&server, "sites-available/1.conf", "\n\nInclude @/live/empty.conf\n");
+    test_server_write(&server, "sites-available/2.conf", HEAD ON OLD TAIL);
+    test_server_write(&server, "site.conf", "IncludeOptional sites-available/*.conf\n");
+    assert_true(test_server_accepts(&server));
+    test_server_job(&server, &job);
+    if (ecert_plugin.plan(&test_host, (struct ecert_job *)&job, &err) != ECERT_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(job.n_files, 1);
+    test_job_clear(&job);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 2] = {cmocka_unit_test(an_odd_path_is_quoted),
-                                                cmocka_unit_test(bytes_behind_a_nul_stay)};
+    struct CMUnitTest tests[COUNT(rows) + 3] = {
+        cmocka_unit_test(an_odd_path_is_quoted), cmocka_unit_test(bytes_behind_a_nul_stay),
+        cmocka_unit_test(a_file_after_one_that_includes_another)};
 
     if (!test_server_make(&server)) {
         (void)fprintf(stderr, "skipped: there is no %s\n", APACHE);
         return 77;
     }
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[2 + i] = (struct CMUnitTest){.name = rows[i].name,
+        tests[3 + i] = (struct CMUnitTest){.name = rows[i].name,
                                            .test_func = check_row,
                                            .initial_state = (void *)(uintptr_t)&rows[i]};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

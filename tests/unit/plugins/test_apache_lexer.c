@@ -218,6 +218,7 @@ static void names_do_not_depend_on_case(void **state)
         {"sslengine on", "SSLEngine", true},     {"SSLENGINE", "SSLEngine", true},
         {"SSLEngin on", "SSLEngine", false},     {"SSLEngines on", "SSLEngine", false},
         {"\"SSLEngine\" on", "SSLEngine", true}, {"</virtualHOST>", "VirtualHost", true},
+        {"'SSLEngine' on", "SSLEngine", true},   {"'SSLEngine\" on", "SSLEngine", false},
         {"SSL\\\nEngine on", "SSLEngine", true},
     };
 

@@ -79,6 +79,18 @@ static const struct row {
      .site = "<Macro VH $name>\n<VirtualHost *:18443>\nServerName $name\n" ON
      "SSLCertificateFile @/live/fullchain.pem\nSSLCertificateKeyFile @/live/privkey.pem\n"
      TAIL "</Macro>\nUse VH www.example.test\n"},
+    {.name = "a macro whose Use has the right files",
+     .site = "<Macro VH $name $c ${k}>\n<VirtualHost *:18443>\nServerName $name\n" ON
+     "SSLCertificateFile $c.pem\nSSLCertificateKeyFile \"${k}\"\n" TAIL "</Macro>\n"
+     "Use VH b.test @/old/rsa @/old/rsa.key\nUse VH www.example.test \\\n@/live/fullchain @/live/privkey.pem\n"},
+    {.name = "a macro that makes others too", .site = "<Macro VH $name $c>\n<VirtualHost *:18443>\n"
+     "ServerName $name\n" ON "SSLCertificateFile $c.pem\nSSLCertificateKeyFile $c.key\n" TAIL "</Macro>\n"
+     "Use VH b.test @/old/rsa\nUse VH www.example.test @/old/rsa\n",
+     .error = "is made by a macro 'vh' (defined on line 1 of \"", .error2 = "of other names too, so give this name"},
+    {.name = "a nested macro, used in an included file", .snippet = "Use OUTER www.example.test\n",
+     .site = "<Macro INNER $n>\n<VirtualHost *:18443>\nServerName $n\n" ON OLD TAIL "</Macro>\n"
+     "<Macro OUTER $n>\nUse INNER $n\n</Macro>\nInclude @/sites/snippet.conf\n",
+     .error = "macros are not edited: write \"SSLEngine on\"", .error2 = "/sites/snippet.conf\"\":1; macros"},
     {.name = "a macro before an Include does not hide it",
      .site = "<Macro INC $name>\n\n\n\n\n\n\n\n\n\n\n\nInclude @/live/empty.conf\n</Macro>\n"
      "Use INC a\n" HEAD "Include sites/snippet.conf\n" TAIL,
@@ -98,7 +110,7 @@ static const struct row {
      .error = "the server's configuration is broken: /usr/sbin/apache2 -t says (exit code 1): AH00526: "
               "Syntax error on line 4 of ", .error2 = "Argument must be On or Off"},
     {.name = "no mod_ssl", .site = HEAD ON OLD TAIL, .option = "-DNOSSL",
-     .error = "Invalid command 'SSLEngine'", .error2 = "a2enmod ssl"},
+     .error = "Invalid command 'SSLEngine'", .error2 = "; mod_ssl is not loaded: write \"LoadModule ssl_module /usr/lib/"},
     {.name = "no chain", .site = HEAD ON OLD TAIL, .drop = 1 + ECERT_MATERIAL_FULLCHAIN,
      .error = "the target's 'files' name no complete chain"},
     {.name = "an encrypted key, no dialog", .site = HEAD ON OLD TAIL, .encrypted = true,

@@ -16,6 +16,8 @@ static const char main_text[] =
     "LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n"
     "LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n"
     "LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so\n"
+    "LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so\n"
+    "LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so\n"
     "LoadModule macro_module /usr/lib/apache2/modules/mod_macro.so\n"
     "<IfDefine !NOSSL>\n"
     "LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\n"
