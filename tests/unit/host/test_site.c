@@ -353,7 +353,8 @@ static void a_bad_stream_is_refused(void **state)
 static void the_core_validates_again(void **state)
 {
     static const struct stream site = {
-        .kind = 1, .fields = {"k", "", "", "#0", "/a", "relative", "", "#1", "#1", "#0", "", "#0", NULL}};
+        .kind = 1,
+        .fields = {"k", "", "", "#0", "/a", "relative", "", "#1", "#1", "#0", "", "#0", NULL}};
     static const struct stream end = {.kind = 4, .fields = {"#1", NULL}};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer wire = {0};
     ECERT_AUTO(ecert_discovery_clear) struct ecert_discovery read = {0};
