@@ -24,7 +24,7 @@ Usage: ./run.sh VERB
   build   build/ecert, build/ecert-net and build/plugins/*.so
   demo    the main job, start to end, with servers of its own on loopback
   test    every test; the last line is "N passed, N failed, N skipped"
-  bench   speed and memory, as ratios; one of them: bench deploy|scan|probes|check|request
+  bench   speed and memory, as ratios; one of them: bench deploy|scan|sites|probes|check|request
   fuzz    any bytes for the lexers and editors of server configurations: fuzz [SECONDS for each]
   lint    format, layers, headers, warnings (part of test)
 TEXT
@@ -78,9 +78,10 @@ build() { # [folder] [cmake option...]
 bench() {
     local which=${1:-all} status=0
     [ $# -eq 0 ] || shift
-    case "$which" in deploy | scan | probes | check | request | all) ;; *) usage >&2; return 2 ;; esac
+    case "$which" in deploy | scan | sites | probes | check | request | all) ;; *) usage >&2; return 2 ;; esac
     case "$which" in deploy | all) python3 tests/bench/bench.py "$@" || status=1 ;; esac
     case "$which" in scan | all) python3 tests/bench/scan.py --driver build/scan_bench "$@" || status=1 ;; esac
+    case "$which" in sites | all) python3 tests/bench/sites.py --driver build/sites_bench --plugins build/plugins "$@" || status=1 ;; esac
     case "$which" in probes | all) python3 tests/bench/probes.py "$@" || status=1 ;; esac
     case "$which" in check | all) python3 tests/bench/check.py "$@" || status=1 ;; esac
     case "$which" in request | all) python3 tests/bench/request.py "$@" || status=1 ;; esac
@@ -118,7 +119,7 @@ lint)
 bench)
     need "${BUILD_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"
     build build -DECERT_TESTS=OFF >/dev/null
-    cmake --build build --target scan_bench >/dev/null
+    cmake --build build --target scan_bench sites_bench >/dev/null
     bench "${@:2}"
     ;;
 help | --help | -h)

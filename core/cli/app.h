@@ -102,6 +102,9 @@ void ecert_say_paragraph(const struct ecert_app *app, const char *first, const c
 /* "ecert: ..." on standard error, and into "errors" of the JSON. */
 void ecert_complain(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
 
+/* A line that belongs to the complaint before it, as it is; the JSON has it elsewhere. */
+void ecert_complain_behind(const struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
+
 /* What is no error, but worth a word: a line on standard output, and in "warnings" of the JSON. */
 void ecert_remark(struct ecert_app *app, const char *fmt, ...) ECERT_PRINTF(2, 3);
 

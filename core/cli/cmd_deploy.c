@@ -146,6 +146,7 @@ int ecert_cmd_plan(struct ecert_app *app)
             continue;
         ecert_complain(app, "%s: %s: %s", ecert_name_shown(one->certificate->name, &buffer),
                        one->target->id, one->error.text);
+        ecert_complain_of_sites(app, one);
         unfit++;
     }
     if (unfit > 0)

@@ -250,6 +250,7 @@ static void report_deployment(struct ecert_app *app, const struct ecert_deployme
         return;
     case ECERT_STANDING_UNFIT:
         ecert_complain(app, "%s: %s: %s", name, id, deployment->error.text);
+        ecert_complain_of_sites(app, deployment);
         for (size_t i = 0; deployment->restores && i < deployment->notes.len; i++)
             say_note(app, deployment->notes.items[i]);
         return;
@@ -290,7 +291,7 @@ json_t *ecert_deployment_json(const struct ecert_deployment *deployment)
         (void)json_object_set_new(json, "restores", json_true());
         (void)json_object_set_new(json, "restore_notes", ecert_strings_json(&deployment->notes));
     }
-    if (deployment->with_sites)
+    if (deployment->with_sites || deployment->plan.n_sites > 0)
         (void)json_object_set_new(json, "sites", ecert_sites_json(&deployment->plan));
     return json;
 }

@@ -156,6 +156,17 @@ void ecert_complain(struct ecert_app *app, const char *fmt, ...)
         add_to_list(app, "errors", json_string((const char *)escaped.ptr));
 }
 
+void ecert_complain_behind(const struct ecert_app *app, const char *fmt, ...)
+{
+    va_list args;
+
+    if (app->json != NULL)
+        return;
+    va_start(args, fmt);
+    vput(stderr, "", fmt, args);
+    va_end(args);
+}
+
 void ecert_remark(struct ecert_app *app, const char *fmt, ...)
 {
     ECERT_AUTO(ecert_auto_free) char *text = NULL;

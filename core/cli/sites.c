@@ -37,7 +37,7 @@ static struct left *gather_left(const struct ecert_plan *plan, size_t *ret_n)
     size_t n = 0;
 
     for (size_t i = 0; left != NULL && sorted != NULL && i < plan->n_sites; i++)
-        if (!plan->sites[i].taken) {
+        if (!plan->sites[i].taken && !plan->sites[i].refused) {
             left[n].site = &plan->sites[i];
             sorted[n] = &left[n];
             n++;
@@ -83,6 +83,13 @@ static void add_names(const struct ecert_site *site, struct ecert_buffer *out)
     ecert_buffer_add_text(out, "'");
 }
 
+static const char *word_of(const struct ecert_site *site)
+{
+    if (site->refused)
+        return "refuses";
+    return site->taken ? "takes" : "leaves";
+}
+
 static void say_site(struct ecert_app *app, const struct ecert_site *site)
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer line = {0};
@@ -91,8 +98,20 @@ static void say_site(struct ecert_app *app, const struct ecert_site *site)
     add_names(site, &line);
     ecert_buffer_add(&line, (struct ecert_view){(const uint8_t *)"", 1});
     if (!line.failed)
-        ecert_say(app, "  %s %s: %s", site->taken ? "takes" : "leaves", (const char *)line.ptr,
-                  reason_of(site));
+        ecert_say(app, "  %s %s: %s", word_of(site), (const char *)line.ptr, reason_of(site));
+}
+
+/* The same behind a complaint. */
+static void complain_of_site(struct ecert_app *app, const struct ecert_site *site)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer line = {0};
+
+    add_place(site, &line);
+    add_names(site, &line);
+    ecert_buffer_add(&line, (struct ecert_view){(const uint8_t *)"", 1});
+    if (!line.failed)
+        ecert_complain_behind(app, "  %s %s: %s", word_of(site), (const char *)line.ptr,
+                              reason_of(site));
 }
 
 static void say_left(struct ecert_app *app, const struct left *left)
@@ -104,15 +123,26 @@ static void say_left(struct ecert_app *app, const struct left *left)
                   reason_of(left->site));
 }
 
+static size_t count_refused(const struct ecert_plan *plan)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_sites; i++)
+        n += plan->sites[i].refused;
+    return n;
+}
+
 static void say_plan(struct ecert_app *app, const struct ecert_deployment *one)
 {
     size_t n_left = 0;
     ECERT_AUTO(ecert_auto_free) struct left *left = gather_left(&one->plan, &n_left);
+    const size_t n_taken = one->plan.n_sites - n_left - count_refused(&one->plan);
 
     if (left == NULL || one->plan.n_sites == 0)
         return;
-    ecert_say(app, "%s: %s: takes %zu of %zu sites", one->certificate->name, one->target->id,
-              one->plan.n_sites - n_left, one->plan.n_sites);
+    ecert_say(app, "%s: %s: %s %zu of %zu sites", one->certificate->name, one->target->id,
+              one->standing == ECERT_STANDING_UNFIT ? "would take" : "takes", n_taken,
+              one->plan.n_sites);
     for (size_t i = 0; i < one->plan.n_sites; i++)
         if (one->plan.sites[i].taken)
             say_site(app, &one->plan.sites[i]);
@@ -123,7 +153,19 @@ static void say_plan(struct ecert_app *app, const struct ecert_deployment *one)
 void ecert_say_sites(struct ecert_app *app, const struct ecert_deployments *deployments)
 {
     for (size_t i = 0; i < deployments->n; i++)
-        say_plan(app, &deployments->items[i]);
+        if (deployments->items[i].standing != ECERT_STANDING_UNFIT)
+            say_plan(app, &deployments->items[i]);
+}
+
+void ecert_complain_of_sites(struct ecert_app *app, const struct ecert_deployment *one)
+{
+    const struct ecert_plan *plan = &one->plan;
+
+    for (size_t i = 0; i < plan->n_sites; i++)
+        if (plan->sites[i].refused)
+            complain_of_site(app, &plan->sites[i]);
+    if (one->with_sites && (app->options.verbose || count_refused(plan) == 0))
+        say_plan(app, one);
 }
 
 json_t *ecert_sites_json(const struct ecert_plan *plan)
@@ -134,10 +176,10 @@ json_t *ecert_sites_json(const struct ecert_plan *plan)
         const struct ecert_site *site = &plan->sites[i];
 
         (void)json_array_append_new(
-            list, json_pack("{s:s, s:o, s:o, s:I, s:b, s:o}", "kind", site->kind, "names",
+            list, json_pack("{s:s, s:o, s:o, s:I, s:b, s:b, s:o}", "kind", site->kind, "names",
                             ecert_strings_json(&site->names), "file", ecert_text_json(site->file),
-                            "line", (json_int_t)site->line, "taken", site->taken, "why",
-                            ecert_text_json(site->why)));
+                            "line", (json_int_t)site->line, "taken", site->taken, "refused",
+                            site->refused, "why", ecert_text_json(site->why)));
     }
     return list;
 }

@@ -25,6 +25,7 @@ void ecert_items_clear(struct ecert_items *items)
     for (size_t i = 0; i < items->n; i++)
         item_clear(&items->list[i]);
     free(items->list);
+    free(items->by_path);
     *items = (struct ecert_items){0};
 }
 
@@ -131,6 +132,39 @@ static enum ecert_status find_owners(struct ecert_item *item, struct ecert_error
     return ECERT_OK;
 }
 
+/* Where a path stands in the table, which has room, or where it would. */
+static uint32_t *place_of(const struct ecert_items *items, const char *path)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (const char *p = path; *p != '\0'; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619u;
+    for (size_t i = hash;; i++) {
+        uint32_t *place = &items->by_path[i & (items->n_by_path - 1)];
+
+        if (*place == 0 || strcmp(items->list[*place - 1].path, path) == 0)
+            return place;
+    }
+}
+
+/* Room for one more: at most half of the table is taken. */
+static enum ecert_status grow_table(struct ecert_items *items, struct ecert_error *err)
+{
+    if (items->n * 2 < items->n_by_path)
+        return ECERT_OK;
+    const size_t room = items->n_by_path == 0 ? 16 : 2 * items->n_by_path;
+    uint32_t *larger = calloc(room, sizeof *larger);
+
+    if (larger == NULL)
+        return ecert_error_nomem(err);
+    free(items->by_path);
+    items->by_path = larger;
+    items->n_by_path = room;
+    for (size_t i = 0; i < items->n; i++)
+        *place_of(items, items->list[i].path) = (uint32_t)i + 1;
+    return ECERT_OK;
+}
+
 static enum ecert_status find_item(struct ecert_items *items, const char *path, bool is_link,
                                    struct ecert_item **ret, struct ecert_error *err)
 {
@@ -143,11 +177,12 @@ static enum ecert_status find_item(struct ecert_items *items, const char *path, 
         ECERT_TRY(ecert_fs_resolve_new(path, &resolved, err));
     if (strcmp(path, resolved) != 0) /* a stranger's link would choose which file we replace */
         ECERT_TRY(ecert_fs_check_links(path, err));
-    for (size_t i = 0; i < items->n; i++)
-        if (strcmp(items->list[i].path, resolved) == 0) {
-            *ret = &items->list[i];
-            return ECERT_OK;
-        }
+    ECERT_TRY(grow_table(items, err));
+    uint32_t *place = place_of(items, resolved);
+    if (*place != 0) {
+        *ret = &items->list[*place - 1];
+        return ECERT_OK;
+    }
     ECERT_TRY(ecert_items_add(items, &item, err));
     item->is_link = is_link;
     item->path = resolved;
@@ -160,6 +195,7 @@ static enum ecert_status find_item(struct ecert_items *items, const char *path, 
         return err->status;
     }
     ecert_sha256(ecert_secret_view(&item->before), item->before_sha256);
+    *place = (uint32_t)items->n;
     *ret = item;
     return ECERT_OK;
 }
@@ -428,6 +464,9 @@ static void keep_changes(struct ecert_items *items, struct ecert_member *members
         items->list[kept++] = *item;
     }
     items->n = kept;
+    free(items->by_path); /* the indices are others now */
+    items->by_path = NULL;
+    items->n_by_path = 0;
 }
 
 enum ecert_status ecert_items_collect(struct ecert_member *members, size_t n, bool make_places,

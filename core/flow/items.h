@@ -46,6 +46,8 @@ struct ecert_item {
 struct ecert_items {
     struct ecert_item *list;
     size_t n, room;
+    uint32_t *by_path; /* while they are collected: 1 + the index of each, by its path's hash */
+    size_t n_by_path;  /* a power of two; 0: not made */
 };
 void ecert_items_clear(struct ecert_items *items);
 

@@ -281,6 +281,29 @@ static enum ecert_status run(struct ecert_job *job, const char *const *argv,
     return ECERT_OK;
 }
 
+static void forget(struct ecert_job *job, struct ecert_view bytes)
+{
+    const void *block = bytes.ptr;
+
+    if (block == NULL || job->n_owned == 0)
+        return;
+    if (job->owned[job->n_owned - 1] == block) { /* read a moment ago */
+        job->n_owned--;
+        free(job->owned[job->n_owned]);
+        return;
+    }
+    for (size_t i = 0; i < job->n_owned; i++) {
+        const size_t at = (job->forgotten + i) % job->n_owned;
+
+        if (job->owned[at] == block) {
+            free(job->owned[at]);
+            job->owned[at] = NULL;
+            job->forgotten = at + 1;
+            return;
+        }
+    }
+}
+
 /* ---- the plan ---- */
 
 /* Remember what was refused, in case the plugin does not care. */
@@ -349,7 +372,7 @@ static enum ecert_status emit_probe(struct ecert_job *job, const struct ecert_pr
     return emitted(job, status, err);
 }
 
-/* Nobody wants to see it: thousands of them cost nothing. */
+/* Nobody wants to see it but where the plan fails because of it: thousands cost nothing. */
 static enum ecert_status pass_site(struct ecert_job *job, const struct ecert_site_record *site,
                                    struct ecert_error *err)
 {
@@ -357,6 +380,12 @@ static enum ecert_status pass_site(struct ecert_job *job, const struct ecert_sit
         return ecert_error_set(err, ECERT_E_PLUGIN, "more than %d site records", ECERT_SITES_MAX);
     job->n_unwanted++;
     return ecert_site_check(site, err);
+}
+
+static bool is_refused(const struct ecert_site_record *site)
+{
+    return site->size >= offsetof(struct ecert_site_record, why) + sizeof site->why &&
+           site->refused;
 }
 
 static enum ecert_status emit_site(struct ecert_job *job, const struct ecert_site_record *site,
@@ -368,7 +397,7 @@ static enum ecert_status emit_site(struct ecert_job *job, const struct ecert_sit
         return emitted(
             job, ecert_sites_add_escaped(&job->discovery.sites, &job->discovery.n_sites, site, err),
             err);
-    if (!job->spec->with_sites)
+    if (!job->spec->with_sites && !is_refused(site))
         return emitted(job, pass_site(job, site, err), err);
     return emitted(job, ecert_sites_add_escaped(&job->plan.sites, &job->plan.n_sites, site, err),
                    err);
@@ -426,4 +455,5 @@ const struct ecert_host ecert_lent_host = {
     .fail = fail,
     .key_is_encrypted = key_is_encrypted,
     .emit_site = emit_site,
+    .forget = forget,
 };

@@ -28,8 +28,9 @@ struct ecert_job {
     void (*give_up)(struct ecert_job *job);
     void *give_up_context;
 
-    void **owned;
+    void **owned; /* NULL: forgotten before the end */
     size_t n_owned;
+    size_t forgotten; /* where the next one is looked for first: they go in the order they came */
 };
 
 /* `spec` and `plugin` are borrowed until ecert_job_clear(). */

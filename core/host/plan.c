@@ -57,6 +57,7 @@ void ecert_plan_clear(struct ecert_plan *plan)
         ecert_site_clear(&plan->sites[i]);
     free(plan->sites);
     free(plan->files);
+    free(plan->by_path);
     free(plan->tests);
     free(plan->probes);
     clear_activation(&plan->activation);
@@ -65,12 +66,11 @@ void ecert_plan_clear(struct ecert_plan *plan)
 }
 
 /* Room for one more element of an array that doubles whenever its length is a power of two. */
-static enum ecert_status grow(void **array, size_t n, size_t element, const char *what,
+static enum ecert_status grow(void **array, size_t n, size_t element, size_t max, const char *what,
                               struct ecert_error *err)
 {
-    if (n >= ECERT_PLAN_MAX)
-        return ecert_error_set(err, ECERT_E_PLUGIN, "more than %d %s records", ECERT_PLAN_MAX,
-                               what);
+    if (n >= max)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "more than %zu %s records", max, what);
     if ((n & (n - 1)) != 0)
         return ECERT_OK;
     void *larger = realloc(*array, (n == 0 ? 1 : 2 * n) * element);
@@ -138,13 +138,45 @@ static enum ecert_status check_size(const char *record, uint32_t size, size_t ne
 
 /* ---- files ---- */
 
+/* The place of a path in the table, which has room: where it stands, or where it would. */
+static uint32_t *place_of(const struct ecert_plan *plan, const char *path)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (const char *p = path; *p != '\0'; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619u;
+    for (size_t i = hash;; i++) {
+        uint32_t *place = &plan->by_path[i & (plan->n_by_path - 1)];
+
+        if (*place == 0 || strcmp(plan->files[*place - 1].path, path) == 0)
+            return place;
+    }
+}
+
+/* Room for one more path, at most half of the table taken. */
+static enum ecert_status grow_table(struct ecert_plan *plan, struct ecert_error *err)
+{
+    if (plan->n_files * 2 < plan->n_by_path)
+        return ECERT_OK;
+    const size_t room = plan->n_by_path == 0 ? 16 : 2 * plan->n_by_path;
+    uint32_t *larger = calloc(room, sizeof *larger);
+
+    if (larger == NULL)
+        return ecert_error_nomem(err);
+    free(plan->by_path);
+    plan->by_path = larger;
+    plan->n_by_path = room;
+    for (size_t i = 0; i < plan->n_files; i++)
+        *place_of(plan, plan->files[i].path) = (uint32_t)i + 1;
+    return ECERT_OK;
+}
+
 static enum ecert_status check_file(const struct ecert_plan *plan,
                                     const struct ecert_file_record *file, struct ecert_error *err)
 {
     ECERT_TRY(check_path("file", file->path, err));
-    for (size_t i = 0; i < plan->n_files; i++)
-        if (strcmp(plan->files[i].path, file->path) == 0)
-            return refuse("file", file->path, "occurs twice", err);
+    if (*place_of(plan, file->path) != 0)
+        return refuse("file", file->path, "occurs twice", err);
     if (file->content.len > CONTENT_MAX)
         return refuse("file", file->path, "shall hold more than 64 MiB", err);
     if (file->uid < -1 || file->uid >= UINT32_MAX || file->gid < -1 || file->gid >= UINT32_MAX)
@@ -170,15 +202,17 @@ enum ecert_status ecert_plan_add_file_expecting(struct ecert_plan *plan,
                                     .gid = file->gid,
                                     .mode = file->mode};
 
+    ECERT_TRY(grow_table(plan, err));
     ECERT_TRY(check_file(plan, file, err));
     if (exists)
         memcpy(added.expected, expected, ECERT_SHA256_LEN);
     ECERT_TRY(ecert_text_copy(ecert_view_of(file->path), &added.path, err));
     ECERT_TRY(ecert_secret_copy(file->content, &added.content, err));
     void *array = plan->files;
-    ECERT_TRY(grow(&array, plan->n_files, sizeof added, "file", err));
+    ECERT_TRY(grow(&array, plan->n_files, sizeof added, ECERT_PLAN_FILES_MAX, "file", err));
     plan->files = array;
     plan->files[plan->n_files++] = added;
+    *place_of(plan, file->path) = (uint32_t)plan->n_files;
     added = (struct ecert_plan_file){0};
     return ECERT_OK;
 }
@@ -214,7 +248,7 @@ enum ecert_status ecert_plan_add_test(struct ecert_plan *plan, const char *const
     ECERT_TRY(ecert_strings_add_all(&added.argv, argv, err));
     ECERT_TRY(ecert_strings_add_all(&added.scratch, scratch, err));
     void *array = plan->tests;
-    ECERT_TRY(grow(&array, plan->n_tests, sizeof added, "test", err));
+    ECERT_TRY(grow(&array, plan->n_tests, sizeof added, ECERT_PLAN_MAX, "test", err));
     plan->tests = array;
     plan->tests[plan->n_tests++] = added;
     added = (struct ecert_plan_test){0};
@@ -334,7 +368,7 @@ enum ecert_status ecert_plan_add_probe(struct ecert_plan *plan,
     ECERT_TRY(copy_optional(record->server_name, &added.server_name, err));
     ECERT_TRY(copy_optional(record->starttls, &added.starttls, err));
     void *array = plan->probes;
-    ECERT_TRY(grow(&array, plan->n_probes, sizeof added, "probe", err));
+    ECERT_TRY(grow(&array, plan->n_probes, sizeof added, ECERT_PLAN_MAX, "probe", err));
     plan->probes = array;
     plan->probes[plan->n_probes++] = added;
     added = (struct ecert_probe){0};

@@ -6,7 +6,9 @@
  * Invariants of a plan that ecert_plan_decode() returned: every path is plain
  * (ecert_path_is_plain), every argv has an absolute first word, every probe address is numeric and
  * no wildcard, texts hold no control bytes, no path occurs twice, there is at most one activation,
- * and no list is longer than ECERT_PLAN_MAX, that of the sites than ECERT_SITES_MAX.
+ * and no list is longer than ECERT_PLAN_MAX, that of the files than ECERT_PLAN_FILES_MAX, that of
+ * the sites than ECERT_SITES_MAX.  What all files together may hold, the worker's answer limits
+ * (ECERT_WORKER_MAX_OUTPUT).
  */
 #ifndef ECERT_HOST_PLAN_H
 #define ECERT_HOST_PLAN_H
@@ -16,7 +18,8 @@
 #include "core/base/bytes.h"
 #include "core/base/message.h"
 
-#define ECERT_PLAN_MAX 8192
+#define ECERT_PLAN_MAX       8192
+#define ECERT_PLAN_FILES_MAX 65536 /* as many as a host has sites, a file for each */
 
 struct ecert_plan_file {
     char *path;
@@ -54,6 +57,8 @@ struct ecert_site; /* site.h */
 struct ecert_plan {
     struct ecert_plan_file *files;
     size_t n_files;
+    uint32_t *by_path; /* 1 + the index of a file, by its path's hash; 0: none (plan.c) */
+    size_t n_by_path;  /* a power of two; 0: not made */
     struct ecert_plan_test *tests;
     size_t n_tests;
     bool has_activation;

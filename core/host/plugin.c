@@ -46,7 +46,13 @@ static void withhold_key(const struct ecert_job_spec *spec, const struct ecert_p
 static enum ecert_status plan_with(const struct ecert_plugin *plugin, struct ecert_job *job,
                                    struct ecert_buffer *answer, struct ecert_error *err)
 {
-    ECERT_TRY(plugin->plan(&ecert_lent_host, job, err));
+    const enum ecert_status status = plugin->plan(&ecert_lent_host, job, err);
+    if (status != ECERT_OK) {
+        const struct ecert_plan looked_at = {.sites = job->plan.sites,
+                                             .n_sites = job->plan.n_sites};
+        ecert_plan_encode(&looked_at, answer);
+        return status;
+    }
     if (job->n_refused > 0) { /* it was told and did not listen */
         *err = job->refused;
         return err->status;
@@ -146,7 +152,7 @@ enum ecert_status ecert_plugin_describe(const char *plugin_dir, const char *name
     ECERT_TRY(ecert_plugin_find(plugin_dir, name, &file, err));
     struct order order = {.file = file, .name = name};
     ECERT_TRY(ecert_worker_start(name, describe, &order, DESCRIBE_TIMEOUT_MS, &worker, err));
-    ECERT_TRY(ecert_worker_finish(name, &worker, &answer, err));
+    ECERT_TRY(ecert_worker_finish(name, &worker, &answer, NULL, err));
     struct ecert_view stream = ecert_secret_view(&answer);
     if (ecert_plugin_decode(&stream, &read, err) != ECERT_OK)
         return damaged(name, err);
@@ -200,6 +206,20 @@ static enum ecert_status read_plan(const struct ecert_job_spec *spec, struct ece
     return ECERT_OK;
 }
 
+/* What a plan that failed tells of sites; nothing else of it counts. */
+static enum ecert_status read_failed(const struct ecert_job_spec *spec, struct ecert_view stream,
+                                     struct ecert_plan *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_plan_clear) struct ecert_plan read = {0};
+
+    if (ecert_plan_decode(stream, &read, err) != ECERT_OK)
+        return damaged(spec->plugin, err);
+    *ret = (struct ecert_plan){.sites = read.sites, .n_sites = read.n_sites};
+    read.sites = NULL;
+    read.n_sites = 0;
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_plugin_plan_start(const struct ecert_job_spec *spec,
                                           struct ecert_child *ret, struct ecert_error *err)
 {
@@ -216,9 +236,17 @@ enum ecert_status ecert_plugin_plan_finish(const struct ecert_job_spec *spec,
                                            struct ecert_error *err)
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret answer = {0};
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret of_failure = {0};
+    struct ecert_error damage = {0};
 
-    ECERT_TRY(ecert_worker_finish(spec->plugin, worker, &answer, err));
-    return read_plan(spec, ecert_secret_view(&answer), ret, err);
+    const enum ecert_status status =
+        ecert_worker_finish(spec->plugin, worker, &answer, &of_failure, err);
+    if (status == ECERT_OK)
+        return read_plan(spec, ecert_secret_view(&answer), ret, err);
+    if (of_failure.len > 0 &&
+        read_failed(spec, ecert_secret_view(&of_failure), ret, &damage) != ECERT_OK)
+        *err = damage;
+    return err->status;
 }
 
 enum ecert_status ecert_plugin_discover(const struct ecert_job_spec *spec,
@@ -232,7 +260,7 @@ enum ecert_status ecert_plugin_discover(const struct ecert_job_spec *spec,
     ECERT_TRY(ecert_plugin_find(spec->plugin_dir, spec->plugin, &file, err));
     struct order order = {.file = file, .name = spec->plugin, .spec = spec};
     ECERT_TRY(ecert_worker_start(spec->plugin, discover, &order, timeout_ms, &worker, err));
-    ECERT_TRY(ecert_worker_finish(spec->plugin, &worker, &answer, err));
+    ECERT_TRY(ecert_worker_finish(spec->plugin, &worker, &answer, NULL, err));
     if (ecert_discovery_decode(ecert_secret_view(&answer), ret, err) != ECERT_OK)
         return damaged(spec->plugin, err);
     return ECERT_OK;

@@ -80,7 +80,8 @@ struct ecert_job_spec {
                                                           worker wipes its copy otherwise */
     struct ecert_leaf_facts leaf;
     const char *const *may_write; /* the configuration's additions, NULL-ended, may be NULL */
-    bool with_sites;              /* plan: the sites it looked at are wanted, too */
+    bool with_sites;              /* plan: the sites it looked at are wanted, too; else only those
+                                     because of which it fails */
     bool key_is_encrypted;        /* what lies at paths[ECERT_MATERIAL_KEY] */
     unsigned timeout_ms;          /* 0: ECERT_WORKER_TIMEOUT_MS */
 };
@@ -100,9 +101,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_plugin_plan_start(const struct ecert_jo
 /*
  * The plan, decoded, validated, and its places checked.
  *
- * Whatever plan() returned other than ECERT_OK comes back with its text.  ECERT_E_PLUGIN: crashed,
- * left early, or said something that is no valid record; ECERT_E_TIMEOUT; ECERT_E_REFUSED: a file
- * outside what the target may touch.
+ * Whatever plan() returned other than ECERT_OK comes back with its text, and *ret then holds the
+ * sites that it emitted until then, and nothing else: to be cleared as ever.  ECERT_E_PLUGIN:
+ * crashed, left early, or said something that is no valid record; ECERT_E_TIMEOUT; ECERT_E_REFUSED:
+ * a file outside what the target may touch.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_plugin_plan_finish(const struct ecert_job_spec *spec,
                                                             struct ecert_child *worker,

@@ -111,8 +111,8 @@ enum ecert_status ecert_site_check(const struct ecert_site_record *record, struc
 }
 
 /*
- * What the first version did not know.  Its structure ends in padding where `tls` and `taken` lie
- * now: all three are there, or none.
+ * What the first version did not know.  Its structure ends in padding where `tls`, `taken` and
+ * `refused` lie now: all of them are there, or none.
  */
 static enum ecert_status copy_later_members(const struct ecert_site_record *record,
                                             struct ecert_site *site, struct ecert_error *err)
@@ -121,7 +121,10 @@ static enum ecert_status copy_later_members(const struct ecert_site_record *reco
     if (record->size < offsetof(struct ecert_site_record, why) + sizeof record->why)
         return ECERT_OK;
     site->tls = record->tls || record->enabled;
+    if (record->taken && record->refused)
+        return ecert_error_set(err, ECERT_E_PLUGIN, "site record: it is taken and refused");
     site->taken = record->taken;
+    site->refused = record->refused;
     if (record->why == NULL)
         return ECERT_OK;
     ECERT_TRY(check_text("why", record->why, err));

@@ -26,6 +26,7 @@ struct ecert_site {
     bool enabled;
     bool tls; /* at least `enabled` */
     bool taken;
+    bool refused; /* never with `taken` */
     char *why;
 };
 

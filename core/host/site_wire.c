@@ -24,7 +24,7 @@ static void encode_site(const struct ecert_site *site, uint32_t kind, uint32_t a
 {
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer names = {0};
     struct ecert_message message = {.kind = kind};
-    uint8_t storage[4][8];
+    uint8_t storage[5][8];
 
     ecert_wire_join(&site->names, &names);
     ecert_message_add_text(&message, site->kind);
@@ -38,6 +38,7 @@ static void encode_site(const struct ecert_site *site, uint32_t kind, uint32_t a
     ecert_message_add_number(&message, site->tls, storage[2]);
     ecert_message_add_number(&message, site->taken, storage[3]);
     ecert_message_add_text(&message, site->why);
+    ecert_message_add_number(&message, site->refused, storage[4]);
     ecert_message_encode(&message, buffer);
     buffer->failed = buffer->failed || names.failed;
     for (size_t i = 0; i < site->n_addresses; i++)
@@ -101,7 +102,7 @@ enum ecert_status ecert_sites_take(struct ecert_site **sites, size_t *n,
                                    const struct ecert_message *message, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_site_clear) struct ecert_site site = {0};
-    int64_t line = 0, enabled = 0, tls = 0, taken = 0;
+    int64_t line = 0, enabled = 0, tls = 0, taken = 0, refused = 0;
 
     ECERT_TRY(ecert_message_text(message, 0, &site.kind, err));
     ECERT_TRY(ecert_wire_list(message, 1, &site.names, err));
@@ -114,6 +115,7 @@ enum ecert_status ecert_sites_take(struct ecert_site **sites, size_t *n,
     ECERT_TRY(ecert_wire_number(message, 8, 0, 1, &tls, err));
     ECERT_TRY(ecert_wire_number(message, 9, 0, 1, &taken, err));
     ECERT_TRY(ecert_wire_optional(message, 10, &site.why, err));
+    ECERT_TRY(ecert_wire_number(message, 11, 0, 1, &refused, err));
     const struct ecert_site_record record = {
         .size = sizeof record,
         .kind = site.kind,
@@ -126,6 +128,7 @@ enum ecert_status ecert_sites_take(struct ecert_site **sites, size_t *n,
         .enabled = enabled != 0,
         .tls = tls != 0,
         .taken = taken != 0,
+        .refused = refused != 0,
         .why = site.why,
     };
     /* the same rules as in the worker, which belonged to the plugin */

@@ -9,7 +9,7 @@
 #include "core/host/site.h"
 #include "core/host/wire.h"
 
-#define ECERT_SITE_FIELDS         11
+#define ECERT_SITE_FIELDS         12
 #define ECERT_SITE_ADDRESS_FIELDS 4
 
 void ecert_sites_encode(const struct ecert_site *sites, size_t n, uint32_t kind,

@@ -137,11 +137,12 @@ static int work(void *context, int fd)
     worker->device = st.st_dev;
     worker->inode = st.st_ino;
     enum ecert_status status = worker->job(worker, worker->context, &body, &err);
-    if (end_leftovers())
+    const bool left_over = end_leftovers();
+    if (left_over)
         status = ecert_error_set(&err, ECERT_E_PLUGIN, "left a process behind");
     if (body.failed)
         status = ecert_error_nomem(&err);
-    if (status != ECERT_OK)
+    if (left_over || body.failed)
         ecert_buffer_clear(&body);
     return answer(worker, status, &err, ecert_buffer_view(&body));
 }
@@ -184,7 +185,8 @@ static enum ecert_status failed(const char *plugin, int64_t status, int64_t sys_
 }
 
 static enum ecert_status read_answer(const char *plugin, struct ecert_view stream,
-                                     struct ecert_secret *ret, struct ecert_error *err)
+                                     struct ecert_secret *ret, struct ecert_secret *ret_failed,
+                                     struct ecert_error *err)
 {
     struct ecert_message message = {0};
     int64_t status = 0, sys_errno = 0, len = 0;
@@ -198,8 +200,11 @@ static enum ecert_status read_answer(const char *plugin, struct ecert_view strea
         ecert_message_number(&message, 3, &len, err) != ECERT_OK || len < 0 ||
         (uint64_t)len != stream.len)
         return no_answer(plugin, "wrote to the core's pipe what is no answer", err);
-    if (status != ECERT_OK)
+    if (status != ECERT_OK) {
+        if (ret_failed != NULL && stream.len > 0)
+            ECERT_TRY(ecert_secret_copy(stream, ret_failed, err));
         return failed(plugin, status, sys_errno, message.fields[2], err);
+    }
     return ecert_secret_copy(stream, ret, err);
 }
 
@@ -230,11 +235,12 @@ enum ecert_status ecert_worker_start(const char *plugin, ecert_worker_fn *job, v
 }
 
 enum ecert_status ecert_worker_finish(const char *plugin, struct ecert_child *worker,
-                                      struct ecert_secret *ret, struct ecert_error *err)
+                                      struct ecert_secret *ret, struct ecert_secret *ret_failed,
+                                      struct ecert_error *err)
 {
     ECERT_AUTO(wipe) struct ecert_bytes bytes = {0};
 
     if (ecert_child_finish(worker, &bytes, err) != ECERT_OK)
         return blame(plugin, err);
-    return read_answer(plugin, ecert_bytes_view(&bytes), ret, err);
+    return read_answer(plugin, ecert_bytes_view(&bytes), ret, ret_failed, err);
 }

@@ -18,7 +18,10 @@ struct ecert_worker;
 
 _Noreturn void ecert_worker_leave(struct ecert_worker *worker, const struct ecert_error *why);
 
-/* Runs in the worker; appends what is to be handed to the parent to `answer`. */
+/*
+ * Runs in the worker; appends what is to be handed to the parent to `answer`, also where it fails
+ * but has something to say of that.
+ */
 typedef enum ecert_status ecert_worker_fn(struct ecert_worker *worker, void *context,
                                           struct ecert_buffer *answer, struct ecert_error *err);
 
@@ -34,13 +37,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_worker_start(const char *plugin, ecert_
 /*
  * Hand out what the job appended, as a secret because plans may hold keys.
  * A status other than ECERT_OK that the job returned comes back with its text, control bytes
- * escaped.  ECERT_E_PLUGIN: it crashed, left early, left a process behind, said more than
+ * escaped; then *ret stays as it is, and *ret_failed, which may be NULL, is what the job appended
+ * until then.  ECERT_E_PLUGIN: it crashed, left early, left a process behind, said more than
  * ECERT_WORKER_MAX_OUTPUT, or what it said is no answer.  ECERT_E_TIMEOUT: timeout_ms, counted
  * from here, are over.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_worker_finish(const char *plugin,
                                                        struct ecert_child *worker,
                                                        struct ecert_secret *ret,
+                                                       struct ecert_secret *ret_failed,
                                                        struct ecert_error *err);
 
 #endif

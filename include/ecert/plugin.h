@@ -17,7 +17,8 @@
  * crashes, hangs or babbles fails its own target only.  Every record is validated again by the
  * core.
  *
- * Memory: whatever the host returns lives until that function returns and belongs to the host.
+ * Memory: whatever the host returns lives until that function returns and belongs to the host; what
+ * read_file and run gave can be given back before (`forget`).
  * Whatever the plugin passes to the host is copied before the call returns.
  *
  * Versions: `abi` changes when the contract breaks; `size` grows when something is added at the
@@ -141,7 +142,9 @@ struct ecert_probe_record {
  * discover() emits one for each site, for `ecert discover`, `init` and `adopt`; those that stand
  * ready but are not read by the server (Debian's sites-available without a link) too.
  * plan() emits one for each site that it looked at, and says by `taken` and `why` what becomes of
- * it: `ecert plan` shows them.
+ * it: `ecert plan` shows them.  Those that it emitted before it failed are shown with the failure:
+ * an error's text is short, so the sites that it is about are emitted with `refused`, however many
+ * they are, and the text counts them.
  */
 struct ecert_site_record {
     uint32_t size;            /* sizeof(struct ecert_site_record) */
@@ -161,6 +164,7 @@ struct ecert_site_record {
     /* -- members of later versions: read if `size` reaches behind the last of them -- */
     bool tls;        /* it speaks TLS, or would if the server read it; at least `enabled` */
     bool taken;      /* plan(): it gets, or has already, the target's certificate */
+    bool refused;    /* plan(): because of it the plan fails; never with `taken` */
     const char *why; /* one clause without a full stop.  plan(): why it was taken or left ("it has
                         the name 'www.example.com'", "it listens without ssl"); discover(): what
                         there is to say of it ("not enabled: nothing in sites-enabled leads to
@@ -296,6 +300,12 @@ struct ecert_host {
      */
     enum ecert_status (*emit_site)(struct ecert_job *job, const struct ecert_site_record *site,
                                    struct ecert_error *err);
+
+    /*
+     * These bytes, exactly as read_file or run gave them, are not looked at any more: who reads
+     * thousands of files does not keep them all.  Anything else is passed over.
+     */
+    void (*forget)(struct ecert_job *job, struct ecert_view bytes);
 };
 
 /* ---- the descriptor -------------------------------------------------------------------------- */

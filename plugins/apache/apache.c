@@ -137,6 +137,8 @@ static enum ecert_status ask(const struct ecert_apache_scan *scan, struct ecert_
         return pass_on(scan, command[0], &result, err);
     if (!ecert_apache_dump_parse(scan->arena, result.out, ret))
         return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    if (ECERT_HOST_HAS(scan->host, forget)) /* the dump has copies */
+        scan->host->forget(scan->job, result.out);
     if (ret->n_nodes == 0)
         return scan->host->fail(err, ECERT_E_COMMAND,
                                 "'%s -t -D DUMP_INCLUDES' names no configuration file; is it the "
@@ -308,6 +310,18 @@ static enum ecert_status choose(struct ecert_apache_changes *changes,
     return status;
 }
 
+/* More than a plan takes: the same configuration gives the others the same certificate. */
+static enum ecert_status note_unseen(const struct ecert_apache_scan *scan, struct ecert_error *err)
+{
+    if (scan->n_probes <= ECERT_APACHE_MAX_PROBES)
+        return ECERT_OK;
+    const char *text =
+        ecert_arena_text(scan->arena, "of %zu sockets and names the first %zu are looked at",
+                         scan->n_probes, ECERT_APACHE_MAX_PROBES);
+    return text == NULL ? scan->host->fail(err, ECERT_E_NOMEM, "out of memory")
+                        : scan->host->emit_note(scan->job, text, err);
+}
+
 static enum ecert_status plan_in(struct ecert_arena *arena, const struct ecert_host *host,
                                  struct ecert_job *job, struct ecert_error *err)
 {
@@ -332,7 +346,7 @@ static enum ecert_status plan_in(struct ecert_arena *arena, const struct ecert_h
         const struct ecert_apache_block block = {.host = &creations.list[i].host};
         ECERT_APACHE_TRY(ecert_apache_emit_probes(&scan, &block, creations.list[i].name, err));
     }
-    return ECERT_OK;
+    return note_unseen(&scan, err);
 }
 
 static enum ecert_status plan(const struct ecert_host *host, struct ecert_job *job,

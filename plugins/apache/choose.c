@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define LIST_SIZE 700 /* of what an error can hold */
+#define MAX_LIST_LEN 3000 /* a clause has room for that */
 
 /* Choosing, and what to say when nothing was. */
 struct choice {
@@ -22,8 +22,8 @@ struct choice {
     const char **leaves;      /* thumbprints of the hosts that their names took, sorted later */
     size_t n_leaves;
     const char *first_refusal;
-    char list[LIST_SIZE]; /* of the hosts of (2) to (4) that are not covered */
-    size_t len, n_listed, n_uncovered;
+    const char *first_used; /* of those below; the rest stands in the sites' records */
+    size_t n_used;          /* hosts of (2) to (4) that are not covered */
 };
 
 static bool has_port(const struct ecert_apache_host *host, uint16_t port)
@@ -104,21 +104,22 @@ bool ecert_apache_pair_of(struct ecert_apache_scan *scan, const struct ecert_apa
 static const char *uncovered(const struct ecert_apache_scan *scan,
                              const struct ecert_apache_host *host)
 {
-    char *list = NULL;
-    size_t room = 1;
-    size_t len = 0;
+    const char *list = "";
+    size_t len = 0, n_more = 0;
 
-    for (size_t i = 0; i < host->n_names; i++)
-        if (!scan->host->covers(scan->job, host->names[i]))
-            room += strlen(host->names[i]) + 4;
-    if (room == 1)
-        return "";
-    list = ecert_arena_alloc(scan->arena, room);
-    for (size_t i = 0; list != NULL && i < host->n_names; i++)
-        if (!scan->host->covers(scan->job, host->names[i]))
-            len += (size_t)snprintf(list + len, room - len, "%s'%s'", len == 0 ? "" : ", ",
-                                    host->names[i]);
-    return list;
+    for (size_t i = 0; list != NULL && i < host->n_names; i++) {
+        if (scan->host->covers(scan->job, host->names[i]))
+            continue;
+        len += strlen(host->names[i]) + 4;
+        if (n_more > 0 || (list[0] != '\0' && len > MAX_LIST_LEN))
+            n_more++;
+        else
+            list = ecert_arena_text(scan->arena, "%s%s'%.*s'", list, list[0] == '\0' ? "" : ", ",
+                                    MAX_LIST_LEN, host->names[i]);
+    }
+    return n_more == 0 || list == NULL
+               ? list
+               : ecert_arena_text(scan->arena, "%s and %zu more", list, n_more);
 }
 
 /* The host's name that the target is for, and its place in the target's list; NULL: none. */
@@ -151,6 +152,12 @@ static bool take(struct choice *choice, size_t i, const char *name, const char *
 static bool leave(struct choice *choice, size_t i, const char *why)
 {
     choice->verdicts[i] = (struct ecert_apache_verdict){.why = why};
+    return why != NULL;
+}
+
+static bool refuse(struct choice *choice, size_t i, const char *why)
+{
+    choice->verdicts[i] = (struct ecert_apache_verdict){.refused = true, .why = why};
     return why != NULL;
 }
 
@@ -233,17 +240,16 @@ static bool consider_names(struct choice *choice, size_t i)
     if (names[0] == '\0')
         return take(choice, i, name, ecert_arena_text(scan->arena, "it has the name '%s'", name)) &&
                remember_leaf(choice, i);
-    if (choice->names->is_explicit && choice->first_refusal == NULL) {
+    const char *why = ecert_arena_text(scan->arena, "the certificate does not cover %s", names);
+    if (!choice->names->is_explicit)
+        return leave_wanted(choice, i, why);
+    if (choice->first_refusal == NULL)
         choice->first_refusal = ecert_arena_text(
             scan->arena,
             "the certificate does not cover %.600s of the virtual host '%.200s' (%s); give those "
             "names a virtual host of their own, or get a certificate with them",
             names, block->host->names[0], block->host->place);
-        if (choice->first_refusal == NULL)
-            return false;
-    }
-    return leave_wanted(choice, i,
-                        ecert_arena_text(scan->arena, "the certificate does not cover %s", names));
+    return choice->first_refusal != NULL && refuse(choice, i, why);
 }
 
 static int by_text(const void *a, const void *b)
@@ -278,19 +284,16 @@ static const char *where_it_was(struct choice *choice, const struct ecert_apache
                : "";
 }
 
-static void refuse(struct choice *choice, const struct ecert_apache_host *host, const char *names)
+static bool refuse_used(struct choice *choice, size_t i, const char *how, const char *names)
 {
-    char *at = choice->list + choice->len;
-    const size_t room = sizeof choice->list - choice->len;
+    struct ecert_arena *arena = choice->scan->arena;
 
-    choice->n_uncovered++;
-    const int n = snprintf(at, room, "%s%s (%s)", choice->len == 0 ? "" : "; ", host->place, names);
-    if (n > 0 && (size_t)n < room && choice->n_listed + 1 == choice->n_uncovered) {
-        choice->len += (size_t)n;
-        choice->n_listed++;
-    } else {
-        *at = '\0';
-    }
+    if (choice->n_used++ == 0)
+        choice->first_used =
+            ecert_arena_text(arena, "%s (%.500s)", choice->scan->blocks[i].host->place, names);
+    return choice->first_used != NULL &&
+           refuse(choice, i,
+                  ecert_arena_text(arena, "%s, and the certificate does not cover %s", how, names));
 }
 
 static bool consider_use(struct choice *choice, size_t i)
@@ -299,7 +302,8 @@ static bool consider_use(struct choice *choice, size_t i)
     const struct ecert_apache_block *block = &scan->blocks[i];
     const struct ecert_apache_verdict *verdict = &choice->verdicts[i];
 
-    if (verdict->taken || !block->found || ecert_apache_why_plain(scan, block) != NULL)
+    if (verdict->taken || verdict->refused || !block->found ||
+        ecert_apache_why_plain(scan, block) != NULL)
         return true;
     const char *how = where_it_was(choice, block);
     if (how == NULL)
@@ -318,9 +322,7 @@ static bool consider_use(struct choice *choice, size_t i)
         return false;
     if (names[0] == '\0')
         return take(choice, i, block->host->n_names > 0 ? block->host->names[0] : "", how);
-    refuse(choice, block->host, names);
-    return leave(choice, i,
-                 ecert_arena_text(scan->arena, "%s, and that does not cover %s", how, names));
+    return refuse_used(choice, i, how, names);
 }
 
 /* ---- what was found -------------------------------------------------------------------------- */
@@ -376,21 +378,19 @@ static enum ecert_status fail_without_ssl(const struct choice *choice, struct ec
 static enum ecert_status judge(const struct choice *choice, struct ecert_error *err)
 {
     const struct ecert_host *host = choice->scan->host;
-    char more[64] = "";
 
     if (ecert_apache_lacks_ssl(choice->scan->dump))
         return fail_without_ssl(choice, err);
     if (choice->first_refusal != NULL)
         return host->fail(err, ECERT_E_CONFIG, "%s", choice->first_refusal);
-    if (choice->n_uncovered == 0)
+    if (choice->n_used == 0)
         return check_found(choice, err);
-    if (choice->n_uncovered > choice->n_listed)
-        (void)snprintf(more, sizeof more, "%sand %zu more", choice->n_listed == 0 ? "" : "; ",
-                       choice->n_uncovered - choice->n_listed);
     return host->fail(err, ECERT_E_CONFIG,
-                      "everywhere_it_was finds virtual hosts with names that the certificate does "
-                      "not cover: %s%s; give them another certificate, or get one with these names",
-                      choice->list, more);
+                      "everywhere_it_was finds %zu virtual host%s with names that '%s' does not "
+                      "cover: %s%s; give them another certificate, or get one with these names",
+                      choice->n_used, choice->n_used == 1 ? "" : "s",
+                      host->certificate(choice->scan->job), choice->first_used,
+                      choice->n_used == 1 ? "" : " and others, which are listed below");
 }
 
 enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,

@@ -32,6 +32,7 @@ struct ecert_apache_names {
 
 struct ecert_apache_verdict {
     bool taken;
+    bool refused;     /* because of it there is no plan */
     const char *name; /* of a taken host: the one to ask it for */
     const char *why;  /* one clause */
 };
@@ -41,8 +42,8 @@ struct ecert_apache_verdict {
  *
  * ECERT_E_CONFIG: mod_ssl is not loaded; nothing is taken and nothing added; with explicit names,
  * one of them is not found, or a virtual host of theirs has names that the leaf does not cover; a
- * host found by (2) to (4) has such names: all of these are listed.  The rows are complete also
- * then, but where there is no memory.
+ * host found by (2) to (4) has such names: each of these says so in its row.  The rows are
+ * complete also then, but where there is no memory.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,
                                                        const struct ecert_apache_names *names,

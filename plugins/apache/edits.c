@@ -104,6 +104,8 @@ enum ecert_status ecert_apache_edits_emit(const struct ecert_host *host, struct 
             if (strcmp(edits->edits[i].path, edits->edits[i + n].path) != 0)
                 break;
         status = emit_one(host, job, &edits->edits[i], n, err);
+        if (ECERT_HOST_HAS(host, forget))
+            host->forget(job, edits->edits[i].text);
     }
     return status;
 }

@@ -89,6 +89,7 @@ struct ecert_apache_scan {
     struct ecert_apache_scope server;
     size_t *owners; /* for each node: 1 + the block that included it; 0: none of the blocks */
     struct ecert_pem_shelf shelf;
+    size_t n_probes;      /* that were wanted so far */
     const char **listens; /* by port, where this machine reaches it; NULL: not asked for yet */
 };
 

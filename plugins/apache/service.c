@@ -227,7 +227,8 @@ enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
         if (!ecert_apache_probe_of(scan, block->host, i, &probe))
             continue;
         probe.server_name = sni;
-        ECERT_APACHE_TRY(scan->host->emit_probe(scan->job, &probe, err));
+        if (scan->n_probes++ < ECERT_APACHE_MAX_PROBES)
+            ECERT_APACHE_TRY(scan->host->emit_probe(scan->job, &probe, err));
     }
     return ECERT_OK;
 }

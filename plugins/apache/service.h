@@ -15,8 +15,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_service(struct ecert_apache
 /*
  * Probe records of one block, for each of its addresses.  A wildcard address is looked at where
  * the server listens: at the first Listen for that port with an address, else on 127.0.0.1 (for
- * "::", ::1).  An address with port 80 is passed over where there are others.
+ * "::", ::1).  An address with port 80 is passed over where there are others.  Of all blocks' the
+ * first ECERT_APACHE_MAX_PROBES are emitted; scan->n_probes counts all.
  */
+#define ECERT_APACHE_MAX_PROBES ((size_t)8000) /* a plan takes no more than 8192 */
 ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
                                                             const struct ecert_apache_block *block,
                                                             const char *name,

@@ -73,6 +73,7 @@ enum ecert_status ecert_apache_site_emit(struct ecert_apache_scan *scan,
         .enabled = plain == NULL && !unread,
         .tls = plain == NULL,
         .taken = verdict != NULL && verdict->taken,
+        .refused = verdict != NULL && verdict->refused,
         .why = verdict != NULL ? verdict->why : describe(block, plain, unread),
     };
     const char **names = ecert_arena_alloc(scan->arena, (host->n_names + 1) * sizeof *names);

@@ -183,9 +183,12 @@ static enum ecert_status report_one(struct ecert_nginx *env, struct ecert_nginx 
     struct ecert_nginx_present now = {0};
     struct ecert_site_record site = {0};
 
+    if (server->why == NULL) /* the plan failed before */
+        return ECERT_OK;
     ECERT_NGINX_TRY(ecert_nginx_pairs_present(env, layout, server, pair, &now, err));
     ECERT_NGINX_TRY(fill(round, sites, server, &now, &left_out, &site, err));
     site.taken = server->chosen;
+    site.refused = server->refused;
     site.why = clause_to_tell(round, server->why);
     if (site.why == NULL)
         return ecert_nginx_no_memory(env, err);

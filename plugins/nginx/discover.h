@@ -16,7 +16,8 @@ enum ecert_status ecert_nginx_discover(struct ecert_nginx *env,
 
 /*
  * The same for a plan whose edits are collected: with `taken` and `why`.  A block that was not
- * chosen, but uses a directive that was changed for another one, is taken with it.
+ * chosen, but uses a directive that was changed for another one, is taken with it.  Of a plan that
+ * failed: those blocks about which something was decided.
  */
 enum ecert_status ecert_nginx_report(struct ecert_nginx *env,
                                      const struct ecert_nginx_layout *layout,

@@ -31,8 +31,8 @@ static bool needs_quotes(const char *path)
 }
 
 /* A word that nginx reads as `path`; `quote` is '\0' where there are none yet. */
-static enum ecert_status encode(struct ecert_nginx *env, const char *path, char quote,
-                                const char **ret, struct ecert_error *err)
+static enum ecert_status encode_anew(struct ecert_nginx *env, const char *path, char quote,
+                                     const char **ret, struct ecert_error *err)
 {
     size_t n = 0;
 
@@ -56,6 +56,26 @@ static enum ecert_status encode(struct ecert_nginx *env, const char *path, char 
     if (quote != '\0')
         word[n++] = quote;
     *ret = word;
+    return ECERT_OK;
+}
+
+/* The same few paths go into thousands of places. */
+static enum ecert_status encode(struct ecert_nginx *env, const char *path, char quote,
+                                const char **ret, struct ecert_error *err)
+{
+    const size_t room = sizeof env->encoded / sizeof env->encoded[0];
+
+    for (size_t i = 0; i < env->n_encoded; i++)
+        if (env->encoded[i].quote == quote && strcmp(env->encoded[i].path, path) == 0) {
+            *ret = env->encoded[i].word;
+            return ECERT_OK;
+        }
+    ECERT_NGINX_TRY(encode_anew(env, path, quote, ret, err));
+    if (env->n_encoded == room)
+        return ECERT_OK;
+    env->encoded[env->n_encoded].path = path;
+    env->encoded[env->n_encoded].quote = quote;
+    env->encoded[env->n_encoded++].word = *ret;
     return ECERT_OK;
 }
 

@@ -12,7 +12,8 @@
 
 /*
  * Replaces the first argument of a directive by a path, in the quotes that are there; adds quotes
- * where the path needs them.  ECERT_E_CONFIG: the path contains "$", which nginx would expand.
+ * where the path needs them.  The path lives as long as `env`.  ECERT_E_CONFIG: the path contains
+ * "$", which nginx would expand.
  */
 enum ecert_status ecert_nginx_edit_value(struct ecert_nginx *env,
                                          const struct ecert_nginx_directive *directive,

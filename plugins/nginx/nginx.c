@@ -82,19 +82,24 @@ static enum ecert_status emit_file(struct ecert_nginx *env, struct ecert_nginx_f
     return env->host->emit_file(env->job, &record, err);
 }
 
+/* The last of what is done with the texts: each is given back. */
 static enum ecert_status emit_files(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
                                     struct ecert_error *err)
 {
-    for (struct ecert_nginx_file *file = sites->files; file != NULL; file = file->next) {
-        struct ecert_nginx one = {.host = env->host, .job = env->job};
-        if (file->n_edits == 0)
-            continue;
-        const enum ecert_status status = emit_file(&one, file, err);
-        ecert_arena_clear(&one.arena); /* the host has its copy */
-        if (status != ECERT_OK)
-            return status;
+    struct ecert_nginx one = {.host = env->host, .job = env->job};
+    enum ecert_status status = ECERT_OK;
+
+    for (struct ecert_nginx_file *file = sites->files; file != NULL && status == ECERT_OK;
+         file = file->next) {
+        if (file->n_edits != 0)
+            status = emit_file(&one, file, err);
+        ecert_arena_reuse(&one.arena); /* the host has its copy */
+        if (ECERT_HOST_HAS(env->host, forget))
+            env->host->forget(env->job, file->text);
+        file->text = (struct ecert_view){0};
     }
-    return ECERT_OK;
+    ecert_arena_clear(&one.arena);
+    return status;
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -204,22 +209,35 @@ static enum ecert_status check_passwords(struct ecert_nginx *env,
 
 /* ---- the plan -------------------------------------------------------------------------------- */
 
+static enum ecert_status choose_and_edit(struct ecert_nginx *env,
+                                         const struct ecert_nginx_layout *layout,
+                                         const struct ecert_nginx_pair *pair,
+                                         struct ecert_nginx_sites *sites, struct ecert_error *err)
+{
+    ECERT_NGINX_TRY(ecert_nginx_select(env, layout, pair, sites, err));
+    ecert_nginx_pairs_find_outsiders(env, sites, ecert_nginx_select_is_covered);
+    for (size_t i = 0; i < sites->n_servers; i++)
+        if (sites->servers[i]->chosen)
+            ECERT_NGINX_TRY(ecert_nginx_pairs_edit(env, layout, sites->servers[i], pair, err));
+    return check_passwords(env, sites, err);
+}
+
 static enum ecert_status make_plan(struct ecert_nginx *env, struct ecert_error *err)
 {
     struct ecert_nginx_layout layout = {0};
     struct ecert_nginx_sites sites = {0};
     struct ecert_nginx_pair pair = {0};
+    struct ecert_error ignored = {0};
 
     ECERT_NGINX_TRY(ecert_nginx_pairs_want(env, &pair, err));
     ECERT_NGINX_TRY(
         ecert_nginx_layout_find(env, env->host->setting_list(env->job, "command"), &layout, err));
     ECERT_NGINX_TRY(ecert_nginx_sites_read(env, &layout, &sites, err));
-    ECERT_NGINX_TRY(ecert_nginx_select(env, &layout, &pair, &sites, err));
-    ecert_nginx_pairs_find_outsiders(env, &sites, ecert_nginx_select_is_covered);
-    for (size_t i = 0; i < sites.n_servers; i++)
-        if (sites.servers[i]->chosen)
-            ECERT_NGINX_TRY(ecert_nginx_pairs_edit(env, &layout, sites.servers[i], &pair, err));
-    ECERT_NGINX_TRY(check_passwords(env, &sites, err));
+    const enum ecert_status status = choose_and_edit(env, &layout, &pair, &sites, err);
+    if (status != ECERT_OK) {
+        (void)ecert_nginx_report(env, &layout, &sites, &pair, &ignored);
+        return status;
+    }
     ECERT_NGINX_TRY(ecert_nginx_report(env, &layout, &sites, &pair, err));
     ECERT_NGINX_TRY(emit_files(env, &sites, err));
     ECERT_NGINX_TRY(emit_test(env, &sites, err));

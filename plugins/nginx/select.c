@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_LISTED     8
-#define MAX_REFUSED_AT 800 /* of an error's text: the list ends there */
+#define MAX_LISTED   8
+#define MAX_LIST_LEN 3000 /* of a list that shall be whole: a clause has room for that */
 
 /* What the target is for, and what was found so far. */
 struct wanted {
@@ -20,8 +20,9 @@ struct wanted {
     bool *found;            /* of `names` */
     const char *first_left; /* of the blocks with one of the names that are left: where and why */
     struct ecert_nginx_leaves leaves;
-    const char *refused; /* the blocks that everywhere_it_was found and must not take; NULL: none */
-    size_t n_refused, n_shown;
+    const char *first_refused; /* a block that an explicit name asks for: why not; NULL: none */
+    const char *first_used;    /* of those below; the rest stands in the sites' records */
+    size_t n_used; /* blocks that everywhere_it_was found and whose names are not covered */
 };
 
 static bool is_unknowable(const char *name)
@@ -82,15 +83,28 @@ bool ecert_nginx_select_is_covered(const struct ecert_nginx *env,
     return true;
 }
 
-const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *names, size_t n)
+/* Of `n` names as many as there is room for.  NULL: no memory. */
+static const char *list(struct ecert_nginx *env, const char *const *names, size_t n, size_t max_n,
+                        size_t max_len)
 {
     const char *text = "";
+    size_t shown = 0, len = 0;
 
-    for (size_t i = 0; i < n && i < MAX_LISTED && text != NULL; i++)
-        text = ecert_arena_text(&env->arena, "%s%s'%s'", text, i == 0 ? "" : ", ", names[i]);
-    if (n > MAX_LISTED && text != NULL)
-        text = ecert_arena_text(&env->arena, "%s and %zu more", text, n - MAX_LISTED);
+    for (; shown < n && shown < max_n && text != NULL; shown++) {
+        len += strlen(names[shown]) + 4;
+        if (shown > 0 && len > max_len)
+            break;
+        text = ecert_arena_text(&env->arena, "%s%s'%.*s'", text, shown == 0 ? "" : ", ",
+                                (int)max_len, names[shown]);
+    }
+    if (shown < n && text != NULL)
+        text = ecert_arena_text(&env->arena, "%s and %zu more", text, n - shown);
     return text;
+}
+
+const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *names, size_t n)
+{
+    return list(env, names, n, MAX_LISTED, MAX_LIST_LEN);
 }
 
 /* The names of the block that the leaf does not cover; with `unknown`, those that nobody knows. */
@@ -108,7 +122,7 @@ static enum ecert_status list_uncovered(struct ecert_nginx *env,
         if (is_unknowable(name) ? unknown : !is_nobody(name) && !covers(env, name))
             names[n++] = name;
     }
-    *ret = ecert_nginx_select_list(env, names, n);
+    *ret = list(env, names, n, SIZE_MAX, MAX_LIST_LEN);
     *ret_n = n;
     return *ret != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
 }
@@ -171,16 +185,27 @@ static const char *why_special(struct ecert_nginx *env, const struct wanted *wan
                             wanted->pair->certificate, wanted->pair->key);
 }
 
-static enum ecert_status refuse_names(struct ecert_nginx *env,
-                                      const struct ecert_nginx_server *server,
-                                      const char *uncovered, struct ecert_error *err)
+static const char *why_uncovered(struct ecert_nginx *env, const char *uncovered)
 {
-    return env->host->fail(err, ECERT_E_CONFIG,
-                           "%s:%u: the server block for '%s' also serves %s, which the "
-                           "certificate '%s' does not cover; give these names a server block "
-                           "of their own",
-                           server->block->file->path, server->block->line, server->chosen_for,
-                           uncovered, env->host->certificate(env->job));
+    return ecert_arena_text(&env->arena, "it also serves %s, which the certificate does not cover",
+                            uncovered);
+}
+
+static enum ecert_status refuse_names(struct ecert_nginx *env, struct wanted *wanted,
+                                      struct ecert_nginx_server *server, const char *uncovered,
+                                      struct ecert_error *err)
+{
+    if (wanted->first_refused == NULL)
+        wanted->first_refused = ecert_arena_text(
+            &env->arena,
+            "%s:%u: the server block for '%s' also serves %.500s, which the certificate '%s' does "
+            "not cover; give these names a server block of their own",
+            server->block->file->path, server->block->line, server->chosen_for, uncovered,
+            env->host->certificate(env->job));
+    if (wanted->first_refused == NULL)
+        return ecert_nginx_no_memory(env, err);
+    server->refused = true;
+    return leave(env, server, why_uncovered(env, uncovered), err);
 }
 
 /* The leaf that the block has now may be that of blocks with other names. */
@@ -213,14 +238,9 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
 
     ECERT_NGINX_TRY(list_uncovered(env, server, false, &n, &uncovered, err));
     if (n != 0 && wanted->explicit_names)
-        return refuse_names(env, server, uncovered, err);
+        return refuse_names(env, wanted, server, uncovered, err);
     if (n != 0)
-        return leave_named(env, wanted, server,
-                           ecert_arena_text(&env->arena,
-                                            "it also serves %s, which the certificate does not "
-                                            "cover",
-                                            uncovered),
-                           err);
+        return leave_named(env, wanted, server, why_uncovered(env, uncovered), err);
     ECERT_NGINX_TRY(
         ecert_nginx_pairs_present(env, wanted->layout, server, wanted->pair, &now, err));
     if (!wanted->explicit_names && now.special != NULL)
@@ -267,19 +287,21 @@ static const char *why_used(unsigned uses)
 }
 
 /* The block has names that the certificate is not for. */
-static enum ecert_status refuse_later(struct ecert_nginx *env, struct wanted *wanted,
-                                      const struct ecert_nginx_server *server,
-                                      const char *uncovered, struct ecert_error *err)
+static enum ecert_status refuse_used(struct ecert_nginx *env, struct wanted *wanted,
+                                     struct ecert_nginx_server *server, unsigned uses,
+                                     const char *uncovered, struct ecert_error *err)
 {
-    wanted->n_refused++;
-    if (wanted->refused != NULL && strlen(wanted->refused) > MAX_REFUSED_AT)
-        return ECERT_OK;
-    wanted->n_shown++;
-    wanted->refused = ecert_arena_text(&env->arena, "%s%s%s:%u (%s)",
-                                       wanted->refused != NULL ? wanted->refused : "",
-                                       wanted->refused != NULL ? ", " : "",
-                                       server->block->file->path, server->block->line, uncovered);
-    return wanted->refused != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
+    if (wanted->n_used++ == 0)
+        wanted->first_used =
+            ecert_arena_text(&env->arena, "%s:%u (%.500s)", server->block->file->path,
+                             server->block->line, uncovered);
+    if (wanted->first_used == NULL)
+        return ecert_nginx_no_memory(env, err);
+    server->refused = true;
+    return leave(env, server,
+                 ecert_arena_text(&env->arena, "%s, and the certificate does not cover %s",
+                                  why_used(uses), uncovered),
+                 err);
 }
 
 static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wanted,
@@ -292,7 +314,7 @@ static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wante
 
     ECERT_NGINX_TRY(list_uncovered(env, server, true, &n, &uncovered, err));
     if (n != 0)
-        return refuse_later(env, wanted, server, uncovered, err);
+        return refuse_used(env, wanted, server, uses, uncovered, err);
     ECERT_NGINX_TRY(
         ecert_nginx_pairs_present(env, wanted->layout, server, wanted->pair, &now, err));
     if (now.special != NULL)
@@ -322,7 +344,7 @@ static enum ecert_status judge_by_certificate(struct ecert_nginx *env, struct wa
 {
     unsigned uses = 0;
 
-    if (server->chosen || !server->tls)
+    if (server->chosen || server->refused || !server->tls)
         return ECERT_OK;
     ECERT_NGINX_TRY(ecert_nginx_pairs_use(env, wanted->layout, server, wanted->pair->certificate,
                                           &wanted->leaves, &uses, err));
@@ -333,20 +355,19 @@ static enum ecert_status judge_by_certificate(struct ecert_nginx *env, struct wa
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static enum ecert_status refuse_used(struct ecert_nginx *env, const struct wanted *wanted,
-                                     struct ecert_error *err)
+/* The list is as long as it is: the sites' records are, the text of an error is not. */
+static enum ecert_status refuse_all(struct ecert_nginx *env, const struct wanted *wanted,
+                                    struct ecert_error *err)
 {
-    const char *more =
-        wanted->n_shown == wanted->n_refused
-            ? ""
-            : ecert_arena_text(&env->arena, " and %zu more", wanted->n_refused - wanted->n_shown);
-
-    if (more == NULL)
-        return ecert_nginx_no_memory(env, err);
+    if (wanted->first_refused != NULL)
+        return env->host->fail(err, ECERT_E_CONFIG, "%s", wanted->first_refused);
     return env->host->fail(err, ECERT_E_CONFIG,
-                           "these server blocks use the certificate that is replaced, for names "
-                           "that '%s' does not cover: %s%s; give them a pair of their own",
-                           env->host->certificate(env->job), wanted->refused, more);
+                           "everywhere_it_was finds %zu server block%s with names that '%s' does "
+                           "not cover: %s%s; give them a pair of their own, or get a certificate "
+                           "with these names",
+                           wanted->n_used, wanted->n_used == 1 ? "" : "s",
+                           env->host->certificate(env->job), wanted->first_used,
+                           wanted->n_used == 1 ? "" : " and others, which are listed below");
 }
 
 static enum ecert_status refuse_none(struct ecert_nginx *env, const struct wanted *wanted,
@@ -421,7 +442,7 @@ enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
         ECERT_NGINX_TRY(judge_by_certificate(env, &wanted, sites->servers[i], err));
         any |= sites->servers[i]->chosen;
     }
-    if (wanted.n_refused > 0)
-        return refuse_used(env, &wanted, err);
+    if (wanted.n_used > 0 || wanted.first_refused != NULL)
+        return refuse_all(env, &wanted, err);
     return any ? check_found(env, &wanted, err) : refuse_none(env, &wanted, err);
 }

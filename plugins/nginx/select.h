@@ -16,7 +16,7 @@
  * for all of them.  A block found by (1) with a name that is not covered is refused when the
  * target's `server_names` asked for it, and left alone otherwise, as is one whose pair is not a
  * plain file.  Blocks found by (2) to (4) with such names, or with names that cannot be known, are
- * refused together, with the list.
+ * refused together: each says so in its site's record, the error counts them.
  */
 #ifndef ECERT_NGINX_SELECT_H
 #define ECERT_NGINX_SELECT_H
@@ -24,9 +24,10 @@
 #include "plugins/nginx/pairs.h"
 
 /*
- * Fills in chosen, chosen_for and why of every block.  ECERT_E_CONFIG: no block is chosen; a name
- * of `server_names` is in none of the chosen ones; a block that `server_names` asks for has other
- * names; blocks that everywhere_it_was found have other names.
+ * Fills in chosen, chosen_for, refused and why of every block.  ECERT_E_CONFIG: no block is chosen;
+ * a name of `server_names` is in none of the chosen ones; a block that `server_names` asks for has
+ * other names; blocks that everywhere_it_was found have other names: `why` is filled in all the
+ * same.
  */
 enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
                                      const struct ecert_nginx_layout *layout,

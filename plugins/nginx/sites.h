@@ -51,6 +51,7 @@ struct ecert_nginx_server {
     bool tls;               /* one of its sockets speaks TLS, or does after STARTTLS */
     bool chosen;            /* the target is for it */
     const char *chosen_for; /* the name that made it so; NULL: none did */
+    bool refused;           /* because of it there is no plan */
     const char *why;        /* it was chosen or left: see struct ecert_site_record */
 };
 

@@ -115,8 +115,8 @@ static enum ecert_status add_word(struct parser *parser, const struct ecert_ngin
             return ecert_nginx_no_memory(parser->env, err);
         if (pending->n != 0)
             memcpy(words, pending->words, pending->n * sizeof *words);
-        pending->words = words;
-        pending->room = room;
+        parser->env->words = pending->words = words;
+        parser->env->n_words = pending->room = room;
     }
     pending->words[pending->n++] =
         (struct ecert_nginx_word){piece->start, piece->end - piece->start};
@@ -253,7 +253,8 @@ static enum ecert_status take_piece(struct parser *parser, const struct ecert_ng
 enum ecert_status ecert_nginx_parse(struct ecert_nginx *env, struct ecert_nginx_file *file,
                                     struct ecert_error *err)
 {
-    struct parser parser = {.env = env, .file = file};
+    struct parser parser = {
+        .env = env, .file = file, .pending = {.words = env->words, .room = env->n_words}};
     struct ecert_nginx_lexer lexer = {0};
     struct ecert_nginx_piece piece = {0};
 

@@ -34,6 +34,15 @@ struct ecert_nginx {
     struct ecert_job *job;
     struct ecert_arena arena;
     struct ecert_pem_shelf shelf; /* the certificates that server blocks use */
+
+    /* for the next file to be parsed, and the next value to be written */
+    struct ecert_nginx_word *words;
+    size_t n_words;
+    struct {
+        const char *path, *word;
+        char quote;
+    } encoded[4];
+    size_t n_encoded;
 };
 
 enum ecert_nginx_kind {
@@ -70,7 +79,16 @@ struct ecert_nginx_word {
 struct ecert_nginx_directive {
     struct ecert_nginx_file *file;
     struct ecert_nginx_directive *parent; /* NULL: the file itself */
-    struct ecert_nginx_directive *first, *last, *next;
+    struct ecert_nginx_directive *next;
+    union {
+        struct { /* of a block */
+            struct ecert_nginx_directive *first, *last;
+        };
+        struct {                                   /* of a certificate or key */
+            const char *path;                      /* NULL: not a plain file */
+            const struct ecert_nginx_server *user; /* the chosen block for which `ours` was set */
+        };
+    };
     struct ecert_nginx_word *words; /* the arguments, without the name */
     uint32_t n_words;
     uint32_t start; /* of the name */
@@ -81,8 +99,6 @@ struct ecert_nginx_directive {
     enum ecert_nginx_kind kind;
     bool resolved;                             /* `path` is what it will be */
     bool ours;                                 /* it names the target's file, or will */
-    const char *path;                          /* of a certificate or key; NULL: not a plain file */
-    const struct ecert_nginx_server *user;     /* the chosen block for which `ours` was set */
     const struct ecert_nginx_server *outsider; /* a block that uses it and that the certificate
                                                   is not for; NULL: none */
 };

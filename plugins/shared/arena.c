@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_LEN ((size_t)64 << 10)
+#define CHUNK_LEN ((size_t)256 << 10) /* so large that free() gives it back to the system */
 
 struct ecert_arena_chunk {
     struct ecert_arena_chunk *next;
@@ -71,6 +71,18 @@ void *ecert_arena_grow(struct ecert_arena *arena, void *array, size_t n, size_t 
     if (larger != NULL && n != 0)
         memcpy(larger, array, n * size);
     return larger;
+}
+
+void ecert_arena_reuse(struct ecert_arena *arena)
+{
+    struct ecert_arena_chunk *first = arena->chunks;
+
+    if (first == NULL || first->next != NULL || first->len != CHUNK_LEN) {
+        ecert_arena_clear(arena);
+        return;
+    }
+    memset(first->bytes, 0, first->len - arena->left);
+    arena->left = first->len;
 }
 
 void ecert_arena_clear(struct ecert_arena *arena)

@@ -29,6 +29,9 @@ char *ecert_arena_text(struct ecert_arena *arena, const char *fmt, ...) ECERT_PR
  */
 void *ecert_arena_grow(struct ecert_arena *arena, void *array, size_t n, size_t size);
 
+/* Empty, with the memory of its first chunk kept for what comes next. */
+void ecert_arena_reuse(struct ecert_arena *arena);
+
 void ecert_arena_clear(struct ecert_arena *arena);
 
 #endif

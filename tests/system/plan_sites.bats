@@ -1,4 +1,5 @@
-# `ecert plan` says of each site that a plugin looked at why it was taken or left.
+# `ecert plan` says of each site that a plugin looked at why it was taken or left, and of a plan that
+# cannot be made because of which sites.
 #
 # covers: core/cli/sites.h
 
@@ -49,7 +50,7 @@ sites_of() { # N: a target whose plugin leaves N sites for one reason
     [ "$status" -eq 0 ]
     [ "$(json 'len(o["targets"][0]["sites"])' <<<"$output")" -eq 4003 ]
     [ "$(json 'o["targets"][0]["sites"][1]' <<<"$output")" = \
-        "{'kind': 'server block', 'names': ['s1.example'], 'file': '/etc/sites.conf', 'line': 1, 'taken': False, 'why': 'it has other names'}" ]
+        "{'kind': 'server block', 'names': ['s1.example'], 'file': '/etc/sites.conf', 'line': 1, 'taken': False, 'refused': False, 'why': 'it has other names'}" ]
     [ "$(json '[s["line"] for s in o["targets"][0]["sites"] if s["taken"]]' <<<"$output")" = "[7]" ]
     [ "$(json 'o["targets"][0]["sites"][0]["why"]' <<<"$output")" = None ]
 }
@@ -66,6 +67,82 @@ sites_of() { # N: a target whose plugin leaves N sites for one reason
     drop "$W/$NAME.cer"
     run_ecert run --verbose
     [ "$status" -eq 0 ]
+}
+
+refusing() { # N [M]: a target whose plugin fails for N sites, and leaves M others
+    write_config "{ plugin = \"sites\"; others = ${2:-1}; refused = $1; }" "" "plugin_dir = \"$W/plugins\";"
+    ecert import --quiet "$W/$NAME.cer"
+}
+
+@test "a plan that fails because of sites lists every one of them, whatever the command" {
+    refusing 60
+    for command in run plan deploy "plan --verbose" "deploy --verbose"; do
+        run_ecert $command
+        echo "$command: $status"
+        [ "$status" -ne 0 ]
+        [ "$(grep -c "^  refuses /etc/sites.conf:[0-9]* 'u[0-9]*.example': it has another name\$" <<<"$stderr")" -eq 60 ]
+        # behind what they explain
+        grep -A 1 "there are 60 of them" <<<"$stderr" | grep -F "  refuses /etc/sites.conf:1 "
+        # the others with --verbose
+        [[ $command == *verbose && $output == *"would take 1 of 64 sites"* ||
+            $command != *verbose && $output != *"/etc/mine.conf"* ]]
+    done
+    refusing 60
+    run_ecert plan --quiet
+    [ "$(grep -c "^  refuses" <<<"$stderr")" -eq 60 ]
+}
+
+@test "a plan that fails tells --json of the sites" {
+    refusing 60
+    run_ecert plan --json
+    [ "$(json 'sum(s["refused"] for s in o["targets"][0]["sites"])' <<<"$output")" -eq 60 ]
+    [ "$(json 'len(o["targets"][0]["sites"])' <<<"$output")" -eq 64 ]
+    [ "$(json 'o["targets"][0]["error"]' <<<"$output")" = "there are 60 of them" ]
+    [[ $output$stderr != *"  refuses"* ]]
+    run_ecert deploy --json
+    [ "$(json 'len(o["targets"][0]["sites"])' <<<"$output")" -eq 60 ]
+}
+
+everywhere_refuses() { # PLUGIN FOLDER TEXT: 60 sites with the old pair whose names are not covered
+    run_ecert plan
+    [ "$status" -ne 0 ]
+    [[ $stderr == *"everywhere_it_was finds 60 $3 with names that '$NAME' does not cover: $2/"*" and others, which are listed below; "* ]]
+    for i in $(seq 60); do
+        grep -E "^  refuses $2/[a-z]+(\.d)?/many\.conf:[0-9]+ 'u$i\.other\.example( v$i\.other\.example)?': it uses .*, and the certificate does not cover 'u$i\.other\.example', 'v$i\.other\.example'\$" <<<"$stderr"
+    done
+    ! grep "^  takes\|^  leaves" <<<"$output"
+    run_ecert deploy --json
+    [ "$(json 'len([s for s in o["targets"][0]["sites"] if s["refused"]])' <<<"$output")" -eq 60 ]
+}
+
+@test "a real nginx: everywhere_it_was names each of 60 sites that the certificate does not cover" {
+    old_pair "$W/old" "$NAME"
+    local port i
+    port=$(free_port)
+    nginx_site "$W/nginx" "$port" "$NAME" "$W/old"
+    for i in $(seq 60); do
+        printf 'server {\n    listen 127.0.0.1:%s ssl;\n    server_name u%s.other.example v%s.other.example;\n    ssl_certificate %s.pem;\n    ssl_certificate_key %s.key;\n}\n' \
+            "$port" "$i" "$i" "$W/old" "$W/old"
+    done >"$W/nginx/conf.d/many.conf"
+    write_config "{ plugin = \"nginx\"; may_write = [ \"$W/nginx\" ]; everywhere_it_was = true;
+        command = [ \"$NGINX\", \"-p\", \"$W/nginx/\", \"-c\", \"$W/nginx/nginx.conf\" ]; }"
+    ecert import --quiet "$W/$NAME.cer"
+    everywhere_refuses nginx "$W/nginx" "server blocks"
+}
+
+@test "a real Apache: everywhere_it_was names each of 60 sites that the certificate does not cover" {
+    old_pair "$W/old" "$NAME"
+    local port i
+    port=$(free_port)
+    apache_site "$W/apache" "$port" "$NAME" "$W/old"
+    for i in $(seq 60); do
+        printf '<VirtualHost 127.0.0.1:%s>\n    ServerName u%s.other.example\n    ServerAlias v%s.other.example\n    SSLEngine on\n    SSLCertificateFile %s.pem\n    SSLCertificateKeyFile %s.key\n</VirtualHost>\n' \
+            "$port" "$i" "$i" "$W/old" "$W/old"
+    done >"$W/apache/sites/many.conf"
+    write_config "{ plugin = \"apache\"; may_write = [ \"$W/apache\" ]; everywhere_it_was = true;
+        command = [ \"$APACHE\", \"-f\", \"$W/apache/httpd.conf\" ]; }"
+    ecert import --quiet "$W/$NAME.cer"
+    everywhere_refuses apache "$W/apache" "virtual hosts"
 }
 
 @test "a real nginx: the block with the name is taken, the others are left and said why" {

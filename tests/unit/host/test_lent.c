@@ -246,6 +246,36 @@ static void refused_records_are_remembered(void **state)
     assert_string_equal(job.refused.text, "probe record: '::' is a wildcard address");
 }
 
+static void what_is_read_can_be_forgotten(void **state)
+{
+    char path[] = "/tmp/ecert-test-lent-XXXXXX";
+    const int fd = mkstemp(path);
+    struct ecert_view texts[40] = {0};
+    ECERT_AUTO(ecert_job_clear) struct ecert_job job = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "text", 4), 4);
+    assert_int_equal(close(fd), 0);
+    ecert_job_init(&job, &spec, &plugin);
+    for (size_t i = 0; i < 40; i++)
+        assert_int_equal(host->read_file(&job, path, 100, &texts[i], &err), ECERT_OK);
+    assert_int_equal(unlink(path), 0);
+    /* the newest, the first ones in their order, one behind the place looked at, one twice */
+    static const size_t order[] = {39, 38, 0, 1, 2, 30, 3, 31, 31, 37};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        host->forget(&job, texts[order[i]]);
+    host->forget(&job, (struct ecert_view){0});
+    host->forget(&job, (struct ecert_view){(const uint8_t *)"other", 5});
+    for (size_t i = 4; i < 30; i++)
+        assert_memory_equal(texts[i].ptr, "text", 4);
+    size_t n = 0;
+    for (size_t i = 0; i < job.n_owned; i++)
+        n += job.owned[i] != NULL;
+    assert_int_equal(n, 40 - 9);
+}
+
 static void sites_are_kept_where_they_are_wanted(void **state)
 {
     static const char *const odd[] = {"a\033", NULL};
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test(patterns_are_followed),
         cmocka_unit_test(commands_are_run),
         cmocka_unit_test(refused_records_are_remembered),
+        cmocka_unit_test(what_is_read_can_be_forgotten),
         cmocka_unit_test(sites_are_kept_where_they_are_wanted),
         cmocka_unit_test(too_many_sites_are_refused_unseen_too),
         cmocka_unit_test(who_does_not_listen_is_given_up),

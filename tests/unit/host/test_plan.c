@@ -348,6 +348,35 @@ static void too_many_notes_are_refused(void **state)
     assert_string_equal(err.text, "more than 8192 note records");
 }
 
+static void as_many_files_as_sites(void **state)
+{
+    ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
+    ECERT_AUTO(ecert_plan_clear) struct ecert_plan read = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer wire = {0};
+    struct ecert_error err = {0};
+    char path[64];
+    struct ecert_file_record record = {
+        .size = sizeof record, .path = path, .uid = -1, .gid = -1, .mode = -1};
+
+    (void)state;
+    for (int i = 0; i < ECERT_PLAN_FILES_MAX; i++) {
+        (void)snprintf(path, sizeof path, "/etc/nginx/sites/%d.conf", i);
+        if (ecert_plan_add_file(&plan, &record, &err) != ECERT_OK)
+            fail_msg("%s", err.text);
+    }
+    for (int i = 0; i < ECERT_PLAN_FILES_MAX; i += 1111) { /* each is found again */
+        (void)snprintf(path, sizeof path, "/etc/nginx/sites/%d.conf", i);
+        assert_int_equal(ecert_plan_add_file(&plan, &record, &err), ECERT_E_PLUGIN);
+        assert_non_null(strstr(err.text, "occurs twice"));
+    }
+    ecert_plan_encode(&plan, &wire);
+    assert_int_equal(ecert_plan_decode(ecert_buffer_view(&wire), &read, &err), ECERT_OK);
+    assert_int_equal(read.n_files, ECERT_PLAN_FILES_MAX);
+    (void)snprintf(path, sizeof path, "/etc/nginx/one-more");
+    assert_int_equal(ecert_plan_add_file(&plan, &record, &err), ECERT_E_PLUGIN);
+    assert_string_equal(err.text, "more than 65536 file records");
+}
+
 /* ---- places ---- */
 
 static char folder[] = "/tmp/ecert-test-plan-XXXXXX";
@@ -445,6 +474,7 @@ int main(void)
         cmocka_unit_test(a_second_activation_is_refused),
         cmocka_unit_test(a_wrong_count_is_refused),
         cmocka_unit_test(too_many_notes_are_refused),
+        cmocka_unit_test(as_many_files_as_sites),
     };
     struct CMUnitTest
         tests[ARRAY_SIZE(fixed) + ARRAY_SIZE(bad) + ARRAY_SIZE(streams) + ARRAY_SIZE(places)];

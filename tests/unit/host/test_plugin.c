@@ -22,7 +22,8 @@
 static char folder[] = "/tmp/ecert-test-plugin-XXXXXX";
 static char key[] = "-----BEGIN PRIVATE KEY-----"; /* writable: the worker wipes its copy */
 
-static bool with_sites; /* of the next plan */
+static bool with_sites;           /* of the next plan */
+static const char *refused = "0"; /* a setting of the plugin "sites" */
 
 /* A job of plugin `name`; its output directory is the test's folder. */
 static enum ecert_status plan_with(const char *dir, const char *name, const char *word,
@@ -30,6 +31,7 @@ static enum ecert_status plan_with(const char *dir, const char *name, const char
 {
     struct ecert_setting_value values[] = {
         {.name = (char *)(uintptr_t) "directory", .text = folder},
+        {.name = (char *)(uintptr_t) "refused", .text = (char *)(uintptr_t)refused},
         {.name = (char *)(uintptr_t) "word", .text = (char *)(uintptr_t)word},
     };
     static const char *const names[] = {"www.x.test", NULL};
@@ -40,7 +42,7 @@ static enum ecert_status plan_with(const char *dir, const char *name, const char
         .target = name,
         .server_names = names,
         .settings = values,
-        .n_settings = word == NULL ? 1 : 2,
+        .n_settings = word == NULL ? 2 : 3,
         .materials = {[ECERT_MATERIAL_KEY] = {(const uint8_t *)key, sizeof key - 1},
                       [ECERT_MATERIAL_CERTIFICATE] = {(const uint8_t *)"CERT", 4}},
         .leaf = {.dns_names = names},
@@ -208,6 +210,30 @@ static void a_plan_has_sites_if_they_are_wanted(void **state)
         assert_int_equal(plan.n_sites, wanted);
         if (wanted != 0)
             assert_string_equal(plan.sites[0].why, "it is the only one");
+    }
+}
+
+static void a_plan_that_fails_has_the_sites_that_it_told_of(void **state)
+{
+    (void)state;
+    for (int wanted = 0; wanted < 2; wanted++) {
+        ECERT_AUTO(ecert_plan_clear) struct ecert_plan plan = {0};
+        struct ecert_error err = {0};
+
+        with_sites = wanted != 0;
+        refused = "3000";
+        const enum ecert_status status = plan_with(TEST_PLUGIN_DIR, "sites", NULL, &plan, &err);
+        with_sites = false;
+        refused = "0";
+        assert_int_equal(status, ECERT_E_CONFIG);
+        assert_string_equal(err.text, "there are 3000 of them");
+        /* who did not ask for the sites gets those that the failure is about */
+        assert_int_equal(plan.n_sites, wanted != 0 ? 3006 : 3000);
+        const struct ecert_site *last = &plan.sites[plan.n_sites - 1];
+        assert_true(last->refused && !last->taken);
+        assert_string_equal(last->names.items[0], "u3000.example");
+        assert_string_equal(last->why, "it has another name");
+        assert_int_equal(plan.n_files + plan.n_tests + plan.n_probes + plan.notes.len, 0);
     }
 }
 
@@ -479,6 +505,7 @@ int main(void)
         cmocka_unit_test(a_file_of_another_name_is_refused),
         cmocka_unit_test(a_plan_comes_back),
         cmocka_unit_test(a_plan_has_sites_if_they_are_wanted),
+        cmocka_unit_test(a_plan_that_fails_has_the_sites_that_it_told_of),
         cmocka_unit_test(sites_are_discovered),
         cmocka_unit_test(a_key_that_is_not_needed_is_wiped),
         cmocka_unit_test(a_plugin_is_described),

@@ -300,19 +300,21 @@ static void too_many_addresses_are_refused(void **state)
 static const struct stream {
     const char *name;
     uint32_t kind;
-    const char *fields[12]; /* NULL-ended; "#N" is the number N */
+    const char *fields[13]; /* NULL-ended; "#N" is the number N */
     const char *want;
 } streams[] = {
     /* clang-format off */
     {"an unknown kind", 9, {NULL}, "unknown kind 9"},
     {"kind 0", 0, {NULL}, "unknown kind 0"},
-    {"a site of too few fields", 1, {"k", NULL}, "site record: 1 fields instead of 11"},
+    {"a site of too few fields", 1, {"k", NULL}, "site record: 1 fields instead of 12"},
     {"an address without a site", 2, {"127.0.0.1", "#443", "", "", NULL}, "an address without a site"},
-    {"a list without its end", 1, {"k", "no-NUL", "", "#0", "", "", "", "#1", "#1", "#0", "", NULL}, "a list without its end"},
-    {"a negative line", 1, {"k", "", "", "#-1", "", "", "", "#1", "#1", "#0", "", NULL}, "-1 is out of its range"},
-    {"enabled twice", 1, {"k", "", "", "#0", "", "", "", "#2", "#1", "#0", "", NULL}, "field 7: 2 is out of its range"},
-    {"taken twice", 1, {"k", "", "", "#0", "", "", "", "#1", "#1", "#2", "", NULL}, "field 9: 2 is out of its range"},
-    {"a line that is no number", 1, {"k", "", "", "x", "", "", "", "#0", "#0", "#0", "", NULL}, "site record"},
+    {"a list without its end", 1, {"k", "no-NUL", "", "#0", "", "", "", "#1", "#1", "#0", "", "#0", NULL}, "a list without its end"},
+    {"a negative line", 1, {"k", "", "", "#-1", "", "", "", "#1", "#1", "#0", "", "#0", NULL}, "-1 is out of its range"},
+    {"enabled twice", 1, {"k", "", "", "#0", "", "", "", "#2", "#1", "#0", "", "#0", NULL}, "field 7: 2 is out of its range"},
+    {"taken twice", 1, {"k", "", "", "#0", "", "", "", "#1", "#1", "#2", "", "#0", NULL}, "field 9: 2 is out of its range"},
+    {"refused twice", 1, {"k", "", "", "#0", "", "", "", "#1", "#1", "#0", "", "#2", NULL}, "field 11: 2 is out of its range"},
+    {"taken and refused", 1, {"k", "", "", "#0", "", "", "", "#1", "#1", "#1", "", "#1", NULL}, "it is taken and refused"},
+    {"a line that is no number", 1, {"k", "", "", "x", "", "", "", "#0", "#0", "#0", "", "#0", NULL}, "site record"},
     {"an empty note", 3, {"", NULL}, "no note"},
     {"a wrong count", 4, {"#1", NULL}, "it counts 1 records, 0 arrived"},
     /* clang-format on */
@@ -351,7 +353,8 @@ static void a_bad_stream_is_refused(void **state)
 static void the_core_validates_again(void **state)
 {
     static const struct stream site = {
-        .kind = 1, .fields = {"k", "", "", "#0", "/a", "relative", "", "#1", "#1", "#0", "", NULL}};
+        .kind = 1,
+        .fields = {"k", "", "", "#0", "/a", "relative", "", "#1", "#1", "#0", "", "#0", NULL}};
     static const struct stream end = {.kind = 4, .fields = {"#1", NULL}};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer wire = {0};
     ECERT_AUTO(ecert_discovery_clear) struct ecert_discovery read = {0};

@@ -224,12 +224,12 @@ static const struct where_row {
      .want = "a.wild.test leaves: it has none of the target's names; ", .error = "no virtual host found for"},
     {.name = "names that are not covered are refused, all of them", .replaced = true, .want =
      "www.example.test takes: it has the name 'www.example.test'; "
-     "a.test leaves: it uses the certificate that is replaced, and that does not cover 'a.test', 'b.test'; "
+     "a.test refuses: it uses the certificate that is replaced, and the certificate does not cover 'a.test', 'b.test'; "
      "x.wild.test takes: it uses the certificate that is replaced; "
-     "example.test leaves: it uses the certificate that is replaced, and that does not cover 'c.test'; ",
+     "example.test refuses: it uses the certificate that is replaced, and the certificate does not cover 'c.test'; ",
      .site = HOST("www.example.test", OLD) HOST("a.test\nServerAlias b.test x.wild.test", OLD)
      HOST("x.wild.test", OLD) HOST("example.test\nServerAlias c.test", OLD),
-     .error = "not cover: @/site.conf:7 ('a.test', 'b.test'); @/site.conf:20 ('c.test'); give"},
+     .error = "not cover: @/site.conf:7 ('a.test', 'b.test') and others, which are listed below; give"},
     {.name = "not set: it is left, and told", .off = true, .replaced = true, .want =
      "www.example.test takes: it has the name 'www.example.test'; "
      "a.wild.test leaves: it has none of the target's names, but it uses the certificate that is replaced:"

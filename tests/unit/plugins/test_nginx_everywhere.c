@@ -68,9 +68,23 @@ static const struct row {
      .everywhere = true, .replaced = true,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("a.test b.test a.example.test") PAIR("same") "}"
              TLS("'~^x{2}'") PAIR("old") "}" TLS("c.test") PAIR("other") "}" TLS("$h") PAIR("old") "}",
-     .error = {"nginx.conf:4 ('a.test', 'b.test'), ", "nginx.conf:5 ('~^x{2}')", "nginx.conf:7 ('$h')",
+     .error = {"finds 3 server blocks with names", "nginx.conf:4 ('a.test', 'b.test') and others",
                "; give them a pair of their own"},
-     .no_error = "c.test"},
+     .no_error = "c.test",
+     .whys = {"takes: it has the name 'www.example.test'",
+              "refuses: it uses the certificate that is replaced, and the certificate does not cover "
+              "'a.test', 'b.test'",
+              "refuses: it uses the certificate that is replaced, and the certificate does not cover '~^x{2}'",
+              "leaves: it has none of the target's names",
+              "refuses: it uses the certificate that is replaced, and the certificate does not cover '$h'"}},
+    {.name = "an explicit name's block with others is refused, and the rest is told",
+     .everywhere = true, .names = ask_two,
+     .conf = TLS("www.example.test a.test") PAIR("old") "}" TLS("c.example.test b.test") PAIR("old") "}"
+             TLS("d.example.test") PAIR("other") "}",
+     .error = {"nginx.conf:3: the server block for 'www.example.test' also serves 'a.test', which"},
+     .whys = {"refuses: it also serves 'a.test', which the certificate does not cover",
+              "refuses: it also serves 'b.test', which the certificate does not cover",
+              "leaves: it has none of the target's names"}},
     {.name = "an explicit name must be found by name",
      .everywhere = true, .replaced = true, .names = ask_two,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("a.example.test") PAIR("old") "}",
@@ -150,9 +164,8 @@ static size_t count(const char *text, const char *word)
     return n;
 }
 
-static void check_success(const struct site *site, const struct row *row)
+static void check_whys(const struct site *site, const struct row *row)
 {
-    const struct test_file *file = test_job_file(&site->job, site->conf);
     size_t n = 0;
 
     for (; n < MAX_WHYS && row->whys[n] != NULL; n++) {
@@ -161,6 +174,13 @@ static void check_success(const struct site *site, const struct row *row)
             fail_msg("'%s' is not '%s'", site->job.verdicts[n], row->whys[n]);
     }
     assert_int_equal(site->job.n_sites, n);
+}
+
+static void check_success(const struct site *site, const struct row *row)
+{
+    const struct test_file *file = test_job_file(&site->job, site->conf);
+
+    check_whys(site, row);
     assert_int_equal(file != NULL, row->n_changed > 0);
     if (file != NULL)
         assert_int_equal(count((const char *)file->content, "/live/") -
@@ -196,6 +216,8 @@ static void check_row(void **state)
         assert_null(strstr(site.err.text, row->no_error));
     if (row->error[0] == NULL)
         check_success(&site, row);
+    else if (row->whys[0] != NULL)
+        check_whys(&site, row);
     free(conf);
     site_remove(&site);
 }

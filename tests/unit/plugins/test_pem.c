@@ -185,6 +185,42 @@ static void damaged_der_is_none_or_still_read(void **state)
     BIO_free(in);
 }
 
+/*
+ * Each byte of a file another one, or gone: what is read quickly is what OpenSSL reads.  A line
+ * before it is what makes OpenSSL read it.
+ */
+static void what_is_read_quickly_is_what_openssl_reads(void **state)
+{
+    static const char others[] = "=\n\r !A-+";
+    struct fixture *f = *state;
+    const size_t len = strlen(f->ec);
+
+    for (size_t i = 0; i < len; i++)
+        for (size_t k = 0; k < sizeof others; k++) {
+            char text[2][4096], *path[2] = {0};
+            const struct ecert_pem *pem[2] = {0};
+
+            memcpy(text[0], f->ec, len + 1);
+            if (others[k] != '\0')
+                text[0][i] = others[k];
+            else
+                memmove(text[0] + i, text[0] + i + 1, len - i);
+            (void)snprintf(text[1], sizeof text[1], "\n%.4000s", text[0]);
+            for (size_t side = 0; side < 2; side++) {
+                char name[32];
+                (void)snprintf(name, sizeof name, "%zu-%zu-%zu", i, k, side);
+                path[side] = write_file(f, name, (const char *const[]){text[side], NULL});
+                pem[side] = look(f, path[side]);
+                assert_int_equal(unlink(path[side]), 0);
+                free(path[side]);
+            }
+            if (strcmp(pem[0]->sha1, pem[1]->sha1) != 0 ||
+                pem[0]->n_certificates != pem[1]->n_certificates)
+                fail_msg("byte %zu as %d: %s, OpenSSL: %s", i, others[k], pem[0]->sha1,
+                         pem[1]->sha1);
+        }
+}
+
 static void a_file_is_read_once(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +284,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_der_is_none_or_still_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_read_quickly_is_what_openssl_reads, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_file_is_read_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_is_asked_for_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_path_is_not_read, setup, teardown),
