@@ -62,6 +62,17 @@ static bool has_target(const struct ecert_draft *draft, size_t entry)
     return false;
 }
 
+const char *ecert_draft_authority(const struct ecert_draft *draft,
+                                  const struct ecert_draft_entry *entry)
+{
+    const struct ecert_inventory_certificate *file =
+        &draft->found->certificates[entry->certificate];
+
+    if (file->is_issued_by_profile)
+        return file->authority;
+    return draft->authority == NULL ? "system" : draft->authority->id;
+}
+
 /* Who issued it, and what the authority of the entry means for the next one. */
 static void put_authority(const struct ecert_draft *draft, size_t index, struct ecert_buffer *out)
 {
@@ -84,7 +95,7 @@ static void put_authority(const struct ecert_draft *draft, size_t index, struct 
         ecert_draft_put_key(out, "    ", "authority", file->authority);
         return;
     }
-    const char *wanted = draft->authority == NULL ? "system" : draft->authority->id;
+    const char *wanted = ecert_draft_authority(draft, &draft->entries[index]);
     ecert_draft_comment(
         out, "    ",
         file->chain == ECERT_INVENTORY_SELF_SIGNED

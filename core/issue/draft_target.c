@@ -34,6 +34,10 @@ static void put_files(const struct ecert_draft *draft, const struct ecert_draft_
     ecert_draft_comment(
         out, "        ",
         "the files that the server uses now: nothing changes until a renewal is put there");
+    if (use->shares_chain)
+        ecert_draft_comment(out, "        ",
+                            "the chain file is that of other certificates, too: it always holds "
+                            "what all of them need");
     ecert_buffer_add_text(out, "        files = {\n");
     ecert_draft_put_key(out, "          ", "key", use->key_file);
     if (file->chain_file == NULL) {
