@@ -191,12 +191,47 @@ static bool is_ambiguous(const struct ecert_draft *draft, const struct ecert_dra
     return false;
 }
 
+/* Is there another pair of the same leaf?  Then "everywhere" would take its sites along. */
+static bool has_twin(const struct ecert_draft *draft, const struct ecert_draft_use *use)
+{
+    for (size_t i = 0; i < draft->n_uses; i++)
+        if (&draft->uses[i] != use && draft->uses[i].server == use->server &&
+            draft->uses[i].entry == use->entry)
+            return true;
+    return false;
+}
+
+/* A stream server, say, that answers whatever it is asked for. */
+static bool is_nameless(const struct ecert_draft *draft, const struct ecert_draft_use *use)
+{
+    for (size_t i = 0; i < use->n_sites; i++)
+        if (draft->found->sites[use->sites[i]].site.names.len > 0)
+            return false;
+    return true;
+}
+
+static bool has_setting(const struct ecert_plugin_description *plugin, const char *name)
+{
+    for (size_t i = 0; i < plugin->n_settings; i++)
+        if (strcmp(plugin->settings[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool can_be_everywhere(const struct ecert_draft *draft, const struct ecert_draft_use *use)
+{
+    return has_setting(&draft->plugins[use->server], "everywhere_it_was") && !has_twin(draft, use);
+}
+
 static enum ecert_status choose_names(const struct ecert_draft *draft, struct ecert_draft_use *use,
                                       const struct named *all, size_t n, struct ecert_error *err)
 {
     const X509 *leaf = draft->found->certificates[use->certificate].leaf;
     bool ambiguous = false;
 
+    use->everywhere = is_nameless(draft, use) && can_be_everywhere(draft, use);
+    if (use->everywhere) /* they are found by the file that they use */
+        return ECERT_OK;
     for (size_t i = 0; i < use->n_sites; i++) {
         const struct ecert_site *site = &draft->found->sites[use->sites[i]].site;
         ECERT_AUTO(ecert_auto_free) char *place = NULL;
@@ -269,24 +304,11 @@ static enum ecert_status judge_use(struct ecert_draft *draft, struct ecert_draft
                              file->file);
 }
 
-static bool has_setting(const struct ecert_plugin_description *plugin, const char *name)
-{
-    for (size_t i = 0; i < plugin->n_settings; i++)
-        if (strcmp(plugin->settings[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Where it would take sites of another target along, or one that it is not for, it is not set. */
 static void choose_everywhere(struct ecert_draft *draft, struct ecert_draft_use *use)
 {
-    if (use->n_sites < 2 || use->left.len > 0 ||
-        !has_setting(&draft->plugins[use->server], "everywhere_it_was"))
+    if (!can_be_everywhere(draft, use) || use->left.len > 0 || use->n_sites < 2)
         return;
-    for (size_t i = 0; i < draft->n_uses; i++)
-        if (&draft->uses[i] != use && draft->uses[i].server == use->server &&
-            draft->uses[i].entry == use->entry)
-            return;
     use->everywhere = true;
 }
 

@@ -73,6 +73,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_draft_text(const struct ecert_draft *dr
 const char *ecert_draft_authority(const struct ecert_draft *draft,
                                   const struct ecert_draft_entry *entry);
 
+/* draft_entry.c: is one of its uses no comment?  What has none is watched. */
+bool ecert_draft_has_target(const struct ecert_draft *draft, size_t entry);
+
 /* draft_sharing.c: uses whose files a renewal of another would write. */
 ECERT_MUST_CHECK enum ecert_status ecert_draft_find_sharing(struct ecert_draft *draft,
                                                             struct ecert_error *err);

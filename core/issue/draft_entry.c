@@ -54,7 +54,7 @@ static void put_key_group(const struct ecert_draft *draft, const struct ecert_dr
     ecert_buffer_add_text(out, "    };\n");
 }
 
-static bool has_target(const struct ecert_draft *draft, size_t entry)
+bool ecert_draft_has_target(const struct ecert_draft *draft, size_t entry)
 {
     for (size_t i = 0; i < draft->n_uses; i++)
         if (draft->uses[i].entry == entry && draft->uses[i].problem == NULL)
@@ -87,7 +87,7 @@ static void put_authority(const struct ecert_draft *draft, size_t index, struct 
     if (file->is_issued_by_profile) {
         ecert_draft_comment(out, "    ", "issued by '%s', valid until %s; chain: %s", text, date,
                             ecert_inventory_chain_word(file->chain));
-        if (file->chain == ECERT_INVENTORY_INCOMPLETE && has_target(draft, index))
+        if (file->chain == ECERT_INVENTORY_INCOMPLETE && ecert_draft_has_target(draft, index))
             ecert_draft_comment(
                 out, "    ",
                 "An issuer is missing in what the server sends: after `ecert adopt`, `ecert "
@@ -186,6 +186,10 @@ enum ecert_status ecert_draft_put_entry(const struct ecert_draft *draft, size_t 
         first_target = false;
         sum->targets++;
     }
+    if (first_target)
+        ecert_draft_comment(out, "      ",
+                            "without a target it is not deployed; what the server uses now is "
+                            "watched below");
     ecert_buffer_add_text(out, "    );\n  }\n");
     sum->certificates++;
     return ECERT_OK;
