@@ -6,7 +6,7 @@
  * it, and so does a site that nobody told ecert about.  A file that holds what a deployment needs
  * is not written.  Where it must be, it gets, in this order and each once:
  *
- *   1. the chains of all generations that are being deployed to its targets;
+ *   1. the chains of the generations that are being deployed and that it does not hold;
  *   2. the chains of those that its other targets have now, and of those that (1) replaces, because
  *      a deployment can fail and be put back;
  *   3. the CA certificates in date that it holds already.
