@@ -45,8 +45,8 @@ static void show(struct ecert_app *app, const struct ecert_adoption *adoption)
     const char *name = adoption->certificate->name, *target = adoption->target->id;
 
     if (adoption->generation > 0)
-        ecert_say(app, "%s: %s: %s generation %u: %s; nothing on the server was changed", name,
-                  target, adoption->added ? "adopted as" : "has, as was kept already,",
+        ecert_say(app, "%s: %s: %s generation %u: %s", name, target,
+                  adoption->added ? "adopted as" : "has, as was kept already,",
                   adoption->generation, adoption->site);
     if (adoption->generation > 0)
         ecert_say_more(app, "      key '%s', certificate '%s'", adoption->key_file,
@@ -78,6 +78,7 @@ int ecert_cmd_adopt(struct ecert_app *app)
     struct ecert_error err = {0};
     json_t *list = json_array();
     int code = ECERT_EXIT_OK;
+    bool any = false;
 
     if (recover(app, &code, &err) != ECERT_OK ||
         ecert_adopt(&app->context, names, app->options.target, &adoptions, &err) != ECERT_OK) {
@@ -90,9 +91,12 @@ int ecert_cmd_adopt(struct ecert_app *app)
             ecert_back_up_taken(app, adoptions.items[i].certificate, &adoptions.items[i].notes);
         show(app, &adoptions.items[i]);
         (void)json_array_append_new(list, adoption_json(&adoptions.items[i]));
+        any = any || adoptions.items[i].generation > 0;
         if (adoptions.items[i].error.status != ECERT_OK)
             code = ECERT_EXIT_FAILED;
     }
+    if (any)
+        ecert_say(app, "nothing on the servers was changed");
     ecert_tell(app, "targets", list);
     return code;
 }

@@ -123,7 +123,9 @@ int ecert_cmd_plan(struct ecert_app *app)
 
         if (one->standing == ECERT_STANDING_NOTHING)
             say_nothing_taken(app, one, "fetch");
-        for (size_t k = 0; one->standing == ECERT_STANDING_CURRENT && k < one->notes.len; k++)
+        for (size_t k = 0; (one->standing == ECERT_STANDING_CURRENT || one->shared_chain.len > 0) &&
+                           k < one->notes.len;
+             k++)
             ecert_say(app, "%s: %s: %s", one->certificate->name, one->target->id,
                       one->notes.items[k]);
         for (size_t k = 0; k < one->plan.notes.len; k++)

@@ -12,9 +12,10 @@
 #include "core/flow/certificate.h"
 #include "core/flow/outcome_json.h"
 
-#define NAME_WIDTH_MAX 44 /* a longer name moves its own line only */
-#define OTHERS_SHOWN   5  /* of those that use the same files; JSON has all */
-#define DAY            86400
+#define NAME_WIDTH_MAX \
+    36 /* 120 columns in all with an IPv4 address; a longer name moves its own line only */
+#define OTHERS_SHOWN 5 /* of those that use the same files; JSON has all */
+#define DAY          86400
 
 /* ---- what is said of a certificate ---- */
 
@@ -173,7 +174,49 @@ struct table {
     const struct ecert_inventory *found;
     size_t name_width;
     size_t *numbers; /* of each site among those that are shown; NOTHING: it is not */
+    size_t n_shown;
 };
+
+/* A site's place in the table: what needs somebody soonest comes first. */
+struct place {
+    int rank;
+    int64_t end;
+    size_t certificate, site;
+};
+
+enum { RANK_UNREADABLE, RANK_ENDS, RANK_NO_CERTIFICATE, RANK_NOT_ENABLED, RANK_PLAIN };
+
+static struct place place_of(const struct ecert_inventory *found, size_t at)
+{
+    const struct ecert_inventory_site *site = &found->sites[at];
+    struct place place = {.certificate = site->certificate, .site = at};
+    const X509 *leaf = NULL;
+
+    if (site->certificate != ECERT_INVENTORY_NOTHING) {
+        leaf = found->certificates[site->certificate].leaf;
+        place.end = leaf == NULL ? 0 : ecert_certificate_not_after(leaf);
+    }
+    place.rank = !site->site.tls                                ? RANK_PLAIN
+                 : !site->site.enabled                          ? RANK_NOT_ENABLED
+                 : leaf != NULL                                 ? RANK_ENDS
+                 : site->certificate != ECERT_INVENTORY_NOTHING ? RANK_UNREADABLE
+                                                                : RANK_NO_CERTIFICATE;
+    return place;
+}
+
+/* Those with the same files stand together, in the order of the server's configuration. */
+static int by_end(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    if (x->end != y->end)
+        return x->end < y->end ? -1 : 1;
+    if (x->certificate != y->certificate)
+        return x->certificate < y->certificate ? -1 : 1;
+    return x->site < y->site ? -1 : x->site > y->site;
+}
 
 static bool is_shown(const struct ecert_app *app, const struct ecert_inventory_site *site)
 {
@@ -261,9 +304,27 @@ static void say_others(const struct table *table, size_t at)
         ecert_say(table->app, "      and %zu more", certificate->n_sites - 1 - shown);
 }
 
+/* How many other certificates' sites have the same file of issuers. */
+static size_t count_chain_sharers(const struct ecert_inventory *found,
+                                  const struct ecert_inventory_certificate *certificate)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; certificate->chain_file != NULL && i < found->n_certificates; i++) {
+        const struct ecert_inventory_certificate *other = &found->certificates[i];
+
+        if (other != certificate && other->chain_file != NULL &&
+            strcmp(other->chain_file, certificate->chain_file) == 0)
+            n++;
+    }
+    return n;
+}
+
 static void say_certificate(const struct table *table,
                             const struct ecert_inventory_certificate *certificate)
 {
+    const size_t sharers = count_chain_sharers(table->found, certificate);
+
     if (certificate->leaf != NULL) {
         ECERT_AUTO(ecert_auto_free)
         char *subject = name_text(X509_get_subject_name(certificate->leaf));
@@ -274,46 +335,70 @@ static void say_certificate(const struct table *table,
         ecert_say(table->app, "    issued by %s (authority %s)", issuer == NULL ? "" : issuer,
                   certificate->authority == NULL ? "not known" : certificate->authority);
     }
+    if (sharers > 0)
+        ecert_say(table->app, "    the chain file is that of %zu more certificate%s", sharers,
+                  sharers == 1 ? "" : "s");
     if (certificate->problem != NULL)
         ecert_say(table->app, "    not read: %s%s", certificate->problem,
                   geteuid() == 0 ? "" : " (root may read more)");
 }
 
-static void say_site(const struct table *table, size_t at)
+static void say_place(const struct table *table, const struct ecert_inventory_site *one)
 {
-    const struct ecert_inventory_site *one = &table->found->sites[at];
     const struct ecert_site *site = &one->site;
-    ECERT_AUTO(ecert_auto_free) char *place = NULL;
-    struct ecert_error ignored = {0};
-
-    say_rows(table, one);
     const char *state = site->enabled ? "enabled" : site->tls ? "not enabled" : "without TLS";
     /* the plugin's reason begins with what it is the reason of */
     const bool told = site->why != NULL && strncmp(site->why, state, strlen(state)) == 0;
-    if (ecert_inventory_place(site, &place, &ignored) == ECERT_OK)
-        ecert_say(table->app, "    %s %s, %s%s%s", table->found->servers[one->server].plugin, place,
-                  told ? "" : state, told || site->why == NULL ? "" : ": ",
-                  site->why == NULL ? "" : site->why);
-    if (site->certificate != NULL)
+    const bool owned = one->managed_by != NULL;
+    ECERT_AUTO(ecert_auto_free) char *place = NULL;
+    struct ecert_error ignored = {0};
+
+    if (ecert_inventory_place(site, &place, &ignored) != ECERT_OK)
+        return;
+    ecert_say(table->app, "    %s %s, %s%s%s%s%s", table->found->servers[one->server].plugin, place,
+              told ? "" : state, told || site->why == NULL ? "" : ": ",
+              site->why == NULL ? "" : site->why,
+              !site->enabled ? ""
+              : owned        ? "; target "
+                             : "; no target of ecert",
+              owned ? one->managed_by : "");
+}
+
+static bool is_text_same(const char *a, const char *b)
+{
+    return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+}
+
+/* `above`: the site before it in the table; NULL: it is the first. */
+static void say_site(const struct table *table, size_t at, const struct ecert_inventory_site *above)
+{
+    const struct ecert_inventory_site *one = &table->found->sites[at];
+    const struct ecert_site *site = &one->site;
+    const bool files_as_above = above != NULL && one->certificate != ECERT_INVENTORY_NOTHING &&
+                                above->certificate == one->certificate;
+    const bool key_as_above = files_as_above && is_text_same(site->key, above->site.key);
+
+    say_rows(table, one);
+    say_place(table, one);
+    if (files_as_above)
+        ecert_say(table->app, "    certificate%s of the site above",
+                  key_as_above ? " and key" : "");
+    else if (site->certificate != NULL)
         ecert_say(table->app, "    certificate %s%s%s", site->certificate,
                   site->chain == NULL ? "" : ", chain ", site->chain == NULL ? "" : site->chain);
-    if (site->key != NULL)
+    if (site->key != NULL && !key_as_above)
         ecert_say(table->app, "    key %s: %s", site->key, ecert_inventory_key_word(one->key));
-    if (one->key_problem != NULL)
+    if (one->key_problem != NULL && !key_as_above)
         ecert_say(table->app, "    not read: %s%s", one->key_problem,
                   geteuid() == 0 ? "" : " (root may read more)");
-    if (one->certificate != ECERT_INVENTORY_NOTHING) {
-        say_certificate(table, &table->found->certificates[one->certificate]);
-        say_others(table, at);
-    }
-    if (site->enabled)
-        ecert_say(table->app, "    %s%s",
-                  one->managed_by == NULL ? "no target of ecert" : "target ",
-                  one->managed_by == NULL ? "" : one->managed_by);
+    if (one->certificate == ECERT_INVENTORY_NOTHING || files_as_above)
+        return;
+    say_certificate(table, &table->found->certificates[one->certificate]);
+    say_others(table, at);
 }
 
 /* Sites that are shown get the numbers by which the JSON names them. */
-static size_t count_shown(struct table *table)
+static void count_shown(struct table *table)
 {
     char *buffer = NULL;
     size_t n = 0;
@@ -334,7 +419,32 @@ static size_t count_shown(struct table *table)
         }
     }
     free(buffer);
-    return n;
+    table->n_shown = n;
+}
+
+static bool say_table(const struct table *table)
+{
+    const struct ecert_inventory *found = table->found;
+    const struct ecert_inventory_site *above = NULL;
+    ECERT_AUTO(ecert_auto_free)
+    struct place *places = calloc(found->n_sites + 1, sizeof *places);
+    size_t n = 0;
+
+    if (places == NULL)
+        return false;
+    for (size_t i = 0; i < found->n_sites; i++)
+        if (table->numbers[i] != ECERT_INVENTORY_NOTHING)
+            places[n++] = place_of(found, i);
+    qsort(places, n, sizeof *places, by_end);
+    if (n > 0)
+        ecert_say(table->app, "%s%*s  %-22s  %-9s  %-19s  %s", "NAMES",
+                  ecert_padding("NAMES", table->name_width), "", "ENDS", "KEY", "CHAIN",
+                  "ADDRESSES");
+    for (size_t i = 0; i < n; i++) {
+        say_site(table, places[i].site, above);
+        above = &found->sites[places[i].site];
+    }
+    return true;
 }
 
 static void tell(const struct table *table)
@@ -365,23 +475,17 @@ int ecert_cmd_discover(struct ecert_app *app)
     if (!ecert_looking(app, &found, &code))
         return code;
     ECERT_AUTO(ecert_auto_free) size_t *numbers = calloc(found.n_sites + 1, sizeof *numbers);
-    if (numbers == NULL) {
+    struct table table = {.app = app, .found = &found, .numbers = numbers};
+    if (numbers != NULL)
+        count_shown(&table);
+    if (numbers == NULL || !say_table(&table)) {
         ecert_complain(app, "out of memory");
         return ECERT_EXIT_FAILED;
     }
-    struct table table = {.app = app, .found = &found, .numbers = numbers};
-    const size_t shown = count_shown(&table);
-    if (shown > 0)
-        ecert_say(app, "%s%*s  %-22s  %-9s  %-19s  %s", "NAMES",
-                  ecert_padding("NAMES", table.name_width), "", "ENDS", "KEY", "CHAIN",
-                  "ADDRESSES");
-    for (size_t i = 0; i < found.n_sites; i++)
-        if (numbers[i] != ECERT_INVENTORY_NOTHING)
-            say_site(&table, i);
     if (app->json != NULL)
         tell(&table);
     const size_t failed = ecert_looking_tell(app, &found);
-    if (shown == 0 && found.n_servers > failed)
+    if (table.n_shown == 0 && found.n_servers > failed)
         ecert_say(app, "no site%s", app->options.all ? "" : " with TLS (--all shows the others)");
     return failed > 0 ? ECERT_EXIT_FAILED : ECERT_EXIT_OK;
 }

@@ -55,17 +55,16 @@ bool ecert_looking(struct ecert_app *app, struct ecert_inventory *ret, int *ret_
 
 static void tell_looked_for(struct ecert_app *app, const struct ecert_inventory *inventory)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer text = {0};
+    const struct ecert_strings *programs = &inventory->looked_for;
 
-    for (size_t i = 0; i < inventory->looked_for.len; i++)
-        ecert_buffer_printf(&text, "%s%s", i > 0 ? ", " : "", inventory->looked_for.items[i]);
     if (inventory->n_servers == 0)
-        ecert_remark(app,
-                     "no server found; looked for %s; --command names one that is somewhere else",
-                     text.len == 0 || text.failed ? "none: no plugin tells where its server lies"
-                                                  : (const char *)text.ptr);
-    else if (text.len > 0 && !text.failed)
-        ecert_say_more(app, "also looked for %s", (const char *)text.ptr);
+        ecert_remark(app, "no server found; --command names one that is somewhere else%s",
+                     programs->len == 0 ? "; no plugin tells where its server lies" : "");
+    for (size_t i = 0; i < programs->len; i++)
+        if (inventory->n_servers == 0)
+            ecert_say(app, "  looked for %s", programs->items[i]);
+        else
+            ecert_say_more(app, "also looked for %s", programs->items[i]);
 }
 
 size_t ecert_looking_tell(struct ecert_app *app, const struct ecert_inventory *inventory)

@@ -434,6 +434,7 @@ enum ecert_status ecert_config_load(const char *path, struct ecert_config *ret,
         if (!reader.nomem) {
             read_list(&reader, ecert_config_member(root, "certificates", CONFIG_TYPE_LIST));
             read_include_dir(&reader, root);
+            ecert_config_check_files(&reader);
             ecert_config_read_requesting(&reader, root);
             ecert_config_read_monitoring(&reader, root);
         }

@@ -96,7 +96,8 @@ static const struct ecert_config_key source_keys[] = {
 static const struct ecert_config_key files_keys[] = {
     FILE_ROW("key", ECERT_MATERIAL_KEY, "where the server reads the private key"),
     FILE_ROW("certificate", ECERT_MATERIAL_CERTIFICATE, "the leaf alone"),
-    FILE_ROW("chain", ECERT_MATERIAL_CHAIN, "the issuers, without the root"),
+    FILE_ROW("chain", ECERT_MATERIAL_CHAIN, "the issuers, without the root; several certificates of "
+             "one authority may have one file"),
     FILE_ROW("fullchain", ECERT_MATERIAL_FULLCHAIN, "the leaf, then the chain"),
 };
 

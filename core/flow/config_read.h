@@ -196,6 +196,9 @@ enum ecert_status ecert_config_is_webhook_url(const char *value, struct ecert_er
 
 /* ---- parts ---- */
 
+/* After all certificates: what two targets must not both write: config_files.c. */
+void ecert_config_check_files(struct ecert_config_reader *reader);
+
 /* Read a certificate's group and append it: config_certificate.c. */
 void ecert_config_read_certificate(struct ecert_config_reader *reader,
                                    const config_setting_t *group);

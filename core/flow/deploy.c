@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/flow/settings.h"
+#include "core/flow/shared_chain.h"
 
 #define PLANS_MAX 8 /* workers at the same time, whatever the number of processors */
 
@@ -34,6 +35,7 @@ static void deployment_clear(struct ecert_deployment *deployment)
     free(deployment->fullchain_file);
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++)
         free(deployment->copy_from[i]);
+    ecert_bytes_clear(&deployment->shared_chain);
     ecert_strings_clear(&deployment->served);
     ecert_strings_clear(&deployment->emptied);
     ecert_outcome_clear(&deployment->outcome);
@@ -315,6 +317,7 @@ void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployment
     }
     while (ended < begun)
         take_answer(&ring[ended++ % room]);
+    ecert_shared_chain_settle(context->config, deployments);
 }
 
 static bool is_among(const char *path, const struct ecert_strings *paths)

@@ -65,8 +65,9 @@ struct ecert_deployment {
     bool key_is_encrypted;
     char *copy_from[ECERT_MATERIAL_COUNT];
     struct ecert_change_copy copies[ECERT_MATERIAL_COUNT];
-    struct ecert_strings served;  /* RESTORES: what each probe shall see again */
-    struct ecert_strings emptied; /* files that were not there: removed once it went well */
+    struct ecert_bytes shared_chain; /* what its chain file gets if others have it, too */
+    struct ecert_strings served;     /* RESTORES: what each probe shall see again */
+    struct ecert_strings emptied;    /* files that were not there: removed once it went well */
     struct ecert_change change;
 
     /* carried out */

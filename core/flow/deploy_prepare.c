@@ -320,8 +320,10 @@ static void fill_change(struct ecert_deployment *deployment)
     for (size_t i = 0; i < ECERT_MATERIAL_COUNT; i++)
         if (target->files[i] != NULL && (i != ECERT_MATERIAL_KEY || deployment->key_file != NULL) &&
             !is_there(deployment, (enum ecert_material)i))
-            deployment->copies[change->n_copies++] = (struct ecert_change_copy){
-                deployment->copy_from[i], target->files[i], i == ECERT_MATERIAL_KEY};
+            deployment->copies[change->n_copies++] =
+                (struct ecert_change_copy){.from = deployment->copy_from[i],
+                                           .to = target->files[i],
+                                           .secret = i == ECERT_MATERIAL_KEY};
 }
 
 enum ecert_status ecert_deploy_prepare_begin(struct ecert_context *context,

@@ -287,7 +287,10 @@ static enum ecert_status add_copy(struct ecert_items *items, size_t member,
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret content = {0};
     struct ecert_item *item = NULL;
 
-    ECERT_TRY(ecert_fs_read_secret(copy->from, ECERT_TRANSACTION_FILE_MAX, &content, err));
+    if (copy->content.len > 0)
+        ECERT_TRY(ecert_secret_copy(copy->content, &content, err));
+    else
+        ECERT_TRY(ecert_fs_read_secret(copy->from, ECERT_TRANSACTION_FILE_MAX, &content, err));
     ECERT_TRY(find_item(items, copy->to, false, &item, err));
     ECERT_TRY(check_replaceable(item, err));
     const struct ecert_version version = {.member = member,

@@ -259,11 +259,19 @@ static enum ecert_status pass_failure_on(struct ecert_talk *talk,
                            words.ptr == NULL ? "" : (const char *)words.ptr);
 }
 
+/* What has come and was not taken yet. */
+static struct ecert_view rest_of(const struct ecert_talk *talk)
+{
+    if (talk->in.ptr == NULL) /* nothing at all: not even an offset of 0 may be added to NULL */
+        return (struct ecert_view){0};
+    return (struct ecert_view){talk->in.ptr + talk->taken, talk->in.len - talk->taken};
+}
+
 enum ecert_status ecert_talk_receive(struct ecert_talk *talk, uint32_t kind,
                                      struct ecert_message *ret, struct ecert_error *err)
 {
     for (;;) {
-        struct ecert_view left = {talk->in.ptr + talk->taken, talk->in.len - talk->taken};
+        struct ecert_view left = rest_of(talk);
         const size_t before = left.len;
         const enum ecert_status status =
             before == 0 ? ECERT_E_NOT_FOUND : ecert_message_decode(&left, talk->max_len, ret, err);

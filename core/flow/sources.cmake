@@ -21,6 +21,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/config.c
   core/flow/config_certificate.c
   core/flow/config_check.c
+  core/flow/config_files.c
   core/flow/config_keys.c
   core/flow/config_read.c
   core/flow/config_request.c
@@ -80,6 +81,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/requests_record.c
   core/flow/service.c
   core/flow/settings.c
+  core/flow/shared_chain.c
   core/flow/silent.c
   core/flow/source.c
   core/flow/staging.c

@@ -38,6 +38,7 @@ struct ecert_change_copy {
     const char *from; /* generations/NNNN/privkey.pem ... */
     const char *to;
     bool secret;
+    struct ecert_view content; /* not empty: this instead of what is in `from` */
 };
 
 /* One target's change; everything is borrowed and must outlive the call. */

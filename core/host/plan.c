@@ -45,6 +45,14 @@ void ecert_probe_clear(struct ecert_probe *probe)
     *probe = (struct ecert_probe){0};
 }
 
+void ecert_plan_drop_file(struct ecert_plan *plan, size_t at)
+{
+    clear_file(&plan->files[at]);
+    memmove(&plan->files[at], &plan->files[at + 1],
+            (plan->n_files - at - 1) * sizeof plan->files[0]);
+    plan->n_files--;
+}
+
 void ecert_plan_clear(struct ecert_plan *plan)
 {
     for (size_t i = 0; i < plan->n_files; i++)

@@ -71,6 +71,9 @@ struct ecert_plan {
 };
 
 void ecert_plan_clear(struct ecert_plan *plan); /* wipes */
+
+/* Without this file after all. */
+void ecert_plan_drop_file(struct ecert_plan *plan, size_t at);
 void ecert_probe_clear(struct ecert_probe *probe);
 
 /*

@@ -11,7 +11,8 @@
  *
  * With `server_names` every one of these names must have a site, and all of them the same pair.
  * Otherwise the site of the certificate's name decides; one of its further names that has another
- * pair is noted.  Two sites with one name and different pairs: which one is meant cannot be told.
+ * pair is noted; where no name has one, with everywhere_it_was that which reads the target's own
+ * file (`files`).  Two sites with one name and different pairs: which one is meant cannot be told.
  *
  * Fills in the adoption's site, key_file and certificate_file, *ret_chain_file (NULL: none; the
  * caller frees), and the probes of the deployment's plan.  ECERT_E_NOT_FOUND: no such site, or it

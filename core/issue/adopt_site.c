@@ -176,6 +176,40 @@ static enum ecert_status no_site(const struct choice *choice, const char *name,
                            choice->deployment->target->id);
 }
 
+static bool is_everywhere(const struct ecert_target_config *target)
+{
+    for (size_t i = 0; i < target->n_settings; i++)
+        if (strcmp(target->settings[i].name, "everywhere_it_was") == 0)
+            return target->settings[i].text != NULL &&
+                   strcmp(target->settings[i].text, "true") == 0;
+    return false;
+}
+
+/* With everywhere_it_was a site of whatever name, or none, that reads the target's own file. */
+static enum ecert_status take_file(struct choice *choice, const char *name, struct ecert_plan *plan,
+                                   struct ecert_error *err)
+{
+    const struct ecert_target_config *target = choice->deployment->target;
+    const char *own = target->files[ECERT_MATERIAL_FULLCHAIN] != NULL
+                          ? target->files[ECERT_MATERIAL_FULLCHAIN]
+                          : target->files[ECERT_MATERIAL_CERTIFICATE];
+
+    if (!is_everywhere(target) || own == NULL)
+        return ECERT_OK;
+    for (size_t i = 0; i < choice->discovery->n_sites; i++) {
+        const struct ecert_site *site = &choice->discovery->sites[i];
+
+        if (!site->enabled || site->certificate == NULL || strcmp(site->certificate, own) != 0)
+            continue;
+        if (choice->found == NULL)
+            choice->found = site;
+        if (!has_same_pair(choice->found, site))
+            return refuse_two(choice, site, name, err);
+        ECERT_TRY(add_probes(choice->deployment, site, name, plan, err));
+    }
+    return ECERT_OK;
+}
+
 static enum ecert_status choose(struct choice *choice, const struct ecert_strings *names,
                                 struct ecert_plan *plan, struct ecert_error *err)
 {
@@ -188,6 +222,8 @@ static enum ecert_status choose(struct choice *choice, const struct ecert_string
         if (!there && is_explicit)
             return no_site(choice, names->items[i], err);
     }
+    if (choice->found == NULL)
+        ECERT_TRY(take_file(choice, names->items[0], plan, err));
     return choice->found != NULL ? ECERT_OK : no_site(choice, names->items[0], err);
 }
 
@@ -202,7 +238,7 @@ static enum ecert_status copy_files(const struct ecert_site *site, struct ecert_
                                "the %s names no %s that is a file of its own (none, or with "
                                "variables, or in a token); deploy instead",
                                words, site->certificate == NULL ? "certificate" : "key");
-    ECERT_TRY(ecert_text_format(&adoption->site, err, "%s: %s", adoption->target->plugin, words));
+    ECERT_TRY(ecert_text_format(&adoption->site, err, "%s %s", adoption->target->plugin, words));
     ECERT_TRY(ecert_text_copy(ecert_view_of(site->key), &adoption->key_file, err));
     ECERT_TRY(ecert_text_copy(ecert_view_of(site->certificate), &adoption->certificate_file, err));
     return site->chain == NULL ? ECERT_OK

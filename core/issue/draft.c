@@ -191,12 +191,47 @@ static bool is_ambiguous(const struct ecert_draft *draft, const struct ecert_dra
     return false;
 }
 
+/* Is there another pair of the same leaf?  Then "everywhere" would take its sites along. */
+static bool has_twin(const struct ecert_draft *draft, const struct ecert_draft_use *use)
+{
+    for (size_t i = 0; i < draft->n_uses; i++)
+        if (&draft->uses[i] != use && draft->uses[i].server == use->server &&
+            draft->uses[i].entry == use->entry)
+            return true;
+    return false;
+}
+
+/* A stream server, say, that answers whatever it is asked for. */
+static bool is_nameless(const struct ecert_draft *draft, const struct ecert_draft_use *use)
+{
+    for (size_t i = 0; i < use->n_sites; i++)
+        if (draft->found->sites[use->sites[i]].site.names.len > 0)
+            return false;
+    return true;
+}
+
+static bool has_setting(const struct ecert_plugin_description *plugin, const char *name)
+{
+    for (size_t i = 0; i < plugin->n_settings; i++)
+        if (strcmp(plugin->settings[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool can_be_everywhere(const struct ecert_draft *draft, const struct ecert_draft_use *use)
+{
+    return has_setting(&draft->plugins[use->server], "everywhere_it_was") && !has_twin(draft, use);
+}
+
 static enum ecert_status choose_names(const struct ecert_draft *draft, struct ecert_draft_use *use,
                                       const struct named *all, size_t n, struct ecert_error *err)
 {
     const X509 *leaf = draft->found->certificates[use->certificate].leaf;
     bool ambiguous = false;
 
+    use->everywhere = is_nameless(draft, use) && can_be_everywhere(draft, use);
+    if (use->everywhere) /* they are found by the file that they use */
+        return ECERT_OK;
     for (size_t i = 0; i < use->n_sites; i++) {
         const struct ecert_site *site = &draft->found->sites[use->sites[i]].site;
         ECERT_AUTO(ecert_auto_free) char *place = NULL;
@@ -227,85 +262,6 @@ static enum ecert_status choose_names(const struct ecert_draft *draft, struct ec
                                    "files, too, so that none says which one is meant"
                                  : "none of its sites has a name that the certificate is for, "
                                    "and by their names sites are found");
-}
-
-/* ---- files that more than one target would write ---- */
-
-enum role { ROLE_KEY, ROLE_LEAF, ROLE_FULLCHAIN, ROLE_CHAIN };
-
-struct claim {
-    const char *path;
-    enum role role;
-    const char *leaf; /* SHA-256 */
-    size_t use;
-};
-
-static int by_path(const void *a, const void *b)
-{
-    const struct claim *x = a, *y = b;
-
-    return strcmp(x->path, y->path);
-}
-
-static size_t claim_files(const struct ecert_draft *draft, struct claim *claims)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < draft->n_uses; i++) {
-        const struct ecert_draft_use *use = &draft->uses[i];
-        const struct ecert_inventory_certificate *file =
-            &draft->found->certificates[use->certificate];
-
-        if (use->key_file != NULL)
-            claims[n++] = (struct claim){use->key_file, ROLE_KEY, file->sha256, i};
-        claims[n++] = (struct claim){
-            file->file, file->chain_file == NULL ? ROLE_FULLCHAIN : ROLE_LEAF, file->sha256, i};
-        if (file->chain_file != NULL)
-            claims[n++] = (struct claim){file->chain_file, ROLE_CHAIN, file->sha256, i};
-    }
-    return n;
-}
-
-static enum ecert_status refuse_sharing(struct ecert_draft *draft, const struct claim *claim,
-                                        const char *why, struct ecert_error *err)
-{
-    struct ecert_draft_use *use = &draft->uses[claim->use];
-
-    if (use->problem != NULL)
-        return ECERT_OK;
-    use->is_shared = true;
-    return ecert_text_format(&use->problem, err, "'%s' %s", claim->path, why);
-}
-
-/* What a renewal writes must be nobody else's: another certificate's key, or another form. */
-static enum ecert_status find_sharing(struct ecert_draft *draft, struct ecert_error *err)
-{
-    struct claim *claims = calloc(3 * draft->n_uses + 1, sizeof *claims);
-    enum ecert_status status = ECERT_OK;
-
-    if (claims == NULL)
-        return ecert_error_nomem(err);
-    const size_t n = claim_files(draft, claims);
-    if (n > 0)
-        qsort(claims, n, sizeof *claims, by_path);
-    for (size_t first = 0, end = 0; first < n && status == ECERT_OK; first = end) {
-        bool other_leaf = false, other_role = false;
-
-        for (end = first; end < n && strcmp(claims[end].path, claims[first].path) == 0; end++) {
-            other_leaf = other_leaf || strcmp(claims[end].leaf, claims[first].leaf) != 0;
-            other_role = other_role || claims[end].role != claims[first].role;
-        }
-        for (size_t i = first; i < end && (other_leaf || other_role) && status == ECERT_OK; i++)
-            status =
-                refuse_sharing(draft, &claims[i],
-                               other_leaf ? "is used with another certificate, too, which a "
-                                            "renewal of this one would break"
-                                          : "is used in two ways: what one of them needs there "
-                                            "the other cannot use",
-                               err);
-    }
-    free(claims);
-    return status;
 }
 
 /* ---- what becomes of each ---- */
@@ -348,24 +304,11 @@ static enum ecert_status judge_use(struct ecert_draft *draft, struct ecert_draft
                              file->file);
 }
 
-static bool has_setting(const struct ecert_plugin_description *plugin, const char *name)
-{
-    for (size_t i = 0; i < plugin->n_settings; i++)
-        if (strcmp(plugin->settings[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Where it would take sites of another target along, or one that it is not for, it is not set. */
 static void choose_everywhere(struct ecert_draft *draft, struct ecert_draft_use *use)
 {
-    if (use->n_sites < 2 || use->left.len > 0 ||
-        !has_setting(&draft->plugins[use->server], "everywhere_it_was"))
+    if (!can_be_everywhere(draft, use) || use->left.len > 0 || use->n_sites < 2)
         return;
-    for (size_t i = 0; i < draft->n_uses; i++)
-        if (&draft->uses[i] != use && draft->uses[i].server == use->server &&
-            draft->uses[i].entry == use->entry)
-            return;
     use->everywhere = true;
 }
 
@@ -378,7 +321,7 @@ static enum ecert_status judge_uses(struct ecert_draft *draft, struct ecert_erro
         return ecert_error_nomem(err);
     for (size_t i = 0; i < draft->n_uses; i++)
         ECERT_TRY(judge_use(draft, &draft->uses[i], all, n, err));
-    ECERT_TRY(find_sharing(draft, err));
+    ECERT_TRY(ecert_draft_find_sharing(draft, err));
     for (size_t i = 0; i < draft->n_uses; i++)
         choose_everywhere(draft, &draft->uses[i]);
     return ECERT_OK;
@@ -414,8 +357,8 @@ enum ecert_status ecert_draft_make(const struct ecert_inventory *found,
     draft.authority = default_authority(found);
     ECERT_TRY(describe_plugins(&draft, err));
     ECERT_TRY(collect_uses(&draft, err));
-    ECERT_TRY(judge_uses(&draft, err));
     ECERT_TRY(ecert_draft_name_entries(&draft, err));
+    ECERT_TRY(judge_uses(&draft, err));
     ECERT_TRY(ecert_draft_find_subject(&draft, err));
     *ret = draft;
     draft = (struct ecert_draft){0};

@@ -24,6 +24,7 @@ struct ecert_draft_use {
     bool everywhere;            /* everywhere_it_was */
     char *problem;              /* why it is commented out; NULL: it is not */
     bool is_shared;             /* the problem is only that `files` cannot be */
+    bool shares_chain;          /* its chain file is that of other certificates, too */
 };
 
 /* A distinct leaf: what becomes a certificate. */
@@ -67,6 +68,17 @@ ECERT_MUST_CHECK enum ecert_status ecert_draft_text(const struct ecert_draft *dr
                                                     struct ecert_error *err);
 
 /* ---- parts ---- */
+
+/* draft_entry.c: the id of the profile that the entry names. */
+const char *ecert_draft_authority(const struct ecert_draft *draft,
+                                  const struct ecert_draft_entry *entry);
+
+/* draft_entry.c: is one of its uses no comment?  What has none is watched. */
+bool ecert_draft_has_target(const struct ecert_draft *draft, size_t entry);
+
+/* draft_sharing.c: uses whose files a renewal of another would write. */
+ECERT_MUST_CHECK enum ecert_status ecert_draft_find_sharing(struct ecert_draft *draft,
+                                                            struct ecert_error *err);
 
 /* draft_names.c: who the leafs are for, and what each entry is called. */
 ECERT_MUST_CHECK enum ecert_status ecert_draft_name_entries(struct ecert_draft *draft,

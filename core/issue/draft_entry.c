@@ -54,12 +54,23 @@ static void put_key_group(const struct ecert_draft *draft, const struct ecert_dr
     ecert_buffer_add_text(out, "    };\n");
 }
 
-static bool has_target(const struct ecert_draft *draft, size_t entry)
+bool ecert_draft_has_target(const struct ecert_draft *draft, size_t entry)
 {
     for (size_t i = 0; i < draft->n_uses; i++)
         if (draft->uses[i].entry == entry && draft->uses[i].problem == NULL)
             return true;
     return false;
+}
+
+const char *ecert_draft_authority(const struct ecert_draft *draft,
+                                  const struct ecert_draft_entry *entry)
+{
+    const struct ecert_inventory_certificate *file =
+        &draft->found->certificates[entry->certificate];
+
+    if (file->is_issued_by_profile)
+        return file->authority;
+    return draft->authority == NULL ? "system" : draft->authority->id;
 }
 
 /* Who issued it, and what the authority of the entry means for the next one. */
@@ -76,7 +87,7 @@ static void put_authority(const struct ecert_draft *draft, size_t index, struct 
     if (file->is_issued_by_profile) {
         ecert_draft_comment(out, "    ", "issued by '%s', valid until %s; chain: %s", text, date,
                             ecert_inventory_chain_word(file->chain));
-        if (file->chain == ECERT_INVENTORY_INCOMPLETE && has_target(draft, index))
+        if (file->chain == ECERT_INVENTORY_INCOMPLETE && ecert_draft_has_target(draft, index))
             ecert_draft_comment(
                 out, "    ",
                 "An issuer is missing in what the server sends: after `ecert adopt`, `ecert "
@@ -84,7 +95,7 @@ static void put_authority(const struct ecert_draft *draft, size_t index, struct 
         ecert_draft_put_key(out, "    ", "authority", file->authority);
         return;
     }
-    const char *wanted = draft->authority == NULL ? "system" : draft->authority->id;
+    const char *wanted = ecert_draft_authority(draft, &draft->entries[index]);
     ecert_draft_comment(
         out, "    ",
         file->chain == ECERT_INVENTORY_SELF_SIGNED
@@ -175,6 +186,10 @@ enum ecert_status ecert_draft_put_entry(const struct ecert_draft *draft, size_t 
         first_target = false;
         sum->targets++;
     }
+    if (first_target)
+        ecert_draft_comment(out, "      ",
+                            "without a target it is not deployed; what the server uses now is "
+                            "watched below");
     ecert_buffer_add_text(out, "    );\n  }\n");
     sum->certificates++;
     return ECERT_OK;

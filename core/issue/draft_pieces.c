@@ -25,10 +25,12 @@ void ecert_draft_put_list(struct ecert_buffer *out, const char *indent,
         const size_t len = strlen(texts->items[i]) + 4;
 
         if (i > 0)
-            ecert_buffer_add_text(out, ", ");
-        if (column + len > LINE_MAX_LEN && i > 0) {
+            ecert_buffer_add_text(out, ",");
+        if (i > 0 && column + len > LINE_MAX_LEN) {
             ecert_buffer_printf(out, "\n%s", indent);
             column = strlen(indent);
+        } else if (i > 0) {
+            ecert_buffer_add_text(out, " ");
         }
         ecert_draft_put_string(out, texts->items[i]);
         column += len;

@@ -34,6 +34,10 @@ static void put_files(const struct ecert_draft *draft, const struct ecert_draft_
     ecert_draft_comment(
         out, "        ",
         "the files that the server uses now: nothing changes until a renewal is put there");
+    if (use->shares_chain)
+        ecert_draft_comment(out, "        ",
+                            "the chain file is that of other certificates, too: it always holds "
+                            "what all of them need");
     ecert_buffer_add_text(out, "        files = {\n");
     ecert_draft_put_key(out, "          ", "key", use->key_file);
     if (file->chain_file == NULL) {
@@ -75,13 +79,17 @@ void ecert_draft_put_target(const struct ecert_draft *draft, const struct ecert_
     ecert_buffer_printf(out, "      %s{\n", first ? "" : ", ");
     ecert_draft_put_key(out, "        ", "plugin", server->plugin);
     put_settings(server, "        ", "          ", out);
-    ecert_buffer_add_text(out, "        server_names = ");
-    ecert_draft_put_list(out, "          ", &use->names);
-    ecert_buffer_add_text(out, ";\n");
+    if (use->names.len > 0) {
+        ecert_buffer_add_text(out, "        server_names = ");
+        ecert_draft_put_list(out, "          ", &use->names);
+        ecert_buffer_add_text(out, ";\n");
+    }
     if (use->everywhere) {
         ecert_draft_comment(
             out, "        ",
-            "wherever the certificate that is replaced is in use, under whatever name");
+            use->names.len > 0
+                ? "wherever the certificate that is replaced is in use, under whatever name"
+                : "wherever the certificate that is replaced is in use: these sites have no name");
         ecert_buffer_add_text(out, "        everywhere_it_was = true;\n");
     }
     put_files(draft, use, out);
@@ -106,9 +114,13 @@ void ecert_draft_put_no_target(const struct ecert_draft *draft, const struct ece
         "away:");
     ecert_buffer_printf(&example, "{ plugin = \"%s\";\n", server->plugin);
     put_settings(server, "  ", "    ", &example);
-    ecert_buffer_add_text(&example, "  server_names = ");
-    ecert_draft_put_list(&example, "    ", &use->names);
-    ecert_buffer_add_text(&example, "; }");
+    if (use->everywhere)
+        ecert_buffer_add_text(&example, "  everywhere_it_was = true; }");
+    else {
+        ecert_buffer_add_text(&example, "  server_names = ");
+        ecert_draft_put_list(&example, "    ", &use->names);
+        ecert_buffer_add_text(&example, "; }");
+    }
     for (char *line = (char *)example.ptr, *next = NULL; !example.failed && line != NULL;
          line = next) {
         const size_t rest = example.len - (size_t)((uint8_t *)line - example.ptr);

@@ -121,7 +121,7 @@ static void put_watch(const struct ecert_draft *draft, struct ecert_buffer *out,
         "What else must not expire unnoticed: certificate files, directories, servers, the "
         "e-Cert of the Authorised Representative (see `ecert config --reference`).");
     for (size_t i = 0; i < draft->n_entries; i++) {
-        if (draft->entries[i].name != NULL)
+        if (draft->entries[i].name != NULL && ecert_draft_has_target(draft, i))
             continue;
         ecert_buffer_add_text(out, sum->watches == 0 ? "watch = (\n" : "  ,\n");
         ecert_buffer_add_text(out, "  { file = ");

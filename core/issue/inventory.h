@@ -68,7 +68,7 @@ struct ecert_inventory_certificate {
     enum ecert_inventory_chain chain;
     char *authority;           /* the profile that it belongs to, "system", or NULL: not known */
     bool is_issued_by_profile; /* by signature or by name, of a profile that is not "system" */
-    size_t *sites;             /* indices of those that use one of the two files */
+    size_t *sites;             /* indices of those that use both files */
     size_t n_sites;
 };
 

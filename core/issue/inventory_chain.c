@@ -32,8 +32,10 @@ static enum ecert_status load_one(const char *directory, const char *id,
     case ECERT_E_NOMEM:
         return ecert_error_nomem(err);
     default:
-        return ecert_strings_printf(&found->remarks, err, "authority '%s': %s", id,
-                                    mistakes.len > 0 ? mistakes.items[0] : why.text);
+        if (mistakes.len > 0)
+            return ecert_strings_printf(&found->remarks, err, "authority '%s': %s", id,
+                                        mistakes.items[0]);
+        return ecert_strings_add(&found->remarks, why.text, err); /* it names the authority */
     }
 }
 

@@ -22,6 +22,7 @@ set(ECERT_ISSUE_SOURCES
   core/issue/draft_entry.c
   core/issue/draft_names.c
   core/issue/draft_pieces.c
+  core/issue/draft_sharing.c
   core/issue/draft_target.c
   core/issue/draft_text.c
   core/issue/foresee.c

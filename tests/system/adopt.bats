@@ -70,7 +70,7 @@ nothing_adopted() {
 
     run_ecert adopt --verbose
     [ "$status" -eq 0 ]
-    says "adopted as generation 1: nginx: server block at $W/nginx/conf.d/$NAME.conf:1; nothing on the server was changed" \
+    says "adopted as generation 1: nginx server block at $W/nginx/conf.d/$NAME.conf:1" "nothing on the servers was changed" \
         "key '$W/present.key', certificate '$W/present.pem'"
     says_not "would be refused" "still serves"
     untouched "$W/nginx" "$W/nginx/nginx.pid"
@@ -87,7 +87,7 @@ nothing_adopted() {
     cmp "$W/present.cer" "$(generation 1)/cert.pem"
     is "chain" "$SUB $CROSS" "$(serials "$(generation 1)/chain.pem" | tr '\n' ' ' | sed 's/ $//')"
     is "mode of the key" 600 "$(stat -c %a "$(generation 1)/privkey.pem")"
-    is "origin" "adopted: nginx: server block at $W/nginx/conf.d/$NAME.conf:1" \
+    is "origin" "adopted: nginx server block at $W/nginx/conf.d/$NAME.conf:1" \
         "$(json "o['origin']" <"$(generation 1)/generation.json")"
     is "record" adopted "$(json "o['outcome']" <"$(records)")"
 
@@ -134,7 +134,7 @@ nothing_adopted() {
 
     run_ecert adopt "$NAME"
     [ "$status" -eq 0 ]
-    says "adopted as generation 1: apache: virtual host at $W/apache/sites/$NAME.conf:1;"
+    says "adopted as generation 1: apache virtual host at $W/apache/sites/$NAME.conf:1"
     run_ecert run
     untouched "$W/apache" "$W/apache/httpd.pid"
     is "chain" "$SUB $CROSS" "$(serials "$(generation 1)/chain.pem" | tr '\n' ' ' | sed 's/ $//')"
@@ -289,7 +289,7 @@ nothing_adopted() {
     [ "$status" -eq 0 ]
     grep -q "BEGIN ENCRYPTED PRIVATE KEY" "$(generation 1)/privkey.pem"
     says "'$W/present.key' is not encrypted, and what ecert deploys from now on is" "ssl_password_file"
-    says "second: has, as was kept already, generation 1: nginx:"
+    says "second: has, as was kept already, generation 1: nginx server block"
     is "generations" 1 "$(generations)"
     openssl pkey -in "$(generation 1)/privkey.pem" -passin "file:$W/pass" -out "$W/opened.key"
     cmp "$W/present.key" "$W/opened.key"

@@ -95,6 +95,22 @@ site() {
     says "中国.myserver.com" "EC 256"
 }
 
+@test "the soonest end comes first, and files that several sites have are described once" {
+    test_ca issue "$W/ca" soon.myserver.com --days 20 --out "$W/soon"
+    cat "$W/soon.cer" "$W/ca/sub.pem" >"$W/soon.pem"
+    local name
+    for name in zz aa; do
+        nginx_site "$W/nginx" "$NGINX_PORT" "$name.myserver.com" "$W/present"
+    done
+    nginx_site "$W/nginx" "$NGINX_PORT" soon.myserver.com "$W/soon"
+    discover
+    [ "$status" -eq 0 ]
+    is "order" "soon aa zz" "$(grep -oE '^(aa|zz|soon)' <<<"$output" | xargs)"
+    is "described" 2 "$(grep -c '^    certificate /' <<<"$output")"
+    says "certificate and key of the site above"
+    is "too wide" "" "$(grep -v "$W" <<<"$output" | awk 'length($0) > 120')"
+}
+
 @test "one server that cannot be asked is one complaint; the other is shown" {
     echo 'server {' >>"$W/nginx/nginx.conf"
     discover

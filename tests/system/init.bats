@@ -1,7 +1,7 @@
 # A first configuration out of what a real nginx and a real Apache have: it passes `ecert config`, and
 # after `ecert adopt` the first `ecert plan` is empty.
 #
-# covers: core/issue/draft.h core/issue/draft_parts.h core/flow/holds.h
+# covers: core/issue/draft.h core/issue/draft_parts.h core/flow/holds.h core/flow/shared_chain.h
 
 load deploying
 
@@ -108,6 +108,80 @@ first_steps() { # WHICH...
     grep -qF "certificate = \"$W/present.pem\";" "$W/ecert.conf"
     grep -qF "fullchain = \"$W/shop.pem\";" "$W/ecert.conf"
     is "generations" 1 "$(generations)"
+}
+
+# chains LEAF...: each of them leads to the root through the file that all sites send
+chains() {
+    local leaf
+    for leaf; do
+        openssl verify -CAfile "$W/ca/root.pem" -untrusted "$W/all.chain" "$leaf"
+    done
+}
+
+@test "Apache with one chain file for several certificates: taken over, and it holds what all need" {
+    cat "$W/ca/sub.pem" "$W/ca/cross.pem" >"$W/all.chain"
+    cp "$W/present.cer" "$W/present.pem"
+    local name
+    APACHE_PORT=$(free_port)
+    apache_site "$W/apache" "$APACHE_PORT" "$NAME" "$W/present"
+    for name in mail shop; do
+        test_ca issue "$W/ca" "$name.myserver.com" --out "$W/$name"
+        cp "$W/$name.cer" "$W/$name.pem"
+        apache_site "$W/apache" "$APACHE_PORT" "$name.myserver.com" "$W/$name"
+    done
+    sed -i "s|^ *SSLCertificateKeyFile.*|&\n    SSLCertificateChainFile $W/all.chain|" \
+        "$W"/apache/sites/*.conf
+    start_apache "$W/apache"
+    first_steps apache
+    is "targets" 3 "$(grep -c "chain = \"$W/all.chain\";" "$W/ecert.conf")"
+
+    # by the same sub CA: leaf and key alone
+    local before
+    before=$(stat -c '%i %y' "$W/all.chain")
+    test_ca issue "$W/ca" mail.myserver.com --out "$W/next"
+    cat "$W/next.cer" "$W/next.key" >"$W/next.pem"
+    run_ecert import "$W/next.pem"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$APACHE_PORT" mail.myserver.com "$(sha256_of "$W/next.cer")"
+    is "chain file" "$before" "$(stat -c '%i %y' "$W/all.chain")"
+
+    # by another sub CA: the file holds both
+    test_ca issue "$W/ca" shop.myserver.com --ev --out "$W/ev"
+    cat "$W/ev.cer" "$W/ev.key" >"$W/ev.pem"
+    run_ecert import "$W/ev.pem"
+    run_ecert plan
+    says "+++ $W/all.chain" "'$W/all.chain' is the chain file of 'mail.myserver.com' (apache), '$NAME' (apache), too"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$APACHE_PORT" shop.myserver.com "$(sha256_of "$W/ev.cer")"
+    wait_served "$APACHE_PORT" "$NAME" "$(sha256_of "$W/present.cer")"
+    is "certificates" 3 "$(grep -c BEGIN "$W/all.chain")"
+    chains "$W/present.cer" "$W/next.cer" "$W/ev.cer"
+    run_ecert plan --exit-code
+    [ "$status" -eq 0 ]
+
+    # the way back takes nothing from the others
+    run_ecert rollback shop.myserver.com --to 0
+    [ "$status" -eq 0 ]
+    says "'$W/all.chain' stays as it is"
+    wait_served "$APACHE_PORT" shop.myserver.com "$(sha256_of "$W/shop.cer")"
+    chains "$W/present.cer" "$W/next.cer" "$W/shop.cer"
+}
+
+@test "a site without a name is found by its file, and its renewal is put there" {
+    NGINX_PORT=$(free_port)
+    nginx_site "$W/nginx" "$NGINX_PORT" "$NAME" "$W/present"
+    sed -i '/server_name/d' "$W/nginx/conf.d/$NAME.conf"
+    start_nginx "$W/nginx"
+    first_steps nginx
+    grep -qF "these sites have no name" "$W/ecert.conf"
+    test_ca issue "$W/ca" "$NAME" --alt myserver.com --out "$W/next"
+    cat "$W/next.cer" "$W/next.key" >"$W/again.pem"
+    run_ecert import "$W/again.pem"
+    run_ecert run
+    [ "$status" -eq 0 ]
+    wait_served "$NGINX_PORT" any.example.org "$(sha256_of "$W/next.cer")"
 }
 
 @test "a wildcard on several sites: one entry, one target; a site of another name is told" {

@@ -38,6 +38,14 @@ static enum ecert_status load(const char *text, struct ecert_config *ret,
     "certificates = ( { name = \"www.x.test\"; authority = \"ca\"; " more " } );\n"
 #define DIRECTORY(url, more) \
     CERTIFICATE("source = { type = \"ldap\"; url = \"" url "\"; " more " };")
+/* Two certificates on lines 2 and 3, each with a target that has these files. */
+#define TWO(authority, first, second)                                                       \
+    "certificates = ( { name = \"www.x.test\"; authority = \"ca\"; targets = ( { plugin = " \
+    "\"right\"; files = { " first " }; } ); },\n"                                           \
+    "{ name = \"b.x.test\"; authority = \"" authority "\"; targets = ( { plugin = "         \
+    "\"right\"; files = { " second " }; } ); } );\n"
+#define FILES(key, certificate, chain) \
+    "key = \"" key "\"; certificate = \"" certificate "\"; chain = \"" chain "\";"
 #define TARGET(more) CERTIFICATE("targets = (\n{ plugin = \"right\"; " more " } );")
 
 /* Expected: for each mistake in order "LINE: words that it holds", '|' between. */
@@ -141,6 +149,10 @@ static const struct wrong {
     {"files without a key", TARGET("files = { fullchain = \"/etc/x/c.pem\"; };"), "3: 'files' needs 'key', and 'fullchain' or both"},
     {"files without a chain", TARGET("files = { key = \"/etc/x/k.pem\"; certificate = \"/etc/x/c.pem\"; };"), "3: 'files' needs 'key', and 'fullchain' or both"},
     {"the same file twice", TARGET("files = { key = \"/etc/x/k.pem\"; fullchain = \"/etc/x/k.pem\"; };"), "3: 'files': two of them are '/etc/x/k.pem'"},
+    {"one key for two certificates", TWO("ca", FILES("/k", "/a", "/i"), FILES("/k", "/b", "/j")), "3: 'files': '/k' is written by target 'right' of 'www.x.test' (line 2), too; only 'chain' may be"},
+    {"the chain of one is the leaf of another", TWO("ca", FILES("/k", "/a", "/i"), FILES("/l", "/i", "/j")), "3: 'files': '/i' is written by target 'right'"},
+    {"one chain for two authorities", TWO("system", FILES("/k", "/a", "/i"), FILES("/l", "/b", "/i")), "3: 'files': '/i' is the chain file of target 'right' of 'www.x.test' (line 2), which is of another authority"},
+    {"one file in two ways in one certificate", CERTIFICATE("targets = ( { plugin = \"right\"; files = { key = \"/k\"; fullchain = \"/c\"; }; },\n { plugin = \"right\"; files = { " FILES("/k", "/c", "/i") " }; } );"), "3: 'files': '/c' is written by target 'right'"},
     {"a relative file", TARGET("files = { key = \"k.pem\"; fullchain = \"/etc/x/c.pem\"; };"), "3: 'key': 'k.pem' is not an absolute path"},
     {"an unknown file", TARGET("files = { key = \"/etc/x/k.pem\"; fulchain = \"/etc/x/c.pem\"; };"), "3: unknown key 'fulchain' (did you mean 'fullchain'?)|3: 'files' needs 'key'"},
     {"a probe that is a number", TARGET("probe = 443;"), "3: 'probe' must be false or an array of strings"},
@@ -211,6 +223,19 @@ static void chinese_names_are_a_labels(void **state)
     assert_non_null(strstr(err.text, "did you mean 'www.xn--3pqw8o2pk43espw.com'"));
     ecert_config_clear(&config);
     ecert_strings_clear(&mistakes);
+}
+
+/* The usual Apache setup: a certificate per virtual host, and one file of issuers for them. */
+static void one_chain_file_for_one_authority(void **state)
+{
+    ECERT_AUTO(ecert_config_clear) struct ecert_config config = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings mistakes = {0};
+    struct ecert_error err = {0};
+
+    (void)state;
+    if (load(TWO("ca", FILES("/k", "/a", "/i"), FILES("/l", "/b", "/i")), &config, &mistakes,
+             &err) != ECERT_OK)
+        fail_msg("%s; %s", err.text, mistakes.len > 0 ? mistakes.items[0] : "");
 }
 
 static void everything_is_read(void **state)
@@ -522,6 +547,7 @@ int main(void)
 {
     static const struct CMUnitTest fixed[] = {
         cmocka_unit_test(chinese_names_are_a_labels),
+        cmocka_unit_test(one_chain_file_for_one_authority),
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(an_empty_file_has_the_defaults),
         cmocka_unit_test(a_file_that_is_not_trusted_is_refused),

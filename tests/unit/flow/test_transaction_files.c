@@ -64,7 +64,7 @@ static void files_alone(void **state)
                          ecert_view_of("-----BEGIN PRIVATE KEY-----\nolder words"), 0644));
     add_file(&plan, path, "hello\n", NULL, false);
     add_file(&plan, out, "pkcs12", NULL, true);
-    const struct ecert_change_copy copy = {key, to, true};
+    const struct ecert_change_copy copy = {.from = key, .to = to, .secret = true};
     const struct ecert_change change = {.certificate = "c",
                                         .target = "t",
                                         .plan = &plan,
@@ -321,7 +321,7 @@ static void a_file_that_is_no_pem(void **state)
     assert_true(asprintf(&to, "%s/passwd", folder) > 0);
     key = test_file_write(folder, "privkey.pem", ecert_view_of("secret words"), 0600);
     free(test_file_write(folder, "passwd", ecert_view_of("root:x:0:0\n"), 0644));
-    const struct ecert_change_copy copy = {key, to, true};
+    const struct ecert_change_copy copy = {.from = key, .to = to, .secret = true};
     const struct ecert_change change = {
         .certificate = "c", .target = "t", .plan = &plan, .copies = &copy, .n_copies = 1};
     struct ecert_transaction_env env = {.state_dir = folder};

@@ -217,10 +217,26 @@ static void test_uses(void **state)
         {"no name at all",
          {{"/c", NULL, "/k", WWW, "", 0, NULL}},
          1,
+         1,
          0,
+         1,
+         "plugin = \"nginx\";\n        # wherever the certificate that is replaced is in use: "
+         "these "
+         "sites have no name\n        everywhere_it_was = true;"},
+        {"no name at all, and a second pair of the same certificate",
+         {{"/c", NULL, "/k", WWW, "", 0, NULL}, {"/d", NULL, "/l", WWW, "www.x.hk", 0, NULL}},
+         2,
+         1,
          1,
          1,
          "none of its sites has a name"},
+        {"what has no target is watched",
+         {{"/c", NULL, "/k", WWW, "y.hk", 0, NULL}},
+         1,
+         0,
+         1,
+         1,
+         "watch = (\n  { file = \"/c\"; }\n"},
         {"key and certificate in one file",
          {{"/c", NULL, "/c", WWW, "www.x.hk", 0, NULL}},
          1,
@@ -237,6 +253,39 @@ static void test_uses(void **state)
          "'/k' is used with another"},
         {"one chain file for two certificates",
          {{"/c", "/ca", "/k", WWW, "www.x.hk", 1, NULL}, {"/d", "/ca", "/l", SHOP, SHOP, 1, NULL}},
+         2,
+         2,
+         0,
+         2,
+         "the chain file is that of other certificates"},
+        {"one chain file, and one of the two can be no target",
+         {{"/c", "/ca", "/k", WWW, "www.x.hk", 1, NULL},
+          {"/d", "/ca", "/l", SHOP, "y.hk", 1, NULL}},
+         2,
+         0,
+         2,
+         2,
+         "'/ca' is used with another"},
+        {"one chain file, and a third site that can be no target",
+         {{"/c", "/ca", "/k", WWW, "www.x.hk", 1, NULL},
+          {"/d", "/ca", "/l", SHOP, SHOP, 1, NULL},
+          {"/e", "/ca", "/m", "z.hk", "y.hk", 1, NULL}},
+         3,
+         2,
+         1,
+         3,
+         "the chain file is that of other certificates"},
+        {"one chain file, and one of the two shares its key",
+         {{"/c", "/ca", "/k", WWW, "www.x.hk", 1, NULL},
+          {"/d", "/ca", "/l", SHOP, SHOP, 1, NULL},
+          {"/e", "/cb", "/l", "z.hk", "z.hk", 1, NULL}},
+         3,
+         0,
+         3,
+         3,
+         "'/ca' is used with another"},
+        {"one file is the chain of one and all of another",
+         {{"/c", "/ca", "/k", WWW, "www.x.hk", 1, NULL}, {"/ca", NULL, "/l", SHOP, SHOP, 1, NULL}},
          2,
          0,
          2,
@@ -341,6 +390,23 @@ static void test_quoting(void **state)
     end(&host);
 }
 
+/* A long list goes on in further lines, and none of them ends with a blank. */
+static void test_long_list(void **state)
+{
+    (void)state;
+    struct host host;
+
+    begin(&host,
+          &(struct row){"/c", NULL, "/k", WILD,
+                        "a-name-of-some-length.x.hk b-name-of-some-length.x.hk "
+                        "c-name-of-some-length.x.hk d-name-of-some-length.x.hk",
+                        0, NULL},
+          1);
+    assert_true(says(&host, "-name-of-some-length.x.hk\",\n          \""));
+    assert_false(says(&host, " \n"));
+    end(&host);
+}
+
 static void test_nothing(void **state)
 {
     (void)state;
@@ -369,9 +435,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_uses),    cmocka_unit_test(test_two_files_with_one_leaf),
-        cmocka_unit_test(test_names),   cmocka_unit_test(test_organization),
-        cmocka_unit_test(test_quoting), cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_uses),      cmocka_unit_test(test_two_files_with_one_leaf),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_organization),
+        cmocka_unit_test(test_quoting),   cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_long_list),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
