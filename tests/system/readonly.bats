@@ -41,8 +41,8 @@ prepare() {
     [ "$(json 'o["exit"]' <<<"$output")" = 10 ]
     [ "$(json 'o["changes"] >= 4' <<<"$output")" = True ]
     [ "$(json '"@@" in o["diff"]' <<<"$output")" = True ]
-    [ "$(json '[" ".join(str(v) for v in t.values() if not isinstance(v, list)) for t in o["targets"]]' \
-        <<<"$output")" = "['$NAME nginx nginx wanted 1', '$NAME apache apache wanted 1', \
+    [ "$(json '[" ".join(str(t[k]) for k in ("certificate", "target", "plugin", "standing", "generation"))
+        for t in o["targets"]]' <<<"$output")" = "['$NAME nginx nginx wanted 1', '$NAME apache apache wanted 1', \
 '$NAME iis-export iis-export wanted 1']" ]
     no_key_in "$W/keys/$NAME.key" "$output"
     run_ecert plan --target nginx "$NAME"
