@@ -10,7 +10,8 @@ DEMO_PACKAGES=(nginx apache2 openssl procps diffutils iproute2)
 TEST_PACKAGES=(clang clang-format libclang-rt-14-dev bats libcmocka-dev nginx apache2 openssl
     libnss3-tools gnutls-bin valgrind curl procps diffutils iproute2 git util-linux python3 ca-certificates exim4-daemon-light
     slapd nsd systemd chromium python3-websocket jq faketime python3-cryptography
-    libnginx-mod-stream libnginx-mod-mail libnginx-mod-http-lua libnginx-mod-http-js)
+    libnginx-mod-stream libnginx-mod-mail libnginx-mod-http-lua libnginx-mod-http-js
+    libapache2-mod-perl2)
 BENCH_PACKAGES=(nginx apache2 openssl time python3 certbot python3-certbot-nginx
     python3-certbot-apache python3-cryptography iproute2 util-linux)
 

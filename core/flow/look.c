@@ -253,10 +253,19 @@ static bool same_kind(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* Ask every endpoint that is not settled and wants this kind of key; or each, for any kind. */
+enum which { ALL, OF_THIS_KIND, BACK };
+
+static bool is_one_of(const struct endpoint *endpoint, enum which which, const char *key_type)
+{
+    return which == BACK ? endpoint->change->served_before != NULL
+                         : which == ALL || same_kind(endpoint->change->key_type, key_type);
+}
+
+/* Ask every endpoint that is not settled, or those of them that want this kind of key, or those
+ * that are on the way back. */
 static enum ecert_status ask_kind(const struct ecert_transaction_env *env,
                                   const struct endpoints *endpoints, const char *key_type,
-                                  bool any_kind, unsigned timeout_ms, struct asking *asking,
+                                  enum which which, unsigned timeout_ms, struct asking *asking,
                                   struct ecert_error *err)
 {
     asking->probes = calloc(endpoints->n + 1, sizeof *asking->probes);
@@ -267,15 +276,50 @@ static enum ecert_status ask_kind(const struct ecert_transaction_env *env,
     for (size_t i = 0; i < endpoints->n; i++) {
         const struct endpoint *endpoint = &endpoints->list[i];
 
-        if (endpoint->settled || !(any_kind || same_kind(endpoint->change->key_type, key_type)))
+        if (endpoint->settled || !is_one_of(endpoint, which, key_type))
             continue;
         asking->probes[asking->n] = endpoint->observation->probe;
         asking->of[asking->n++] = i;
     }
-    return asking->n == 0
-               ? ECERT_OK
-               : ecert_network_probe(env->network, asking->probes, asking->n,
-                                     any_kind ? NULL : key_type, timeout_ms, asking->seen, err);
+    return asking->n == 0 ? ECERT_OK
+                          : ecert_network_probe(env->network, asking->probes, asking->n, key_type,
+                                                timeout_ms, asking->seen, err);
+}
+
+static bool is_served_again(const struct endpoint *endpoint, const struct ecert_seen *seen)
+{
+    char now[ECERT_SHA256_HEX_LEN];
+
+    if (endpoint->change->served_before == NULL || !seen->answered ||
+        sk_X509_num(seen->certificates) < 1)
+        return false;
+    ecert_certificate_sha256(sk_X509_value(seen->certificates, 0), now);
+    return strcmp(now, wanted_of(endpoint->change, endpoint->number)) == 0;
+}
+
+/*
+ * On the way back the kind of what was served before is not known, only its SHA-256; of a server
+ * with two pairs it may be the one that it gives nobody who does not ask for it.
+ */
+static enum ecert_status ask_each_kind(const struct ecert_transaction_env *env,
+                                       struct endpoints *endpoints, unsigned timeout_ms,
+                                       void (*tell)(struct endpoint *, const struct ecert_seen *),
+                                       struct ecert_error *err)
+{
+    static const char *const kinds[] = {"rsa", "ec"};
+    bool any = false;
+
+    for (size_t i = 0; i < endpoints->n && !any; i++)
+        any = endpoints->list[i].change->served_before != NULL;
+    for (size_t i = 0; any && i < ARRAY_SIZE(kinds); i++) {
+        ECERT_AUTO(asking_clear) struct asking asking = {0};
+
+        ECERT_TRY(ask_kind(env, endpoints, kinds[i], BACK, timeout_ms, &asking, err));
+        for (size_t k = 0; k < asking.n; k++)
+            if (is_served_again(&endpoints->list[asking.of[k]], &asking.seen[k]))
+                tell(&endpoints->list[asking.of[k]], &asking.seen[k]);
+    }
+    return ECERT_OK;
 }
 
 static enum ecert_status ask_round(const struct ecert_transaction_env *env,
@@ -283,6 +327,7 @@ static enum ecert_status ask_round(const struct ecert_transaction_env *env,
                                    void (*tell)(struct endpoint *, const struct ecert_seen *),
                                    struct ecert_error *err)
 {
+    ECERT_TRY(ask_each_kind(env, endpoints, timeout_ms, tell, err));
     for (size_t i = 0; i < endpoints->n; i++) {
         ECERT_AUTO(asking_clear) struct asking asking = {0};
         const char *kind = endpoints->list[i].change->key_type;
@@ -292,7 +337,7 @@ static enum ecert_status ask_round(const struct ecert_transaction_env *env,
             asked = same_kind(endpoints->list[j].change->key_type, kind);
         if (asked)
             continue;
-        ECERT_TRY(ask_kind(env, endpoints, kind, false, timeout_ms, &asking, err));
+        ECERT_TRY(ask_kind(env, endpoints, kind, OF_THIS_KIND, timeout_ms, &asking, err));
         for (size_t k = 0; k < asking.n; k++)
             tell(&endpoints->list[asking.of[k]], &asking.seen[k]);
     }
@@ -310,7 +355,7 @@ static enum ecert_status ask_any_kind(const struct ecert_transaction_env *env,
 {
     ECERT_AUTO(asking_clear) struct asking asking = {0};
 
-    ECERT_TRY(ask_kind(env, endpoints, NULL, true, timeout_ms, &asking, err));
+    ECERT_TRY(ask_kind(env, endpoints, NULL, ALL, timeout_ms, &asking, err));
     for (size_t k = 0; k < asking.n; k++)
         tell(&endpoints->list[asking.of[k]], &asking.seen[k]);
     return ECERT_OK;

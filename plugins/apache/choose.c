@@ -26,11 +26,6 @@ struct choice {
     size_t len, n_listed, n_uncovered;
 };
 
-static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
-{
-    return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
-}
-
 static bool has_port(const struct ecert_apache_host *host, uint16_t port)
 {
     for (size_t i = 0; i < host->n_addresses; i++)
@@ -349,7 +344,7 @@ static enum ecert_status check_found(const struct choice *choice, struct ecert_e
     const char *list = list_names(choice, partly);
 
     if (list == NULL)
-        return no_memory(choice->scan, err);
+        return ecert_apache_no_memory(choice->scan, err);
     if (choice->n_taken > 0 && (!partly || list[0] == '\0'))
         return ECERT_OK;
     if (choice->first_reason != NULL)
@@ -371,7 +366,7 @@ static enum ecert_status fail_without_ssl(const struct choice *choice, struct ec
     const char *list = list_names(choice, false);
 
     if (advice == NULL || list == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     return scan->host->fail(err, ECERT_E_CONFIG,
                             "mod_ssl is not loaded: %.400s; without it the server has no TLS "
                             "virtual host for %.300s",
@@ -413,15 +408,15 @@ enum ecert_status ecert_apache_choose(struct ecert_apache_scan *scan,
     choice.verdicts =
         ecert_arena_alloc(scan->arena, (scan->n_blocks + 1) * sizeof *choice.verdicts);
     if (choice.found == NULL || choice.verdicts == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     for (size_t i = 0; i < scan->n_blocks; i++)
         if (!consider_names(&choice, i))
-            return no_memory(scan, err);
+            return ecert_apache_no_memory(scan, err);
     if (choice.n_leaves > 1)
         qsort(choice.leaves, choice.n_leaves, sizeof *choice.leaves, by_text);
     for (size_t i = 0; i < scan->n_blocks; i++)
         if (!consider_use(&choice, i))
-            return no_memory(scan, err);
+            return ecert_apache_no_memory(scan, err);
     *ret_verdicts = choice.verdicts;
     return judge(&choice, err);
 }

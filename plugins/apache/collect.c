@@ -40,16 +40,14 @@ static bool find_path(const struct ecert_apache_walk *walk, struct ecert_apache_
 static bool add_use(struct ecert_apache_walk *walk, enum ecert_apache_directive directive,
                     const struct ecert_apache_piece *piece, struct ecert_apache_word word)
 {
-    struct ecert_arena *arena = walk->scan->arena;
     const struct ecert_view text = walk->lexer.text;
     struct ecert_apache_uses *uses = &walk->scope->of[directive];
     struct ecert_apache_use use = {
         .directive = directive, .node = walk->node, .text = text, .piece = *piece, .word = word};
-    struct ecert_apache_use *list = ecert_arena_grow(arena, uses->list, uses->n, sizeof *list);
+    struct ecert_apache_use *list =
+        ecert_arena_grow(walk->scan->arena, uses->list, uses->n, sizeof *list);
 
-    use.value = ecert_apache_word_text(arena, text, word);
-    if (use.value != NULL)
-        use.value = ecert_apache_expand(&walk->scan->variables, use.value);
+    use.value = ecert_apache_word_value(&walk->scan->variables, text, word);
     if (list == NULL || use.value == NULL || !find_path(walk, &use))
         return false;
     uses->list = list;
@@ -63,10 +61,9 @@ static const char *next_text(const struct ecert_apache_walk *walk,
     const struct ecert_view text = walk->lexer.text;
     struct ecert_apache_word word = {0};
 
-    if (!ecert_apache_next_word(text, piece, at, &word))
-        return "";
-    const char *value = ecert_apache_word_text(walk->scan->arena, text, word);
-    return value == NULL ? NULL : ecert_apache_expand(&walk->scan->variables, value);
+    return ecert_apache_next_word(text, piece, at, &word)
+               ? ecert_apache_word_value(&walk->scan->variables, text, word)
+               : "";
 }
 
 /* Define NAME [value], UnDefine NAME: in force from here on. */
@@ -118,6 +115,8 @@ bool ecert_apache_collect(struct ecert_apache_walk *walk, const struct ecert_apa
         }
         return true;
     }
+    if (ecert_apache_is(text, piece, "LoadModule"))
+        return walk->unread != NULL || ecert_apache_loaded_add(&walk->scan->loaded, text, piece);
     if (ecert_apache_is(text, piece, "Define"))
         return define(walk, piece, true);
     return !ecert_apache_is(text, piece, "UnDefine") || define(walk, piece, false);

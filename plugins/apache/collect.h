@@ -27,8 +27,8 @@ struct ecert_apache_walk {
 };
 
 /*
- * A directive that bears on TLS becomes a use of the scope; Define and UnDefine take effect; others
- * are passed over.  False: no memory.
+ * A directive that bears on TLS becomes a use of the scope; LoadModule, Define and UnDefine take
+ * effect; others are passed over.  False: no memory.
  */
 ECERT_MUST_CHECK bool ecert_apache_collect(struct ecert_apache_walk *walk,
                                            const struct ecert_apache_piece *piece);

@@ -24,8 +24,7 @@ static const char *argument(const struct ecert_apache_conditions *conditions,
     for (size_t i = 0; i <= n; i++)
         if (!ecert_apache_next_word(text, head, &at, &word))
             return NULL;
-    const char *value = ecert_apache_word_text(conditions->arena, text, word);
-    return value == NULL ? NULL : ecert_apache_expand(conditions->variables, value);
+    return ecert_apache_word_value(conditions->variables, text, word);
 }
 
 /* ---- <IfModule> ------------------------------------------------------------------------------ */
@@ -37,13 +36,13 @@ static bool ends(const char *text, size_t len, const char *with)
     return len >= n && strncmp(text + len - n, with, n) == 0;
 }
 
-static bool has(const struct ecert_apache_dump *dump, const char *before, const char *name,
+static bool has(struct ecert_apache_loaded *loaded, const char *before, const char *name,
                 size_t len)
 {
     char module[256];
     const int n = snprintf(module, sizeof module, "%s%.*s_module", before, (int)len, name);
 
-    return n > 0 && (size_t)n < sizeof module && ecert_apache_has_module(dump, module, (size_t)n);
+    return n > 0 && (size_t)n < sizeof module && ecert_apache_loaded_has(loaded, module, (size_t)n);
 }
 
 /* Some module has a name that this one begins with: "mod_rpaf-2.0.c" may be rpaf_module. */
@@ -58,26 +57,26 @@ static bool has_similar(const struct ecert_apache_dump *dump, const char *name, 
     return false;
 }
 
-static enum verdict module(const struct ecert_apache_dump *dump, const char *name)
+static enum verdict module(struct ecert_apache_loaded *loaded, const char *name)
 {
     static const char *const mpms[] = {"event", "prefork", "worker"};
     const size_t len = strlen(name);
 
-    if (dump->n_modules == 0)
+    if (loaded->dump->n_modules == 0)
         return UNKNOWN;
     if (ends(name, len, "_module"))
-        return decided(ecert_apache_has_module(dump, name, len));
+        return decided(ecert_apache_loaded_has(loaded, name, len));
     for (size_t i = 0; i < sizeof mpms / sizeof mpms[0]; i++)
         if (len == strlen(mpms[i]) + 2 && ends(name, len, ".c") &&
             strncmp(name, mpms[i], len - 2) == 0)
-            return decided(has(dump, "mpm_", name, len - 2));
+            return decided(has(loaded, "mpm_", name, len - 2));
     if (strcmp(name, "core.c") == 0 || strcmp(name, "http_core.c") == 0)
         return ACTIVE;
     if (strncmp(name, "mod_", 4) != 0 || len <= 6 || !ends(name, len, ".c"))
         return UNKNOWN;
-    if (has(dump, "", name + 4, len - 6))
+    if (has(loaded, "", name + 4, len - 6))
         return ACTIVE;
-    return has_similar(dump, name + 4, len - 6) ? UNKNOWN : INACTIVE;
+    return has_similar(loaded->dump, name + 4, len - 6) ? UNKNOWN : INACTIVE;
 }
 
 /* ---- <IfVersion> ----------------------------------------------------------------------------- */
@@ -187,11 +186,11 @@ static enum verdict judge(struct ecert_apache_conditions *conditions, struct ece
     if (ecert_apache_is(text, head, "IfDefine"))
         return decided(ecert_apache_is_defined(conditions->variables, name));
     if (ecert_apache_is(text, head, "IfModule"))
-        return module(conditions->dump, name);
+        return module(conditions->loaded, name);
     if (ecert_apache_is(text, head, "IfFile"))
         return file(conditions, name);
     if (ecert_apache_is(text, head, "IfDirective") && strncasecmp(name, "SSL", 3) == 0)
-        return module(conditions->dump, "ssl_module");
+        return module(conditions->loaded, "ssl_module");
     if (ecert_apache_is(text, head, "IfSection") && strcasecmp(name, "VirtualHost") == 0)
         return ACTIVE;
     return ecert_apache_is(text, head, "IfVersion")

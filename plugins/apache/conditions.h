@@ -2,8 +2,9 @@
  * Sections that the server reads only under a condition, and sections whose text is not Apache's.
  *
  *   <IfDefine>   by Define, -D and UnDefine, as far as the walk has come
- *   <IfModule>   by the server's list of modules: "ssl_module", or "mod_ssl.c" (the source file,
- *                whose name differs from the module's only for the core and the MPMs)
+ *   <IfModule>   by the modules that are there by now, see loaded.h: "ssl_module", or "mod_ssl.c"
+ *                (the source file, whose name differs from the module's only for the core and the
+ *                MPMs)
  *   <IfVersion>  by the server's version, which is asked for once, when the first one is met
  *   <IfFile>     by looking
  *
@@ -16,6 +17,7 @@
 
 #include "plugins/apache/dump.h"
 #include "plugins/apache/lexer.h"
+#include "plugins/apache/loaded.h"
 #include "plugins/apache/variables.h"
 
 #include <ecert/plugin.h>
@@ -26,6 +28,7 @@ struct ecert_apache_conditions {
     struct ecert_arena *arena;
     const struct ecert_apache_dump *dump;
     const struct ecert_apache_variables *variables;
+    struct ecert_apache_loaded *loaded;
     bool version_asked;
     unsigned version[3]; /* 0: not known */
 };

@@ -14,21 +14,14 @@ struct arguments {
     size_t n;
 };
 
-static const char *value_of(const struct ecert_apache_copy_rules *rules, struct ecert_view text,
-                            struct ecert_apache_word word)
-{
-    const char *value = ecert_apache_word_text(rules->scan->arena, text, word);
-
-    return value == NULL ? NULL : ecert_apache_expand(&rules->scan->variables, value);
-}
-
 static bool get_arguments(const struct ecert_apache_copy_rules *rules, struct ecert_view text,
                           const struct ecert_apache_piece *piece, struct arguments *ret)
 {
     *ret = (struct arguments){0};
     for (size_t at = piece->name.end;
          ret->n < MAX_WORDS && ecert_apache_next_word(text, piece, &at, &ret->words[ret->n]);) {
-        ret->list[ret->n] = value_of(rules, text, ret->words[ret->n]);
+        ret->list[ret->n] =
+            ecert_apache_word_value(&rules->scan->variables, text, ret->words[ret->n]);
         if (ret->list[ret->n++] == NULL)
             return false;
     }
@@ -57,7 +50,7 @@ bool ecert_apache_copy_has(const struct ecert_apache_copy_rules *rules, const ch
 bool ecert_apache_copy_keeps(const struct ecert_apache_copy_rules *rules, struct ecert_view text,
                              struct ecert_apache_word word)
 {
-    const char *value = value_of(rules, text, word);
+    const char *value = ecert_apache_word_value(&rules->scan->variables, text, word);
 
     return value != NULL && ecert_apache_copy_has(rules, value);
 }

@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
-{
-    return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
-}
-
 static int by_bytes(const void *a, const void *b)
 {
     const struct ecert_view *left = a;
@@ -71,7 +66,7 @@ static enum ecert_status emit_available(struct ecert_apache_scan *scan,
         return ECERT_OK;
     const struct ecert_view *texts = sort_texts(scan, &n);
     if (pattern == NULL || texts == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     ECERT_APACHE_TRY(scan->host->glob(scan->job, pattern, &found, err));
     for (size_t i = 0; found[i] != NULL; i++)
         ECERT_APACHE_TRY(emit_unread(scan, found[i], texts, n, left_out, err));

@@ -180,9 +180,12 @@ static bool add_define(struct parser *parser, const char *text)
 static bool parse_module(struct parser *parser, const char *text)
 {
     const size_t len = strcspn(text, " ");
+    const bool built_in = strcmp(text + len, " (static)") == 0;
 
-    if (strcmp(text + len, " (static)") != 0 && strcmp(text + len, " (shared)") != 0)
+    if (!built_in && strcmp(text + len, " (shared)") != 0)
         return true;
+    if (built_in && !add_text(parser, &parser->dump.built_in, &parser->dump.n_built_in, text, len))
+        return false;
     return add_text(parser, &parser->dump.modules, &parser->dump.n_modules, text, len);
 }
 

@@ -65,6 +65,8 @@ struct ecert_apache_dump {
     size_t n_defines;
     const char **modules; /* "ssl_module" */
     size_t n_modules;
+    const char **built_in; /* those of them that no LoadModule loads */
+    size_t n_built_in;
 };
 
 /* Lines that are none of these forms are passed over.  False: no memory. */

@@ -82,13 +82,12 @@ enum ecert_status ecert_apache_macro_walk(struct ecert_apache_scan *scan, size_t
     if (!find_head(&walk.lexer, block->host, &macro, &head))
         return ECERT_OK;
     if (!ecert_apache_parameters_of(scan, block->host, file->text, &macro, &parameters))
-        return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+        return ecert_apache_no_memory(scan, err);
     walk.parameters = &parameters;
     block->of_parameters = parameters.has_any;
     block->found = true;
     block->node = ECERT_APACHE_NO_NODE;
     block->text = file->text;
     block->head = head;
-    return walk_block(&walk, block) ? ECERT_OK
-                                    : scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
+    return walk_block(&walk, block) ? ECERT_OK : ecert_apache_no_memory(scan, err);
 }

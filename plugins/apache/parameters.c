@@ -16,9 +16,7 @@ static bool words_of(const struct ecert_apache_scan *scan, struct ecert_view tex
     if (ecert_apache_next_word(text, piece, &at, &word))
         while (ecert_apache_next_word(text, piece, &at, &word)) {
             list = ecert_arena_grow(scan->arena, list, n, sizeof *list);
-            const char *value = ecert_apache_word_text(scan->arena, text, word);
-            if (value != NULL)
-                value = ecert_apache_expand(&scan->variables, value);
+            const char *value = ecert_apache_word_value(&scan->variables, text, word);
             if (list == NULL || value == NULL)
                 return false;
             list[n++] = value;

@@ -11,7 +11,8 @@
 static enum ecert_status walk_node(struct ecert_apache_scan *scan, size_t node,
                                    struct ecert_apache_block *block, struct ecert_error *err);
 
-static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
+enum ecert_status ecert_apache_no_memory(const struct ecert_apache_scan *scan,
+                                         struct ecert_error *err)
 {
     return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
 }
@@ -90,9 +91,7 @@ static struct ecert_apache_block *add_block(struct ecert_apache_walk *walk,
     *host = (struct ecert_apache_host){
         .file = unread->path, .place = unread->path, .line = head->line, .aliases_unknown = true};
     for (size_t at = head->name.end; ecert_apache_next_word(walk->lexer.text, head, &at, &word);) {
-        const char *text = ecert_apache_word_text(arena, walk->lexer.text, word);
-        if (text != NULL)
-            text = ecert_apache_expand(&walk->scan->variables, text);
+        const char *text = ecert_apache_word_value(&walk->scan->variables, walk->lexer.text, word);
         if (text == NULL || !ecert_apache_host_add_address(arena, host, text, strlen(text)))
             return NULL;
     }
@@ -110,7 +109,7 @@ static enum ecert_status enter_block(struct ecert_apache_walk *walk,
                              : find_block(scan, scan->tree.nodes[walk->node].path, head->line);
 
     if (walk->unread != NULL && block == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     walk->in_block = true;
     walk->depth = 0;
     walk->block = block;
@@ -181,7 +180,8 @@ static enum ecert_status step(struct ecert_apache_walk *walk,
             return follow(walk, piece->line, err);
         if (walk->scope != NULL && walk->in_block && walk->depth == 0)
             walk->block->last = *piece;
-        return ecert_apache_collect(walk, piece) ? ECERT_OK : no_memory(walk->scan, err);
+        return ecert_apache_collect(walk, piece) ? ECERT_OK
+                                                 : ecert_apache_no_memory(walk->scan, err);
     }
     return ECERT_OK;
 }
@@ -277,7 +277,14 @@ static bool prepare(struct ecert_apache_scan *scan)
                                                         .job = scan->job,
                                                         .arena = scan->arena,
                                                         .dump = dump,
-                                                        .variables = &scan->variables};
+                                                        .variables = &scan->variables,
+                                                        .loaded = &scan->loaded};
+    scan->loaded = (struct ecert_apache_loaded){.host = scan->host,
+                                                .job = scan->job,
+                                                .arena = scan->arena,
+                                                .dump = dump,
+                                                .tree = &scan->tree,
+                                                .variables = &scan->variables};
     scan->owners = ecert_arena_alloc(scan->arena, (dump->n_nodes + 1) * sizeof *scan->owners);
     scan->blocks = ecert_arena_alloc(scan->arena, (dump->n_hosts + 1) * sizeof *scan->blocks);
     if (scan->owners == NULL || scan->blocks == NULL ||
@@ -312,7 +319,7 @@ static bool complete_names(struct ecert_apache_scan *scan, struct ecert_apache_b
 enum ecert_status ecert_apache_scan_run(struct ecert_apache_scan *scan, struct ecert_error *err)
 {
     if (!prepare(scan))
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     for (size_t i = 0; i < scan->tree.n_nodes; i++)
         if (scan->tree.nodes[i].level == 0)
             ECERT_APACHE_TRY(walk_node(scan, i, NULL, err));
@@ -320,7 +327,7 @@ enum ecert_status ecert_apache_scan_run(struct ecert_apache_scan *scan, struct e
         if (scan->blocks[i].host->macro)
             ECERT_APACHE_TRY(ecert_apache_macro_walk(scan, i, err));
         if (!complete_names(scan, &scan->blocks[i]))
-            return no_memory(scan, err);
+            return ecert_apache_no_memory(scan, err);
     }
     return ECERT_OK;
 }
@@ -342,7 +349,7 @@ enum ecert_status ecert_apache_scan_unread(struct ecert_apache_scan *scan, const
     ECERT_APACHE_TRY(walk_text(&walk, err));
     for (size_t i = 0; i < unread.n; i++)
         if (!complete_names(scan, &unread.blocks[i]))
-            return no_memory(scan, err);
+            return ecert_apache_no_memory(scan, err);
     *ret_blocks = unread.blocks;
     *ret_n = unread.n;
     return ECERT_OK;

@@ -81,6 +81,7 @@ struct ecert_apache_scan {
     const struct ecert_apache_dump *dump;
     struct ecert_apache_tree tree;
     struct ecert_apache_variables variables;
+    struct ecert_apache_loaded loaded;
     struct ecert_apache_conditions conditions;
     struct ecert_apache_block *blocks; /* one for each of the dump's hosts, in their order */
     size_t n_blocks;
@@ -109,6 +110,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_scan_unread(struct ecert_apache_
                                                             struct ecert_view text,
                                                             struct ecert_apache_block **ret_blocks,
                                                             size_t *ret_n, struct ecert_error *err);
+
+/* ECERT_E_NOMEM. */
+enum ecert_status ecert_apache_no_memory(const struct ecert_apache_scan *scan,
+                                         struct ecert_error *err);
 
 /* The file that a use stands in; of a macro, the one of its definition. */
 const char *ecert_apache_use_file(const struct ecert_apache_scan *scan,

@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
-{
-    return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
-}
-
 static size_t count(const char *const *list)
 {
     size_t n = 0;
@@ -102,7 +97,7 @@ enum ecert_status ecert_apache_emit_service(struct ecert_apache_scan *scan, stru
     const char *executable = find_executable(scan, command[0]);
 
     if (tested == NULL || reload == NULL || started == NULL || executable == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     const struct ecert_activate_record activate = {
         .size = sizeof activate,
         .service = find_service(scan, executable),
@@ -226,7 +221,7 @@ enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
         strncmp(name, "*.", 2) == 0 ? ecert_arena_text(scan->arena, "www%s", name + 1) : name;
 
     if (sni == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     for (size_t i = 0; i < block->host->n_addresses; i++) {
         struct ecert_probe_record probe = {0};
         if (!ecert_apache_probe_of(scan, block->host, i, &probe))

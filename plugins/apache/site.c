@@ -8,11 +8,6 @@
 #define MAX_NAMES     8192
 #define MAX_ADDRESSES 256
 
-static enum ecert_status no_memory(const struct ecert_apache_scan *scan, struct ecert_error *err)
-{
-    return scan->host->fail(err, ECERT_E_NOMEM, "out of memory");
-}
-
 static const char *path_of(const struct ecert_apache_use *use)
 {
     return use == NULL ? NULL : use->path;
@@ -26,7 +21,7 @@ static enum ecert_status fill_files(struct ecert_apache_scan *scan,
     struct ecert_apache_pair pair = {0};
 
     if (!ecert_apache_pair_of(scan, block, &pair))
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     site->certificate = path_of(pair.certificate);
     site->key = pair.key == NULL ? site->certificate : pair.key->path;
     site->chain = path_of(pair.chain);
@@ -44,7 +39,7 @@ static enum ecert_status fill_addresses(struct ecert_apache_scan *scan,
     size_t n = 0;
 
     if (list == NULL || records == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     for (size_t i = 0; i < host->n_addresses && n < MAX_ADDRESSES; i++)
         if (ecert_apache_probe_of(scan, host, i, &records[i]))
             list[n++] = &records[i];
@@ -84,7 +79,7 @@ enum ecert_status ecert_apache_site_emit(struct ecert_apache_scan *scan,
     size_t n = 0;
 
     if (names == NULL)
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     for (size_t i = 0; i < host->n_names && n < MAX_NAMES; i++)
         if (ecert_names_take(left_out, host->names[i], host->file, (unsigned long)host->line))
             names[n++] = host->names[i];
@@ -139,7 +134,7 @@ enum ecert_status ecert_apache_main_emit(struct ecert_apache_scan *scan, bool in
     const char *names[2] = {name != NULL ? ecert_apache_bare_name(scan->arena, name->value) : NULL,
                             NULL};
     if (records == NULL || addresses == NULL || !ecert_apache_pair_of(scan, NULL, &pair))
-        return no_memory(scan, err);
+        return ecert_apache_no_memory(scan, err);
     for (size_t i = 0; i < listens->n && n < MAX_ADDRESSES; i++) {
         struct ecert_probe_record *record = &records[n];
         const char *address =

@@ -147,8 +147,15 @@ const char *ecert_apache_expand(const struct ecert_apache_variables *variables, 
     return text;
 }
 
-/* ---- envvars ----------------------------------------------------------------------------------
- */
+const char *ecert_apache_word_value(const struct ecert_apache_variables *variables,
+                                    struct ecert_view text, struct ecert_apache_word word)
+{
+    const char *value = ecert_apache_word_text(variables->arena, text, word);
+
+    return value == NULL ? NULL : ecert_apache_expand(variables, value);
+}
+
+/* ---- envvars --------------------------------------------------------------------------------- */
 
 static size_t name_len(const char *text)
 {

@@ -15,6 +15,7 @@
 #ifndef ECERT_APACHE_VARIABLES_H
 #define ECERT_APACHE_VARIABLES_H
 
+#include "plugins/apache/lexer.h"
 #include "plugins/shared/arena.h"
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct ecert_apache_variables {
     struct ecert_apache_variable **buckets;
 };
 
-/* These are false, and the last two NULL, when there is no memory. */
+/* These are false, and the last three NULL, when there is no memory. */
 ECERT_MUST_CHECK bool ecert_apache_define(struct ecert_apache_variables *variables,
                                           const char *name, const char *value);
 ECERT_MUST_CHECK bool ecert_apache_undefine(struct ecert_apache_variables *variables,
@@ -43,5 +44,9 @@ bool ecert_apache_is_defined(const struct ecert_apache_variables *variables, con
 
 /* With ${NAME} replaced where NAME is known; others stay. */
 const char *ecert_apache_expand(const struct ecert_apache_variables *variables, const char *value);
+
+/* A word of a file as the server takes it: without quotes, and then expanded. */
+const char *ecert_apache_word_value(const struct ecert_apache_variables *variables,
+                                    struct ecert_view text, struct ecert_apache_word word);
 
 #endif

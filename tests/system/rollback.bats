@@ -256,3 +256,21 @@ two_in_one_file() { # one file, a server block for each of two targets
     is "the end" 0 "$status"
     same "$BEFORE" "$(present "$(conf)")"
 }
+
+@test "of two pairs the one that was replaced is asked for by its kind, whichever the server prefers" {
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$W/rsa.key" -out "$W/rsa.pem" \
+        -subj "/CN=$NAME" -addext "subjectAltName=DNS:$NAME" -days 20 2>/dev/null
+    NGINX_PORT=$(free_port)
+    nginx_site "$W/nginx" "$NGINX_PORT" "$NAME" "$W/$OLD"
+    sed -i "s|^ *root|    ssl_certificate $W/rsa.pem;\n    ssl_certificate_key $W/rsa.key;\n&|" "$(conf)"
+    start_nginx "$W/nginx"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    BEFORE=$(present "$(conf)")
+    write_config "$(nginx_target)"
+    take "$W/$NAME.cer"
+    ecert run --quiet
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    to_nothing
+    says "was seen to serve what it served then"
+    same "$BEFORE" "$(present "$(conf)")"
+}

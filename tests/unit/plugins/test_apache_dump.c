@@ -123,6 +123,8 @@ static void includes_and_facts(void **state)
     assert_int_equal(dump.n_defines, 3);
     assert_string_equal(dump.defines[1], "OLD=/etc/old");
     assert_int_equal(dump.n_modules, 2);
+    assert_int_equal(dump.n_built_in, 1);
+    assert_string_equal(dump.built_in[0], "core_module");
     assert_true(ecert_apache_has_module(&dump, "ssl_module", 10));
     assert_true(ecert_apache_has_module(&dump, "core_module", 11));
     assert_false(ecert_apache_has_module(&dump, "ssl", 3));

@@ -143,6 +143,13 @@ static const struct row {
      "<IfDirective !SSLEngine>\nSSLEngine off\n</IfDirective>\n<IfSection !VirtualHost>\nSSLEngine off\n</IfSection>\n"
      "<IfFile !\"@/old\">\nSSLEngine off\n</IfFile>\n<IfDefine LATER>\nSSLEngine off\n</IfDefine>\n"
      TAIL "Define LATER\n", .n_runs = 2},
+    {.name = "a module that is loaded further down is not there yet",
+     HEAD ON "<IfModule headers_module>\n SSLEngine off\n</IfModule>\n<IfModule !mod_headers.c>\n" OLD
+     "</IfModule>\n<IfModule core.c>\n<IfModule mod_so.c>\n SSLEngine on\n</IfModule>\n</IfModule>\n" TAIL
+     "LoadModule \"headers_module\" /usr/lib/apache2/modules/mod_headers.so\n",
+     HEAD ON "<IfModule headers_module>\n SSLEngine off\n</IfModule>\n<IfModule !mod_headers.c>\n" NEW
+     "</IfModule>\n<IfModule core.c>\n<IfModule mod_so.c>\n SSLEngine on\n</IfModule>\n</IfModule>\n" TAIL
+     "LoadModule \"headers_module\" /usr/lib/apache2/modules/mod_headers.so\n"},
     {.name = "what UnDefine ended",
      "Define A\nUnDefine A\n" HEAD ON OLD "<IfDefine A>\n SSLEngine off\n</IfDefine>\n" TAIL,
      "Define A\nUnDefine A\n" HEAD ON NEW "<IfDefine A>\n SSLEngine off\n</IfDefine>\n" TAIL},
