@@ -299,8 +299,8 @@ void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployment
         if (deployment->standing != ECERT_STANDING_WANTED)
             continue;
         if (deployment->restores) {
-            if (ecert_deploy_prepare_restore(context->config->state_dir, deployment,
-                                             &deployment->error) != ECERT_OK)
+            if (ecert_deploy_prepare_restore(context->config, deployment, &deployment->error) !=
+                ECERT_OK)
                 deployment->standing = ECERT_STANDING_UNFIT;
             continue;
         }

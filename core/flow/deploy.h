@@ -170,9 +170,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_stand_at_nothing(
 /*
  * restore.c: the same as ecert_deploy_prepare_begin() and _end() for one that RESTORES, without a
  * plugin.  ECERT_E_CHANGED: a file was changed since, in the lines that are to be put back, and the
- * notes have both differences.
+ * notes have both differences; or a link that leads nowhere is in its place.  ECERT_E_REFUSED: a
+ * link leads out of what the target may touch.
  */
-ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_restore(const char *state_dir,
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_restore(const struct ecert_config *config,
                                                                 struct ecert_deployment *deployment,
                                                                 struct ecert_error *err);
 

@@ -43,7 +43,7 @@ static enum ecert_status path_of(const char *state_dir, const char *name, const 
 static void encode_file(const struct ecert_origin_file *file, struct ecert_buffer *buffer)
 {
     struct ecert_message message = {.kind = RECORD_FILE};
-    uint8_t storage[5][8];
+    uint8_t storage[6][8];
 
     ecert_message_add_text(&message, file->path);
     ecert_message_add_number(&message, file->existed, storage[0]);
@@ -51,6 +51,7 @@ static void encode_file(const struct ecert_origin_file *file, struct ecert_buffe
     ecert_message_add_number(&message, file->owner.uid, storage[2]);
     ecert_message_add_number(&message, file->owner.gid, storage[3]);
     ecert_message_add_number(&message, file->owner.mode, storage[4]);
+    ecert_message_add_number(&message, file->whole, storage[5]);
     ecert_message_add(&message, ecert_secret_view(&file->before));
     ecert_message_add(&message, ecert_secret_view(&file->written));
     ecert_message_add(&message, (struct ecert_view){file->written_sha256, ECERT_SHA256_LEN});
@@ -96,9 +97,9 @@ static enum ecert_status decode_file(const struct ecert_message *message,
                                      struct ecert_origin *origin, struct ecert_error *err)
 {
     struct ecert_origin_file *file = NULL;
-    int64_t numbers[5] = {0};
+    int64_t numbers[6] = {0};
 
-    if (message->n != 9 || message->fields[8].len != ECERT_SHA256_LEN)
+    if (message->n != 10 || message->fields[9].len != ECERT_SHA256_LEN)
         return ecert_error_set(err, ECERT_E_REFUSED, "a file of %zu fields", message->n);
     ECERT_TRY(add_file(origin, &file, err));
     ECERT_TRY(ecert_message_text(message, 0, &file->path, err));
@@ -108,9 +109,10 @@ static enum ecert_status decode_file(const struct ecert_message *message,
     file->secret = numbers[1] != 0;
     file->owner =
         (struct ecert_fs_owner){(uid_t)numbers[2], (gid_t)numbers[3], (mode_t)numbers[4] & 07777};
-    ECERT_TRY(ecert_secret_copy(message->fields[6], &file->before, err));
-    ECERT_TRY(ecert_secret_copy(message->fields[7], &file->written, err));
-    memcpy(file->written_sha256, message->fields[8].ptr, ECERT_SHA256_LEN);
+    file->whole = numbers[5] != 0;
+    ECERT_TRY(ecert_secret_copy(message->fields[7], &file->before, err));
+    ECERT_TRY(ecert_secret_copy(message->fields[8], &file->written, err));
+    memcpy(file->written_sha256, message->fields[9].ptr, ECERT_SHA256_LEN);
     return ECERT_OK;
 }
 
@@ -296,6 +298,7 @@ static enum ecert_status keep_item(struct ecert_origin *origin, const struct ece
     if (!follows) /* it is told when it matters: the way back will show both differences */
         return ECERT_OK;
     file->secret = file->secret || item->secret;
+    file->whole = file->whole || item->whole;
     ecert_secret_clear(&file->written);
     memcpy(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN);
     return file->secret ? ECERT_OK

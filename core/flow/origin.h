@@ -24,6 +24,7 @@
 struct ecert_origin_file {
     char *path;
     bool existed, secret;
+    bool whole; /* ecert writes all of it (`files`, PKCS#12): its lines are never merged */
     struct ecert_fs_owner owner; /* if it existed */
     struct ecert_secret before;  /* empty if it did not exist */
     struct ecert_secret written; /* empty if it is secret */

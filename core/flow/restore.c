@@ -4,9 +4,10 @@
  * transaction like any other.
  */
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -161,14 +162,56 @@ static enum ecert_status find_content(struct ecert_deployment *deployment,
     return ecert_secret_copy(ecert_bytes_view(&merged), ret, err);
 }
 
+/*
+ * What was written then was written there, links followed; where somebody put a link since, it must
+ * not lead out of what the target may touch.  What the operator himself names (`files`) is not
+ * bound to that, as long as it is where it was.
+ */
+static enum ecert_status check_place(const struct ecert_origin_file *file,
+                                     const struct ecert_strings *places, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_auto_free) char *resolved = NULL;
+    struct stat st;
+
+    if (lstat(file->path, &st) != 0 && errno == ENOENT && !file->whole)
+        return ECERT_OK; /* nothing will be written */
+    ECERT_TRY(ecert_fs_resolve_new(file->path, &resolved, err));
+    if (strcmp(resolved, file->path) != 0 && !ecert_fs_exists(resolved))
+        return ecert_error_set(err, ECERT_E_CHANGED,
+                               "'%s' is a link to '%s' now, where nothing is; remove the link or "
+                               "make the file that it names, and run `ecert rollback` again",
+                               file->path, resolved);
+    if (file->whole && strcmp(resolved, file->path) == 0)
+        return ECERT_OK;
+    return ecert_plan_check_place(file->path, ecert_strings_array(places), err);
+}
+
+static enum ecert_status find_places(const struct ecert_config *config,
+                                     const struct ecert_target_config *target,
+                                     struct ecert_strings *ret, struct ecert_error *err)
+{
+    const struct ecert_plugin_description *plugin = ecert_config_plugin(config, target->plugin);
+    const struct ecert_job_spec spec = {
+        .settings = target->settings,
+        .n_settings = target->n_settings,
+        .may_write = ecert_strings_array(&target->may_write),
+    };
+
+    if (plugin != NULL)
+        return ecert_plugin_places(&spec, plugin, ret, err);
+    return ecert_strings_add_all(ret, spec.may_write, err); /* it is not installed any more */
+}
+
 static enum ecert_status add_file(struct ecert_deployment *deployment,
-                                  const struct ecert_origin_file *file, struct ecert_error *err)
+                                  const struct ecert_origin_file *file,
+                                  const struct ecert_strings *places, struct ecert_error *err)
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret now = {0};
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret content = {0};
     uint8_t sha256[ECERT_SHA256_LEN];
     bool exists = false, wanted = false;
 
+    ECERT_TRY(check_place(file, places, err));
     ECERT_TRY(read_now(file->path, &exists, &now, err));
     ECERT_TRY(
         find_content(deployment, file, exists, ecert_secret_view(&now), &content, &wanted, err));
@@ -219,19 +262,21 @@ static void keep_probes(struct ecert_deployment *deployment, struct ecert_origin
         deployment->served.items[kept] = NULL;
 }
 
-enum ecert_status ecert_deploy_prepare_restore(const char *state_dir,
+enum ecert_status ecert_deploy_prepare_restore(const struct ecert_config *config,
                                                struct ecert_deployment *deployment,
                                                struct ecert_error *err)
 {
     ECERT_AUTO(ecert_origin_clear) struct ecert_origin origin = {0};
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings places = {0};
 
-    ECERT_TRY(ecert_origin_load(state_dir, deployment->certificate->name, deployment->target->id,
-                                &origin, err));
+    ECERT_TRY(ecert_origin_load(config->state_dir, deployment->certificate->name,
+                                deployment->target->id, &origin, err));
+    ECERT_TRY(find_places(config, deployment->target, &places, err));
     deployment->plan = origin.plan;
     origin.plan = (struct ecert_plan){0};
     keep_probes(deployment, &origin);
     for (size_t i = 0; i < origin.n_files; i++)
-        ECERT_TRY(add_file(deployment, &origin.files[i], err));
+        ECERT_TRY(add_file(deployment, &origin.files[i], &places, err));
     deployment->change = (struct ecert_change){
         .certificate = deployment->certificate->name,
         .target = deployment->target->id,

@@ -274,3 +274,59 @@ two_in_one_file() { # one file, a server block for each of two targets
     says "was seen to serve what it served then"
     same "$BEFORE" "$(present "$(conf)")"
 }
+
+@test "a link that somebody put in a file's place does not lead out of may_write" {
+    deployed_once
+    mkdir "$W/elsewhere"
+    mv "$(conf)" "$W/kept"
+    ln -s "$W/elsewhere/made.conf" "$(conf)"
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "'$(conf)' is a link to '$W/elsewhere/made.conf' now, where nothing is"
+    [ ! -e "$W/elsewhere/made.conf" ]
+
+    cp "$W/kept" "$W/elsewhere/made.conf"
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "outside of what this target may touch"
+    cmp "$W/kept" "$W/elsewhere/made.conf"
+
+    # within it, as a plan would
+    ln -sf "$W/nginx/moved" "$(conf)"
+    mv "$W/kept" "$W/nginx/moved"
+    to_nothing
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    [ -L "$(conf)" ]
+}
+
+with_files() { # key and certificates are copied to the server's own places
+    NGINX_PORT=$(free_port)
+    mkdir -p "$W/nginx/tls"
+    cp "$W/$OLD.key" "$W/nginx/tls/site.key"
+    cp "$W/$OLD.pem" "$W/nginx/tls/site.pem"
+    chmod 600 "$W/nginx/tls/site.key"
+    nginx_site "$W/nginx" "$NGINX_PORT" "$NAME" "$W/nginx/tls/site"
+    start_nginx "$W/nginx"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    write_config "$(nginx_target "files = { key = \"$W/nginx/tls/site.key\";
+        fullchain = \"$W/nginx/tls/site.pem\"; };")"
+    take "$W/$NAME.cer"
+    ecert deploy --quiet
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$NAME.cer")"
+}
+
+@test "files: key and certificate that lie behind links now, elsewhere, are not written" {
+    with_files
+    mkdir -m 700 "$W/elsewhere"
+    local file
+    for file in site.key site.pem; do
+        mv "$W/nginx/tls/$file" "$W/elsewhere/$file"
+        ln -s "$W/elsewhere/$file" "$W/nginx/tls/$file"
+    done
+    local now
+    now=$(sha256sum "$W/elsewhere/"*)
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "outside of what this target may touch"
+    same "$now" "$(sha256sum "$W/elsewhere/"*)"
+}
