@@ -62,4 +62,16 @@ ECERT_MUST_CHECK enum ecert_status ecert_origin_keep(const char *state_dir,
                                                      const struct ecert_member *who,
                                                      struct ecert_error *err);
 
+/*
+ * The lines that are in one of the two and not in the other, appended: what somebody changed.
+ * `to` that is empty: the file is gone.  ECERT_E_NOMEM.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_changed_lines(struct ecert_view from,
+                                                              struct ecert_view to,
+                                                              struct ecert_buffer *out,
+                                                              struct ecert_error *err);
+
+/* Is this host name among the words of the text, in whatever case?  NULL never is. */
+bool ecert_origin_names(struct ecert_view text, const char *name);
+
 #endif

@@ -140,9 +140,12 @@ static enum ecert_status find_content(struct ecert_deployment *deployment,
 
     ecert_sha256(now, sha256);
     const bool ours = exists && memcmp(sha256, file->written_sha256, sizeof sha256) == 0;
-    *ret_wanted = exists || file->existed;
+    *ret_wanted = exists || (file->existed && file->whole);
     if (!*ret_wanted)
-        return ECERT_OK;
+        return file->existed ? ecert_strings_printf(&deployment->notes, err,
+                                                    "'%s' was deleted since, and is not made again",
+                                                    file->path)
+                             : ECERT_OK;
     if (ours || !exists)
         return ecert_secret_copy(ecert_secret_view(&file->before), ret, err);
     if (ecert_view_equal(now, ecert_secret_view(&file->before))) {
@@ -238,12 +241,49 @@ static enum ecert_status add_file(struct ecert_deployment *deployment,
     return ecert_plan_add_file_expecting(&deployment->plan, &record, exists, sha256, err);
 }
 
-/* Only where something was served before there is something to see again. */
-static void keep_probes(struct ecert_deployment *deployment, struct ecert_origin *origin)
+/* What somebody did to the server's files since ecert wrote them, all in one text. */
+static enum ecert_status find_strange(const struct ecert_origin *origin, struct ecert_buffer *ret,
+                                      struct ecert_error *err)
 {
+    for (size_t i = 0; i < origin->n_files; i++) {
+        const struct ecert_origin_file *file = &origin->files[i];
+        ECERT_AUTO(ecert_secret_clear) struct ecert_secret now = {0};
+        bool exists = false;
+
+        if (file->whole)
+            continue;
+        ECERT_TRY(read_now(file->path, &exists, &now, err));
+        ECERT_TRY(ecert_origin_changed_lines(ecert_secret_view(&file->written),
+                                             ecert_secret_view(&now), ret, err));
+    }
+    return ECERT_OK;
+}
+
+/*
+ * Only where something was served before there is something to see again; and only of a site that
+ * nobody changed since: what a name serves that has another site now, or none, is no more for the
+ * way back to judge.
+ */
+static enum ecert_status keep_probes(struct ecert_deployment *deployment,
+                                     struct ecert_origin *origin, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer strange = {0};
     struct ecert_plan *plan = &deployment->plan;
     size_t kept = 0;
 
+    ECERT_TRY(find_strange(origin, &strange, err));
+    for (size_t i = 0; i < plan->n_probes; i++) {
+        const char *name = plan->probes[i].server_name;
+
+        if (origin->served.items[i][0] == '\0' ||
+            !ecert_origin_names(ecert_buffer_view(&strange), name))
+            continue;
+        origin->served.items[i][0] = '\0';
+        ECERT_TRY(ecert_strings_printf(&deployment->notes, err,
+                                       "what '%s' serves on port %u is not judged: its site was "
+                                       "changed since ecert wrote it",
+                                       name, (unsigned)plan->probes[i].port));
+    }
     deployment->served = origin->served;
     origin->served = (struct ecert_strings){0};
     for (size_t i = 0; i < plan->n_probes; i++) {
@@ -260,6 +300,7 @@ static void keep_probes(struct ecert_deployment *deployment, struct ecert_origin
     plan->n_probes = deployment->served.len = kept;
     if (deployment->served.items != NULL)
         deployment->served.items[kept] = NULL;
+    return ECERT_OK;
 }
 
 enum ecert_status ecert_deploy_prepare_restore(const struct ecert_config *config,
@@ -274,7 +315,7 @@ enum ecert_status ecert_deploy_prepare_restore(const struct ecert_config *config
     ECERT_TRY(find_places(config, deployment->target, &places, err));
     deployment->plan = origin.plan;
     origin.plan = (struct ecert_plan){0};
-    keep_probes(deployment, &origin);
+    ECERT_TRY(keep_probes(deployment, &origin, err));
     for (size_t i = 0; i < origin.n_files; i++)
         ECERT_TRY(add_file(deployment, &origin.files[i], &places, err));
     deployment->change = (struct ecert_change){

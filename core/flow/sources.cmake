@@ -63,6 +63,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/network_send.c
   core/flow/ocsp.c
   core/flow/origin.c
+  core/flow/origin_lines.c
   core/flow/outcome.c
   core/flow/outcome_json.c
   core/flow/outdated.c

@@ -330,3 +330,57 @@ with_files() { # key and certificates are copied to the server's own places
     says "outside of what this target may touch"
     same "$now" "$(sha256sum "$W/elsewhere/"*)"
 }
+
+two_sites() { # a server block for c.example in a file of its own, beside that of the name
+    nginx_up
+    PORT2=$(free_port)
+    sed "s/$NAME/myserver.com/; s/:$NGINX_PORT/:$PORT2/" "$(conf)" >"$W/nginx/conf.d/c.conf"
+    reload
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$OLD.pem")"
+    BEFORE=$(present "$(conf)")
+    write_config "$(nginx_target "server_names = [ \"$NAME\", \"myserver.com\" ];")"
+    take "$W/$NAME.cer"
+    ecert deploy --quiet
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$NAME.cer")"
+}
+
+reload() {
+    "$NGINX" -p "$W/nginx/" -c "$W/nginx/nginx.conf" -s reload
+    settled
+}
+
+@test "a site file that somebody deleted since stays deleted, and its name is not asked for" {
+    two_sites
+    rm "$W/nginx/conf.d/c.conf"
+    reload
+    to_nothing
+    says "'$W/nginx/conf.d/c.conf' was deleted since, and is not made again" \
+        "what 'myserver.com' serves on port $PORT2 is not judged"
+    [ ! -e "$W/nginx/conf.d/c.conf" ]
+    same "$BEFORE" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+}
+
+@test "a missing key that the restored configuration needs is made again" {
+    with_files
+    rm "$W/nginx/tls/site.key"
+    to_nothing
+    cmp "$W/$OLD.key" "$W/nginx/tls/site.key"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+}
+
+@test "a name that went to another site since is told, and undoes nothing" {
+    two_sites
+    old_pair "$W/third" myserver.com
+    # another block has the name now; ours has got another one
+    sed "s|$(live_dir)/fullchain.pem|$W/third.pem|; s|$(live_dir)/privkey.pem|$W/third.key|" \
+        "$W/nginx/conf.d/c.conf" >"$W/nginx/conf.d/d.conf"
+    sed -i 's/server_name .*;/server_name d.example;/' "$W/nginx/conf.d/c.conf"
+    reload
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/third.pem")"
+    to_nothing
+    says "what 'myserver.com' serves on port $PORT2 is not judged" "those changes stay"
+    wait_served "$PORT2" d.example "$(sha256_of "$W/$OLD.pem")"
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/third.pem")"
+    grep -q d.example "$W/nginx/conf.d/c.conf"
+}
