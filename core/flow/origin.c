@@ -55,6 +55,8 @@ static void encode_file(const struct ecert_origin_file *file, struct ecert_buffe
     ecert_message_add(&message, ecert_secret_view(&file->before));
     ecert_message_add(&message, ecert_secret_view(&file->written));
     ecert_message_add(&message, (struct ecert_view){file->written_sha256, ECERT_SHA256_LEN});
+    ecert_message_add(&message, (struct ecert_view){file->previous_sha256,
+                                                    file->has_previous ? ECERT_SHA256_LEN : 0});
     ecert_message_encode(&message, buffer);
 }
 
@@ -99,7 +101,8 @@ static enum ecert_status decode_file(const struct ecert_message *message,
     struct ecert_origin_file *file = NULL;
     int64_t numbers[6] = {0};
 
-    if (message->n != 10 || message->fields[9].len != ECERT_SHA256_LEN)
+    if (message->n != 11 || message->fields[9].len != ECERT_SHA256_LEN ||
+        (message->fields[10].len != 0 && message->fields[10].len != ECERT_SHA256_LEN))
         return ecert_error_set(err, ECERT_E_REFUSED, "a file of %zu fields", message->n);
     ECERT_TRY(add_file(origin, &file, err));
     ECERT_TRY(ecert_message_text(message, 0, &file->path, err));
@@ -113,6 +116,9 @@ static enum ecert_status decode_file(const struct ecert_message *message,
     ECERT_TRY(ecert_secret_copy(message->fields[7], &file->before, err));
     ECERT_TRY(ecert_secret_copy(message->fields[8], &file->written, err));
     memcpy(file->written_sha256, message->fields[9].ptr, ECERT_SHA256_LEN);
+    file->has_previous = message->fields[10].len > 0;
+    if (file->has_previous)
+        memcpy(file->previous_sha256, message->fields[10].ptr, ECERT_SHA256_LEN);
     return ECERT_OK;
 }
 
@@ -177,6 +183,13 @@ enum ecert_status ecert_origin_load(const char *state_dir, const char *name, con
     *ret = origin;
     origin = (struct ecert_origin){0};
     return ECERT_OK;
+}
+
+bool ecert_origin_wrote(const struct ecert_origin_file *file,
+                        const uint8_t sha256[ECERT_SHA256_LEN])
+{
+    return memcmp(sha256, file->written_sha256, ECERT_SHA256_LEN) == 0 ||
+           (file->has_previous && memcmp(sha256, file->previous_sha256, ECERT_SHA256_LEN) == 0);
 }
 
 enum ecert_status ecert_origin_exists(const char *state_dir, const char *name, const char *target,
@@ -250,11 +263,12 @@ static enum ecert_status without(const struct ecert_item *item, size_t member,
 }
 
 /*
- * The origin goes on with what others did to the file since we wrote it.  False: that touches our
- * lines, so that the two cannot be told apart; *ret stays as it is.
+ * The origin goes on with what others did to the file since we wrote it: from what we left, `ours`,
+ * to `now`.  False: that touches our lines, so that the two cannot be told apart; the file's
+ * record stays as it is.
  */
-static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_view now,
-                                  bool *ret_done, struct ecert_error *err)
+static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_view ours,
+                                  struct ecert_view now, bool *ret_done, struct ecert_error *err)
 {
     const struct ecert_view versions[] = {ecert_secret_view(&file->before), now};
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes merged = {0};
@@ -262,8 +276,7 @@ static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_v
     size_t conflict = 0;
 
     *ret_done = false;
-    const enum ecert_status status =
-        ecert_diff_merge(ecert_secret_view(&file->written), versions, 2, &merged, &conflict, err);
+    const enum ecert_status status = ecert_diff_merge(ours, versions, 2, &merged, &conflict, err);
     if (status == ECERT_E_CHANGED) {
         *err = (struct ecert_error){0};
         return ECERT_OK;
@@ -277,12 +290,28 @@ static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_v
     return ECERT_OK;
 }
 
+/* What the new one took the place of counts as ours, too, until the next one. */
+static void set_written(struct ecert_origin_file *file, const struct ecert_item *item, bool is_new)
+{
+    const bool same = memcmp(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN) == 0;
+    /* lines of others are carried on into `before`; of a whole file only what we wrote is ours */
+    const bool ours = !file->whole || ecert_origin_wrote(file, item->before_sha256);
+
+    if (!is_new && (ours || !same)) {
+        memcpy(file->previous_sha256, ours ? item->before_sha256 : file->written_sha256,
+               ECERT_SHA256_LEN);
+        file->has_previous = true;
+    }
+    memcpy(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN);
+}
+
 static enum ecert_status keep_item(struct ecert_origin *origin, const struct ecert_item *item,
                                    size_t member, struct ecert_error *err)
 {
     struct ecert_origin_file *file = find_file(origin, item->path);
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret rest = {0};
     bool follows = true;
+    const bool is_new = file == NULL;
 
     ECERT_TRY(without(item, member, &rest, err));
     if (file == NULL) {
@@ -292,15 +321,18 @@ static enum ecert_status keep_item(struct ecert_origin *origin, const struct ece
         file->owner = item->before_owner;
         file->before = rest;
         rest = (struct ecert_secret){0};
-    } else if (!file->secret && !item->secret) {
-        ECERT_TRY(carry_on(file, ecert_secret_view(&rest), &follows, err));
+    } else if (!file->whole && !item->whole) {
+        const bool ours = ecert_origin_wrote(file, item->before_sha256);
+
+        ECERT_TRY(carry_on(file, ecert_secret_view(ours ? &item->before : &file->written),
+                           ecert_secret_view(&rest), &follows, err));
     }
     if (!follows) /* it is told when it matters: the way back will show both differences */
         return ECERT_OK;
     file->secret = file->secret || item->secret;
     file->whole = file->whole || item->whole;
     ecert_secret_clear(&file->written);
-    memcpy(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN);
+    set_written(file, item, is_new);
     return file->secret ? ECERT_OK
                         : ecert_secret_copy(ecert_secret_view(&item->after), &file->written, err);
 }

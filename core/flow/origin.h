@@ -29,6 +29,12 @@ struct ecert_origin_file {
     struct ecert_secret before;  /* empty if it did not exist */
     struct ecert_secret written; /* empty if it is secret */
     uint8_t written_sha256[ECERT_SHA256_LEN];
+    /*
+     * What the file held when `written` took its place, as far as it was ours: after a crash before
+     * the journal's mark "done" that is there again.
+     */
+    bool has_previous;
+    uint8_t previous_sha256[ECERT_SHA256_LEN];
 };
 
 struct ecert_origin {
@@ -43,6 +49,10 @@ void ecert_origin_clear(struct ecert_origin *origin); /* wipes */
 ECERT_MUST_CHECK enum ecert_status ecert_origin_load(const char *state_dir, const char *name,
                                                      const char *target, struct ecert_origin *ret,
                                                      struct ecert_error *err);
+
+/* Is this what ecert left there: what it wrote, or, after a crash, what it wrote before that? */
+bool ecert_origin_wrote(const struct ecert_origin_file *file,
+                        const uint8_t sha256[ECERT_SHA256_LEN]);
 
 /* Is there one? */
 ECERT_MUST_CHECK enum ecert_status ecert_origin_exists(const char *state_dir, const char *name,

@@ -115,10 +115,11 @@ static enum ecert_status refuse(struct ecert_deployment *deployment,
                                 const struct ecert_origin_file *file, struct ecert_view now,
                                 struct ecert_error *err)
 {
-    if (file->secret)
+    if (file->whole)
         return ecert_error_set(err, ECERT_E_CHANGED,
                                "'%s' was changed since ecert wrote it, and is not put back; what "
-                               "was there before is kept",
+                               "was there before is kept: remove the file and run this again to "
+                               "have that back",
                                file->path);
     ECERT_TRY(show_both(deployment, file, now, err));
     return ecert_error_set(err, ECERT_E_CHANGED,
@@ -139,7 +140,7 @@ static enum ecert_status find_content(struct ecert_deployment *deployment,
     size_t conflict = 0;
 
     ecert_sha256(now, sha256);
-    const bool ours = exists && memcmp(sha256, file->written_sha256, sizeof sha256) == 0;
+    const bool ours = exists && ecert_origin_wrote(file, sha256);
     *ret_wanted = exists || (file->existed && file->whole);
     if (!*ret_wanted)
         return file->existed ? ecert_strings_printf(&deployment->notes, err,
@@ -152,7 +153,7 @@ static enum ecert_status find_content(struct ecert_deployment *deployment,
         *ret_wanted = false;
         return ECERT_OK;
     }
-    if (file->secret || !file->existed)
+    if (file->whole || !file->existed)
         return refuse(deployment, file, now, err);
     const enum ecert_status status =
         ecert_diff_merge(ecert_secret_view(&file->written), versions, 2, &merged, &conflict, err);

@@ -384,3 +384,30 @@ reload() {
     wait_served "$PORT2" myserver.com "$(sha256_of "$W/third.pem")"
     grep -q d.example "$W/nginx/conf.d/c.conf"
 }
+
+@test "files: kill -9 once the origin is saved, and what is back after it still has its way back" {
+    gcc -shared -fPIC -o "$W/die_at.so" "$ROOT/tests/support/die_at.c" -ldl
+    with_files
+    take "$W/second.cer"
+    local at before saved=0
+    before=$(sha256sum <"$W/state/certificates/$NAME/before/nginx")
+    for at in $(seq 200); do
+        status=0
+        {
+            ECERT_DIE_AT=$at LD_PRELOAD=$W/die_at.so ecert --quiet rollback "$NAME" --to 2 || status=$?
+        } >"$W/out" 2>&1
+        [ "$status" -ne 0 ] || break
+        [ "$before" != "$(sha256sum <"$W/state/certificates/$NAME/before/nginx")" ] || {
+            ecert rollback --quiet "$NAME" --to 1
+            continue
+        }
+        saved=$((saved + 1))
+        to_nothing # which recovers first
+        cmp "$W/$OLD.key" "$W/nginx/tls/site.key"
+        cmp "$W/$OLD.pem" "$W/nginx/tls/site.pem"
+        ecert rollback --quiet "$NAME" --to 1
+        before=$(sha256sum <"$W/state/certificates/$NAME/before/nginx")
+    done
+    echo "$saved places to die in"
+    [ "$saved" -ge 1 ]
+}
