@@ -81,6 +81,13 @@ ECERT_MUST_CHECK enum ecert_status ecert_origin_changed_lines(struct ecert_view 
                                                               struct ecert_buffer *out,
                                                               struct ecert_error *err);
 
+/* Is one of the lines that ecert added, which were nowhere in `before`, still there?  Blanks at
+ * their ends do not count.  True, too, if it added none.  ECERT_E_NOMEM. */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_has_ours(struct ecert_view before,
+                                                         struct ecert_view written,
+                                                         struct ecert_view now, bool *ret,
+                                                         struct ecert_error *err);
+
 /* Is this host name among the words of the text, in whatever case?  NULL never is. */
 bool ecert_origin_names(struct ecert_view text, const char *name);
 

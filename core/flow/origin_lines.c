@@ -57,3 +57,47 @@ bool ecert_origin_names(struct ecert_view text, const char *name)
             return true;
     return false;
 }
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static struct ecert_view trimmed(struct ecert_view line)
+{
+    while (line.len > 0 && is_blank(line.ptr[0]))
+        line = (struct ecert_view){line.ptr + 1, line.len - 1};
+    while (line.len > 0 && is_blank(line.ptr[line.len - 1]))
+        line.len--;
+    return line;
+}
+
+static bool has_line(struct ecert_view text, struct ecert_view wanted)
+{
+    struct ecert_view line = {0};
+
+    while (next_line(&text, &line))
+        if (ecert_view_equal(trimmed(line), wanted))
+            return true;
+    return false;
+}
+
+enum ecert_status ecert_origin_has_ours(struct ecert_view before, struct ecert_view written,
+                                        struct ecert_view now, bool *ret, struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer changed = {0};
+    struct ecert_view line = {0};
+    bool added = false, found = false;
+
+    ECERT_TRY(ecert_origin_changed_lines(before, written, &changed, err));
+    for (struct ecert_view rest = ecert_buffer_view(&changed); next_line(&rest, &line) && !found;) {
+        const struct ecert_view own = trimmed(line);
+
+        if (own.len == 0 || !has_line(written, own) || has_line(before, own))
+            continue;
+        added = true;
+        found = has_line(now, own);
+    }
+    *ret = found || !added;
+    return ECERT_OK;
+}

@@ -124,15 +124,41 @@ static enum ecert_status refuse(struct ecert_deployment *deployment,
     ECERT_TRY(show_both(deployment, file, now, err));
     return ecert_error_set(err, ECERT_E_CHANGED,
                            "'%s' was changed since ecert wrote it, in the lines that are to be put "
-                           "back; put the two together by hand",
-                           file->path);
+                           "back; put the two together by hand, so that no line of ecert's is "
+                           "left, and run `ecert rollback %s --to 0` again, which leaves it so",
+                           file->path, deployment->certificate->name);
 }
 
-/* What the file shall hold; *ret_wanted false: it does already. */
+/* Somebody changed the same lines: what he took ours out of is as he wants it. */
+static enum ecert_status leave_or_refuse(struct ecert_deployment *deployment,
+                                         const struct ecert_origin_file *file,
+                                         struct ecert_view now, struct ecert_buffer *strange,
+                                         struct ecert_error *err)
+{
+    bool ours = false;
+
+    *err = (struct ecert_error){0};
+    ECERT_TRY(ecert_origin_has_ours(ecert_secret_view(&file->before),
+                                    ecert_secret_view(&file->written), now, &ours, err));
+    if (ours)
+        return refuse(deployment, file, now, err);
+    ecert_buffer_add(strange, ecert_secret_view(&file->written)); /* nothing is put back there */
+    ecert_buffer_add_text(strange, "\n");
+    return ecert_strings_printf(&deployment->notes, err,
+                                "'%s' has none of the lines that ecert wrote any more, and stays "
+                                "as it is",
+                                file->path);
+}
+
+/*
+ * What the file shall hold; *ret_wanted false: it does already, or stays as it is.  `strange`: text
+ * whose names are not ours to judge any more.
+ */
 static enum ecert_status find_content(struct ecert_deployment *deployment,
                                       const struct ecert_origin_file *file, bool exists,
                                       struct ecert_view now, struct ecert_secret *ret,
-                                      bool *ret_wanted, struct ecert_error *err)
+                                      bool *ret_wanted, struct ecert_buffer *strange,
+                                      struct ecert_error *err)
 {
     const struct ecert_view versions[] = {ecert_secret_view(&file->before), now};
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes merged = {0};
@@ -153,12 +179,18 @@ static enum ecert_status find_content(struct ecert_deployment *deployment,
         *ret_wanted = false;
         return ECERT_OK;
     }
-    if (file->whole || !file->existed)
+    if (file->whole)
         return refuse(deployment, file, now, err);
+    if (!file->existed) {
+        *ret_wanted = false;
+        return leave_or_refuse(deployment, file, now, strange, err);
+    }
     const enum ecert_status status =
         ecert_diff_merge(ecert_secret_view(&file->written), versions, 2, &merged, &conflict, err);
-    if (status == ECERT_E_CHANGED)
-        return refuse(deployment, file, now, err);
+    if (status == ECERT_E_CHANGED) {
+        *ret_wanted = false;
+        return leave_or_refuse(deployment, file, now, strange, err);
+    }
     ECERT_TRY(status);
     ECERT_TRY(ecert_strings_printf(&deployment->notes, err,
                                    "'%s' was changed since ecert wrote it; those changes stay",
@@ -208,7 +240,8 @@ static enum ecert_status find_places(const struct ecert_config *config,
 
 static enum ecert_status add_file(struct ecert_deployment *deployment,
                                   const struct ecert_origin_file *file,
-                                  const struct ecert_strings *places, struct ecert_error *err)
+                                  const struct ecert_strings *places, struct ecert_buffer *strange,
+                                  struct ecert_error *err)
 {
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret now = {0};
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret content = {0};
@@ -217,8 +250,8 @@ static enum ecert_status add_file(struct ecert_deployment *deployment,
 
     ECERT_TRY(check_place(file, places, err));
     ECERT_TRY(read_now(file->path, &exists, &now, err));
-    ECERT_TRY(
-        find_content(deployment, file, exists, ecert_secret_view(&now), &content, &wanted, err));
+    ECERT_TRY(find_content(deployment, file, exists, ecert_secret_view(&now), &content, &wanted,
+                           strange, err));
     if (!file->existed && exists) /* emptied by the transaction, removed after it */
         ECERT_TRY(ecert_strings_add(&deployment->emptied, file->path, err));
     if (!wanted)
@@ -266,18 +299,16 @@ static enum ecert_status find_strange(const struct ecert_origin *origin, struct 
  * way back to judge.
  */
 static enum ecert_status keep_probes(struct ecert_deployment *deployment,
-                                     struct ecert_origin *origin, struct ecert_error *err)
+                                     struct ecert_origin *origin, struct ecert_view strange,
+                                     struct ecert_error *err)
 {
-    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer strange = {0};
     struct ecert_plan *plan = &deployment->plan;
     size_t kept = 0;
 
-    ECERT_TRY(find_strange(origin, &strange, err));
     for (size_t i = 0; i < plan->n_probes; i++) {
         const char *name = plan->probes[i].server_name;
 
-        if (origin->served.items[i][0] == '\0' ||
-            !ecert_origin_names(ecert_buffer_view(&strange), name))
+        if (origin->served.items[i][0] == '\0' || !ecert_origin_names(strange, name))
             continue;
         origin->served.items[i][0] = '\0';
         ECERT_TRY(ecert_strings_printf(&deployment->notes, err,
@@ -310,15 +341,17 @@ enum ecert_status ecert_deploy_prepare_restore(const struct ecert_config *config
 {
     ECERT_AUTO(ecert_origin_clear) struct ecert_origin origin = {0};
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings places = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer strange = {0};
 
     ECERT_TRY(ecert_origin_load(config->state_dir, deployment->certificate->name,
                                 deployment->target->id, &origin, err));
     ECERT_TRY(find_places(config, deployment->target, &places, err));
     deployment->plan = origin.plan;
     origin.plan = (struct ecert_plan){0};
-    ECERT_TRY(keep_probes(deployment, &origin, err));
     for (size_t i = 0; i < origin.n_files; i++)
-        ECERT_TRY(add_file(deployment, &origin.files[i], &places, err));
+        ECERT_TRY(add_file(deployment, &origin.files[i], &places, &strange, err));
+    ECERT_TRY(find_strange(&origin, &strange, err));
+    ECERT_TRY(keep_probes(deployment, &origin, ecert_buffer_view(&strange), err));
     deployment->change = (struct ecert_change){
         .certificate = deployment->certificate->name,
         .target = deployment->target->id,

@@ -411,3 +411,41 @@ reload() {
     echo "$saved places to die in"
     [ "$saved" -ge 1 ]
 }
+
+@test "two blocks, one deleted since: refused until the other is put back by hand, then it is held" {
+    two_in_one_file
+    write_config "$(nginx_target "server_names = [ \"$NAME\", \"myserver.com\" ];")"
+    ecert deploy --quiet
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$NAME.cer")"
+    sed -i '/^# the other one/,$d' "$(conf)"
+    reload
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "so that no line of ecert's is left, and run \`ecert rollback $NAME --to 0\` again"
+    sed '/^# the other one/,$d' "$W/both" >"$(conf)"
+    reload
+    local by_hand
+    by_hand=$(sha256sum "$(conf)")
+    to_nothing
+    says "has none of the lines that ecert wrote any more" "what 'myserver.com' serves"
+    same "$by_hand" "$(sha256sum "$(conf)")"
+    ecert run --quiet
+    same "$by_hand" "$(sha256sum "$(conf)")"
+    is "standing" held "$(ecert status --json | json 'o["targets"][0]["standing"]')"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+}
+
+@test "where somebody put another pair himself it stays, and the target is held" {
+    deployed_once
+    old_pair "$W/third" "$NAME"
+    sed -i "s|$(live_dir)/fullchain.pem|$W/third.pem|; s|$(live_dir)/privkey.pem|$W/third.key|" "$(conf)"
+    reload
+    local now
+    now=$(present "$(conf)")
+    to_nothing
+    says "has none of the lines that ecert wrote any more" "what '$NAME' serves"
+    same "$now" "$(present "$(conf)")"
+    ecert run --quiet
+    same "$now" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/third.pem")"
+}

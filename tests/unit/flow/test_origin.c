@@ -184,6 +184,53 @@ static void what_was_written_before_counts(void **state)
     assert_int_equal(ecert_origin_remove(folder, CERTIFICATE, "nginx", &err), ECERT_OK);
 }
 
+static void lines_are_ours_or_others(void **state)
+{
+    static const struct {
+        const char *name, *before, *written, *now;
+        bool ours;
+    } texts[] = {
+        {"as it was written", "a\nb\n", "a\nX\n", "a\nX\n", true},
+        {"ours with other blanks", "a\nb\n", "a\nX\n", "\t X \r\nq\n", true},
+        {"put back by hand", "a\nb\n", "a\nX\n", "a\nb\n", false},
+        {"another value", "a\nb\n", "a\nX\n", "a\nY\n", false},
+        {"one of two blocks is gone, the other one not put back", "b\n{\nb\n", "X\n{\nX\n", "X\n",
+         true},
+        {"one of two blocks is gone, the other one put back", "b\n{\nb\n", "X\n{\nX\n", "b\n",
+         false},
+        {"lines that were there before are not ours", "a\n}\n", "a\nX\n}\n}\n", "q\n}\n}\n", false},
+        {"where we added nothing nobody can tell", "a\nb\n", "a\n", "a\nc\n", true},
+    };
+    static const struct {
+        const char *text, *name;
+        bool found;
+    } words[] = {
+        {"server_name C.example;\n", "c.example", true},
+        {"  c.example\n", "c.example", true},
+        {"server_name x.c.example;", "c.example", false},
+        {"c.example.org", "c.example", false},
+        {"c-example", "c.example", false},
+        {"", "c.example", false},
+        {"c.example", NULL, false},
+    };
+    struct ecert_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        bool ours = !texts[i].ours;
+
+        assert_int_equal(ecert_origin_has_ours(ecert_view_of(texts[i].before),
+                                               ecert_view_of(texts[i].written),
+                                               ecert_view_of(texts[i].now), &ours, &err),
+                         ECERT_OK);
+        if (ours != texts[i].ours)
+            fail_msg("%s: %s", texts[i].name, ours ? "ours" : "not ours");
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (ecert_origin_names(ecert_view_of(words[i].text), words[i].name) != words[i].found)
+            fail_msg("'%s'", words[i].text);
+}
+
 /* Cut anywhere, or with a byte changed: refused, or an origin; never anything else. */
 static void a_damaged_one_is_refused(void **state)
 {
@@ -244,6 +291,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_are_kept),
         cmocka_unit_test(what_was_written_before_counts),
+        cmocka_unit_test(lines_are_ours_or_others),
         cmocka_unit_test(a_damaged_one_is_refused),
     };
 
