@@ -92,8 +92,8 @@ struct ecert_deploy_selection {
 
 /*
  * Which targets there are and how they stand.  ECERT_E_CONFIG: a name or target that the
- * configuration does not have (with the nearest); ECERT_E_NOT_FOUND: no generation to roll back to;
- * ECERT_E_IO.
+ * configuration does not have (with the nearest); ECERT_E_NOT_FOUND: no generation to roll back to,
+ * or, to nothing, no target that has anything to put back; ECERT_E_IO.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_select(struct ecert_context *context,
                                                        const struct ecert_deploy_selection *how,
@@ -151,8 +151,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_end(struct ecert_deploym
                                                             struct ecert_error *err);
 
 /*
- * restore.c: from now on the target shall be as it was before ecert.  ECERT_E_NOT_FOUND: nothing is
- * known of that, because no file was changed for it.
+ * restore.c: from now on the target shall be as it was before ecert.  Where nothing is known of
+ * that, because no file was changed for it, `error` of the deployment says so: one that stands at
+ * nothing already or was never deployed is held, any other one stays as it is, with a note.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_decide_nothing(const char *state_dir,
                                                                unsigned newest,

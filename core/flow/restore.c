@@ -27,10 +27,20 @@ enum ecert_status ecert_deploy_decide_nothing(const char *state_dir, unsigned ne
 
     ECERT_TRY(ecert_origin_exists(state_dir, name, id, &known, err));
     if (!known)
-        return ecert_error_set(err, ECERT_E_NOT_FOUND,
-                               "there is nothing to put back for target '%s' of '%s': no file of "
-                               "its server is kept as one that ecert changed",
-                               id, name);
+        (void)ecert_error_set(&deployment->error, ECERT_E_NOT_FOUND,
+                              "there is nothing to put back for target '%s' of '%s': no file of "
+                              "its server is kept as one that ecert changed",
+                              id, name);
+    if (!known && !deployment->nothing_before && deployment->state.actual > 0) {
+        deployment->state.nothing = false;
+        return ecert_strings_add(&deployment->notes, deployment->error.text, err);
+    }
+    if (!known)
+        ECERT_TRY(ecert_strings_add(&deployment->notes,
+                                    deployment->nothing_before
+                                        ? "it is as it was before ecert already"
+                                        : "it was never deployed, and stays so",
+                                    err));
     deployment->state.desired = 0;
     deployment->state.held_at = newest;
     deployment->decided = true;

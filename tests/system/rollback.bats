@@ -449,3 +449,26 @@ reload() {
     same "$now" "$(present "$(conf)")"
     wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/third.pem")"
 }
+
+@test "without --target: one that stands as before ecert already does not stop the others" {
+    two_in_one_file
+    ecert deploy --quiet --target one
+    ecert deploy --quiet --target two
+    to_nothing --target two
+    to_nothing
+    says "two: it is as it was before ecert already" "one: as it was before ecert: put back"
+    same "$BEFORE" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+    run_ecert rollback "$NAME" --to 0
+    [ "$status" -eq 1 ]
+    says "there is nothing to put back for target 'one'"
+
+    # one that was never deployed is held as well
+    ecert deploy --quiet --target one
+    write_config "$(nginx_target "id = \"one\"; server_names = [ \"$NAME\" ];"),
+        $(nginx_target 'id = "new"; server_names = [ "myserver.com" ];')"
+    to_nothing
+    says "new: it was never deployed, and stays so"
+    ecert run --quiet
+    same "$BEFORE" "$(present "$(conf)")"
+}
