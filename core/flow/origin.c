@@ -305,8 +305,10 @@ static void set_written(struct ecert_origin_file *file, const struct ecert_item 
     memcpy(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN);
 }
 
+/* `strange` gets the lines that somebody changed since. */
 static enum ecert_status keep_item(struct ecert_origin *origin, const struct ecert_item *item,
-                                   size_t member, struct ecert_error *err)
+                                   size_t member, struct ecert_buffer *strange,
+                                   struct ecert_error *err)
 {
     struct ecert_origin_file *file = find_file(origin, item->path);
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret rest = {0};
@@ -324,6 +326,9 @@ static enum ecert_status keep_item(struct ecert_origin *origin, const struct ece
     } else if (!file->whole && !item->whole) {
         const bool ours = ecert_origin_wrote(file, item->before_sha256);
 
+        if (!ours)
+            ECERT_TRY(ecert_origin_changed_lines(ecert_secret_view(&file->written),
+                                                 ecert_secret_view(&item->before), strange, err));
         ECERT_TRY(carry_on(file, ecert_secret_view(ours ? &item->before : &file->written),
                            ecert_secret_view(&rest), &follows, err));
     }
@@ -358,7 +363,7 @@ static const char *known_before(const struct ecert_origin *origin, const struct 
 
 /* Tests, activation and probes of this deployment, and what was served at each before the first. */
 static enum ecert_status keep_plan(struct ecert_origin *origin, const struct ecert_member *who,
-                                   struct ecert_error *err)
+                                   bool is_new, struct ecert_view strange, struct ecert_error *err)
 {
     const struct ecert_outcome *outcome = who->outcome;
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings served = {0};
@@ -377,7 +382,9 @@ static enum ecert_status keep_plan(struct ecert_origin *origin, const struct ece
     for (size_t i = 0; i < copy.n_probes; i++) {
         const char *before = known_before(origin, &copy.probes[i]);
 
-        if (before == NULL)
+        if (ecert_origin_names(strange, copy.probes[i].server_name) || (before == NULL && !is_new))
+            before = "";
+        else if (before == NULL)
             before = i < outcome->n_observations ? outcome->observations[i].before : "";
         ECERT_TRY(ecert_strings_add(&served, before, err));
     }
@@ -390,26 +397,49 @@ static enum ecert_status keep_plan(struct ecert_origin *origin, const struct ece
     return ECERT_OK;
 }
 
+/* Is it on disk as it is? */
+static enum ecert_status is_saved(const char *state_dir, const struct ecert_change *change,
+                                  const struct ecert_origin *origin, bool *ret,
+                                  struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret bytes = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer buffer = {0};
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+
+    ECERT_TRY(path_of(state_dir, change->certificate, change->target, &path, err));
+    ECERT_TRY(ecert_fs_read_secret(path, ORIGIN_MAX, &bytes, err));
+    encode(origin, &buffer);
+    *ret =
+        !buffer.failed && ecert_view_equal(ecert_buffer_view(&buffer), ecert_secret_view(&bytes));
+    if (buffer.ptr != NULL)
+        explicit_bzero(buffer.ptr, buffer.len);
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_origin_keep(const char *state_dir, const struct ecert_items *items,
                                     size_t member, const struct ecert_member *who,
                                     struct ecert_error *err)
 {
     const struct ecert_change *change = who->change;
     ECERT_AUTO(ecert_origin_clear) struct ecert_origin origin = {0};
-    bool any = false;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer strange = {0};
+    bool any = false, same = false;
 
     for (size_t i = 0; i < items->n; i++)
         any = any || (!items->list[i].is_link && ecert_item_is_of(&items->list[i], member));
-    if (!any)
-        return ECERT_OK;
     const enum ecert_status status =
         ecert_origin_load(state_dir, change->certificate, change->target, &origin, err);
     if (status != ECERT_OK && status != ECERT_E_NOT_FOUND)
         return status;
+    const bool is_new = status == ECERT_E_NOT_FOUND;
     *err = (struct ecert_error){0};
+    if (is_new && !any)
+        return ECERT_OK;
     for (size_t i = 0; i < items->n; i++)
         if (!items->list[i].is_link && ecert_item_is_of(&items->list[i], member))
-            ECERT_TRY(keep_item(&origin, &items->list[i], member, err));
-    ECERT_TRY(keep_plan(&origin, who, err));
-    return save(state_dir, change->certificate, change->target, &origin, err);
+            ECERT_TRY(keep_item(&origin, &items->list[i], member, &strange, err));
+    ECERT_TRY(keep_plan(&origin, who, is_new, ecert_buffer_view(&strange), err));
+    if (!any)
+        ECERT_TRY(is_saved(state_dir, change, &origin, &same, err));
+    return same ? ECERT_OK : save(state_dir, change->certificate, change->target, &origin, err);
 }

@@ -65,7 +65,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_origin_remove(const char *state_dir, co
 
 /*
  * What the transaction does with `items` for one of its members becomes part of its origin, on
- * disk.  Nothing is done where no file is the member's.  ECERT_E_IO, ECERT_E_REFUSED.
+ * disk; where no file is the member's, an origin that there is takes over tests, activation and
+ * probes.  A probe that comes later has nothing of before ecert: what it serves then may be ours.
+ * Neither has one whose name is in lines that somebody changed.  ECERT_E_IO, ECERT_E_REFUSED.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_origin_keep(const char *state_dir,
                                                      const struct ecert_items *items, size_t member,

@@ -472,3 +472,48 @@ reload() {
     ecert run --quiet
     same "$BEFORE" "$(present "$(conf)")"
 }
+
+@test "files: a site that joined later is not expected to serve what ecert had deployed by then" {
+    with_files
+    PORT2=$(free_port)
+    sed "s/$NAME/myserver.com/; s/:$NGINX_PORT/:$PORT2/" "$(conf)" >"$W/nginx/conf.d/c.conf"
+    reload
+    take "$W/second.cer"
+    ecert deploy --quiet
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/second.cer")"
+    to_nothing
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$OLD.pem")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+}
+
+@test "the way back runs the command of the last deployment, also of one that changed no file" {
+    mkdir -p "$W/nginx/bin"
+    ln -s "$NGINX" "$W/nginx/bin/nginx"
+    NGINX_COMMAND=$W/nginx/bin/nginx
+    deployed_once
+    NGINX_COMMAND=$NGINX
+    write_config "$(nginx_target)"
+    ecert run --quiet
+    rm "$W/nginx/bin/nginx"
+    to_nothing
+    same "$BEFORE" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+}
+
+@test "names that changed places between two deployments or since are not expected to serve what they served" {
+    two_sites
+    old_pair "$W/third" d.example
+    ecert rollback --quiet "$NAME" --to 0
+    sed -i "s|$W/$OLD|$W/third|g" "$W/nginx/conf.d/c.conf"
+    reload
+    ecert deploy --quiet
+    sed -i "s/server_name .*/server_name $NAME;/; s/127.0.0.1:$PORT2/127.0.0.1:1$PORT2/" "$W/nginx/conf.d/c.conf"
+    sed -i "s/127.0.0.1:1$PORT2/127.0.0.1:$NGINX_PORT/" "$W/nginx/conf.d/c.conf"
+    sed -i "s/server_name .*/server_name myserver.com;/; s/127.0.0.1:$NGINX_PORT/127.0.0.1:$PORT2/" "$(conf)"
+    reload
+    ecert deploy --quiet
+    sed -i '1i # mine' "$W/nginx/conf.d/c.conf" "$(conf)"
+    to_nothing
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/third.pem")"
+    wait_served "$PORT2" myserver.com "$(sha256_of "$W/$OLD.pem")"
+}
