@@ -84,6 +84,7 @@ struct ecert_deploy_selection {
     const char *const *names; /* certificates, NULL-ended; NULL or empty: all */
     const char *target;       /* id; NULL: all */
     bool every;               /* those that are current or waiting too */
+    bool keeps_holds;         /* EVERY: but those that are held as before ecert stay so */
     bool with_sites;          /* the plans shall tell of the sites that were looked at */
     bool rollback;            /* to_generation below is what they shall have from now on */
     bool to_nothing;          /* ... which is: as it was before ecert */

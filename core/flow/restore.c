@@ -58,7 +58,7 @@ enum ecert_status ecert_deploy_stand_at_nothing(const char *state_dir,
     *ret = false;
     if (!state->nothing)
         return ECERT_OK;
-    if (how->every || deployment->newest > state->held_at) {
+    if ((how->every && !how->keeps_holds) || deployment->newest > state->held_at) {
         state->nothing = false;
         state->held_at = 0;
         return ECERT_OK;
@@ -70,7 +70,7 @@ enum ecert_status ecert_deploy_stand_at_nothing(const char *state_dir,
     deployment->restores = known;
     if (!known)
         deployment->standing = ECERT_STANDING_HELD;
-    else if (!how->rollback && state->next_try > ecert_clock_now() &&
+    else if (!how->rollback && !how->every && state->next_try > ecert_clock_now() &&
              state->next_try - ecert_clock_now() <= ECERT_DEPLOY_LONGEST_PAUSE &&
              state->tried_generation == 0)
         deployment->standing = ECERT_STANDING_WAITING;

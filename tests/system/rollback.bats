@@ -48,6 +48,12 @@ to_nothing() { # ARGUMENT...: it goes well
     same "$BEFORE" "$(present "$(conf)")"
     run_ecert status --json
     is "standing" "held 0" "$(json '"%s %d" % (o["targets"][0]["standing"], o["targets"][0]["generation"])' <<<"$output")"
+    run_ecert status
+    says "serves, as before ecert, $(sha256_of "$W/$OLD.pem" | cut -c 1-16) until"
+    says_not "SERVES ANOTHER"
+    run_ecert plan --exit-code
+    [ "$status" -eq 0 ]
+    says "held as it was before ecert until a newer certificate comes"
     run_ecert check --offline
     says_not "owed"
     run_ecert rollback "$NAME" --to 0
