@@ -367,6 +367,8 @@ enum ecert_status ecert_deploy_prepare_restore(const struct ecert_config *config
         .target = deployment->target->id,
         .plan = &deployment->plan,
         .served_before = &deployment->served,
+        .deployed =
+            deployment->state.actual_sha256[0] == '\0' ? NULL : deployment->state.actual_sha256,
         .look = deployment->target->probe,
     };
     return ECERT_OK;

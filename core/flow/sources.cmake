@@ -53,6 +53,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/key_pem.c
   core/flow/ldap_source.c
   core/flow/look.c
+  core/flow/look_verdict.c
   core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c

@@ -523,3 +523,15 @@ reload() {
     wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/third.pem")"
     wait_served "$PORT2" myserver.com "$(sha256_of "$W/$OLD.pem")"
 }
+
+@test "a site that was disabled since is told, and undoes nothing" {
+    two_sites
+    # the file stays where it is, and is read no more
+    sed -i "s|include .*conf.d/.*|include $(conf);|" "$W/nginx/nginx.conf"
+    grep -qF "include $(conf);" "$W/nginx/nginx.conf"
+    reload
+    to_nothing
+    says "127.0.0.1:$PORT2 (myserver.com) does not serve what it served before ecert; it served"
+    same "$BEFORE" "$(present "$(conf)")"
+    wait_served "$NGINX_PORT" "$NAME" "$(sha256_of "$W/$OLD.pem")"
+}
