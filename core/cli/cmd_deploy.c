@@ -104,6 +104,7 @@ int ecert_cmd_plan(struct ecert_app *app)
     const struct ecert_deploy_selection how = {.names = app->options.args,
                                                .target = app->options.target,
                                                .every = true,
+                                               .keeps_holds = true,
                                                .with_sites = true};
     ECERT_AUTO(ecert_deployments_clear) struct ecert_deployments deployments = {0};
     ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer diff = {0};
@@ -123,6 +124,12 @@ int ecert_cmd_plan(struct ecert_app *app)
 
         if (one->standing == ECERT_STANDING_NOTHING)
             say_nothing_taken(app, one, "fetch");
+        if (one->standing == ECERT_STANDING_HELD)
+            ecert_say(app,
+                      "%s: %s: held as it was before ecert until a newer certificate comes; `ecert "
+                      "deploy %s` deploys again",
+                      ecert_name_shown(one->certificate->name, &buffer), one->target->id,
+                      one->certificate->name);
         for (size_t k = 0; (one->standing == ECERT_STANDING_CURRENT || one->shared_chain.len > 0) &&
                            k < one->notes.len;
              k++)

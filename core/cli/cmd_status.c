@@ -11,6 +11,12 @@
 #include "core/flow/outcome_json.h"
 #include "core/flow/source.h"
 
+/* Its server's files are as they were before ecert: what is served is not ecert's. */
+static bool stands_at_nothing(const struct ecert_target_state *state)
+{
+    return state->nothing && state->actual == 0;
+}
+
 /* Does it serve what its target has?  The endpoints stand in the order of the targets. */
 static unsigned doubt(void *context, size_t index, const struct ecert_seen *seen)
 {
@@ -20,6 +26,8 @@ static unsigned doubt(void *context, size_t index, const struct ecert_seen *seen
 
     for (; index >= deployments->items[i].state.n_probes; i++)
         index -= deployments->items[i].state.n_probes;
+    if (stands_at_nothing(&deployments->items[i].state))
+        return 0;
     ecert_certificate_sha256(sk_X509_value(seen->certificates, 0), sha256);
     return strcmp(sha256, deployments->items[i].state.actual_sha256) == 0 ? 0 : 1;
 }
@@ -38,7 +46,7 @@ static enum ecert_status look(struct ecert_app *app, struct ecert_deployments *d
     return ecert_endpoints_settle(live, &app->context.network, &judge, err);
 }
 
-/* What one endpoint serves, in words, compared with what was deployed there. */
+/* What one endpoint serves, in words, compared with what was deployed there; NULL: nothing is. */
 static void serves(const struct ecert_seen *seen, const char *expected, struct ecert_buffer *out)
 {
     char sha256[ECERT_SHA256_HEX_LEN], date[ECERT_TIME_TEXT_LEN];
@@ -51,7 +59,9 @@ static void serves(const struct ecert_seen *seen, const char *expected, struct e
     const X509 *leaf = sk_X509_value(seen->certificates, 0);
     ecert_certificate_sha256(leaf, sha256);
     ecert_clock_date(ecert_certificate_not_after(leaf), date);
-    if (strcmp(sha256, expected) == 0)
+    if (expected == NULL)
+        ecert_buffer_printf(out, "serves, as before ecert, %.16s until %s", sha256, date);
+    else if (strcmp(sha256, expected) == 0)
         ecert_buffer_printf(out, "serves it (until %s, %d more in the chain)", date,
                             sk_X509_num(seen->certificates) - 1);
     else
@@ -193,8 +203,8 @@ static size_t show_target(struct ecert_app *app, const struct ecert_deployment *
                   state->failures == 1 ? "" : "s", when, state->last_error);
     }
     for (size_t k = 0; k < state->n_probes; k++)
-        show_endpoint(app, &live->probes[first + k], &live->seen[first + k], state->actual_sha256,
-                      endpoints);
+        show_endpoint(app, &live->probes[first + k], &live->seen[first + k],
+                      stands_at_nothing(state) ? NULL : state->actual_sha256, endpoints);
     if (deployment->standing == ECERT_STANDING_UNFIT)
         ecert_complain(app, "%s: %s: %s", ecert_name_shown(deployment->certificate->name, &buffer),
                        deployment->target->id, deployment->error.text);

@@ -227,6 +227,16 @@ static void report_outcome(struct ecert_app *app, const struct ecert_deployment 
     }
 }
 
+/* Why nothing is done, where somebody asked for something. */
+static void say_notes(struct ecert_app *app, const struct ecert_deployment *deployment)
+{
+    ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
+
+    for (size_t i = 0; i < deployment->notes.len; i++)
+        ecert_say(app, "%s: %s: %s", ecert_name_shown(deployment->certificate->name, &buffer),
+                  deployment->target->id, deployment->notes.items[i]);
+}
+
 static void report_deployment(struct ecert_app *app, const struct ecert_deployment *deployment)
 {
     ECERT_AUTO(ecert_auto_free) char *buffer = NULL;
@@ -236,6 +246,7 @@ static void report_deployment(struct ecert_app *app, const struct ecert_deployme
 
     switch (deployment->standing) {
     case ECERT_STANDING_CURRENT:
+        say_notes(app, deployment);
         ecert_say_more(app, "%s: %s: has generation %u, nothing to do", name, id,
                        deployment->generation);
         return;
@@ -255,6 +266,7 @@ static void report_deployment(struct ecert_app *app, const struct ecert_deployme
             say_note(app, deployment->notes.items[i]);
         return;
     case ECERT_STANDING_HELD:
+        say_notes(app, deployment);
         ecert_say_more(app, "%s: %s: held as it was before ecert (`ecert deploy %s` deploys again)",
                        name, id, name);
         return;

@@ -244,8 +244,13 @@ static enum ecert_status keep_origins(struct ecert_attempt *attempt, struct ecer
 
         if (!member->waiting || member->change->served_before != NULL)
             continue;
-        if (ecert_origin_keep(attempt->env->state_dir, &attempt->items, i, member, err) != ECERT_OK)
-            return ecert_error_wrap(err, "what was there before cannot be kept");
+        if (ecert_origin_keep(attempt->env->state_dir, &attempt->items, i, member, err) == ECERT_OK)
+            continue;
+        (void)ecert_error_wrap(err, "what was there before cannot be kept");
+        if (attempt->items.n > 0)
+            return err->status;
+        ecert_member_note(&attempt->members[i], "%s", err->text); /* there is nothing to undo */
+        *err = (struct ecert_error){0};
     }
     return ECERT_OK;
 }

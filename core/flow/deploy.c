@@ -166,6 +166,11 @@ static enum ecert_status stand(struct ecert_context *context,
     ECERT_TRY(ecert_deploy_stand_at_nothing(state_dir, how, deployment, &at_nothing, err));
     if (at_nothing)
         return ECERT_OK;
+    if (how->to_nothing) { /* nothing is known of what was before */
+        deployment->generation = state->actual;
+        deployment->standing = ECERT_STANDING_CURRENT;
+        return ECERT_OK;
+    }
     deployment->generation = desired_generation(state, newest);
     if (deployment->generation == 0) {
         deployment->standing = ECERT_STANDING_NOTHING;
@@ -227,6 +232,19 @@ static enum ecert_status check_names(const struct ecert_config *config,
     return ECERT_OK;
 }
 
+/* What stands as before ecert already does not stop the others; alone it is a mistake. */
+static enum ecert_status check_any_restores(const struct ecert_deployments *deployments,
+                                            struct ecert_error *err)
+{
+    for (size_t i = 0; i < deployments->n; i++)
+        if (deployments->items[i].restores)
+            return ECERT_OK;
+    if (deployments->n == 0)
+        return ECERT_OK;
+    *err = deployments->items[0].error;
+    return err->status;
+}
+
 enum ecert_status ecert_deploy_select(struct ecert_context *context,
                                       const struct ecert_deploy_selection *how,
                                       struct ecert_deployments *ret, struct ecert_error *err)
@@ -245,6 +263,8 @@ enum ecert_status ecert_deploy_select(struct ecert_context *context,
                 ECERT_TRY(add(context, how, certificate, target, &deployments, err));
         }
     }
+    if (how->to_nothing)
+        ECERT_TRY(check_any_restores(&deployments, err));
     if (how->target != NULL && deployments.n == 0)
         return ecert_error_set(err, ECERT_E_CONFIG,
                                "no target has the id '%s'; `ecert status` lists them", how->target);
@@ -301,8 +321,8 @@ void ecert_deploy_prepare(struct ecert_context *context, struct ecert_deployment
         if (deployment->standing != ECERT_STANDING_WANTED)
             continue;
         if (deployment->restores) {
-            if (ecert_deploy_prepare_restore(context->config->state_dir, deployment,
-                                             &deployment->error) != ECERT_OK)
+            if (ecert_deploy_prepare_restore(context->config, deployment, &deployment->error) !=
+                ECERT_OK)
                 deployment->standing = ECERT_STANDING_UNFIT;
             continue;
         }
@@ -405,7 +425,8 @@ static enum ecert_status write_decisions(const struct ecert_config *config,
     for (size_t i = 0; i < deployments->n; i++) {
         const struct ecert_deployment *deployment = &deployments->items[i];
 
-        if (deployment->decided && deployment->standing == ECERT_STANDING_WANTED)
+        if (deployment->decided && (deployment->standing == ECERT_STANDING_WANTED ||
+                                    deployment->standing == ECERT_STANDING_HELD))
             ECERT_TRY(ecert_store_save_target(config->state_dir, deployment->certificate->name,
                                               deployment->target->id, &deployment->state, err));
     }

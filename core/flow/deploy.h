@@ -85,6 +85,7 @@ struct ecert_deploy_selection {
     const char *const *names; /* certificates, NULL-ended; NULL or empty: all */
     const char *target;       /* id; NULL: all */
     bool every;               /* those that are current or waiting too */
+    bool keeps_holds;         /* EVERY: but those that are held as before ecert stay so */
     bool with_sites;          /* the plans shall tell of the sites that were looked at */
     bool rollback;            /* to_generation below is what they shall have from now on */
     bool to_nothing;          /* ... which is: as it was before ecert */
@@ -93,8 +94,8 @@ struct ecert_deploy_selection {
 
 /*
  * Which targets there are and how they stand.  ECERT_E_CONFIG: a name or target that the
- * configuration does not have (with the nearest); ECERT_E_NOT_FOUND: no generation to roll back to;
- * ECERT_E_IO.
+ * configuration does not have (with the nearest); ECERT_E_NOT_FOUND: no generation to roll back to,
+ * or, to nothing, no target that has anything to put back; ECERT_E_IO.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_select(struct ecert_context *context,
                                                        const struct ecert_deploy_selection *how,
@@ -152,8 +153,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_end(struct ecert_deploym
                                                             struct ecert_error *err);
 
 /*
- * restore.c: from now on the target shall be as it was before ecert.  ECERT_E_NOT_FOUND: nothing is
- * known of that, because no file was changed for it.
+ * restore.c: from now on the target shall be as it was before ecert.  Where nothing is known of
+ * that, because no file was changed for it, `error` of the deployment says so: one that stands at
+ * nothing already or was never deployed is held, any other one stays as it is, with a note.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_deploy_decide_nothing(const char *state_dir,
                                                                unsigned newest,
@@ -171,9 +173,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_deploy_stand_at_nothing(
 /*
  * restore.c: the same as ecert_deploy_prepare_begin() and _end() for one that RESTORES, without a
  * plugin.  ECERT_E_CHANGED: a file was changed since, in the lines that are to be put back, and the
- * notes have both differences.
+ * notes have both differences; or a link that leads nowhere is in its place.  ECERT_E_REFUSED: a
+ * link leads out of what the target may touch.
  */
-ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_restore(const char *state_dir,
+ECERT_MUST_CHECK enum ecert_status ecert_deploy_prepare_restore(const struct ecert_config *config,
                                                                 struct ecert_deployment *deployment,
                                                                 struct ecert_error *err);
 

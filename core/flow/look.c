@@ -19,6 +19,7 @@ struct endpoint {
     struct ecert_observation *observation;
     size_t number; /* of its probe */
     bool settled;
+    bool ours; /* before the way back it served what the target has, for one kind of key */
 };
 
 struct endpoints {
@@ -84,17 +85,12 @@ static enum ecert_status list_endpoints(struct ecert_member *members, size_t n,
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; members[i].waiting && j < members[i].outcome->n_observations; j++)
             endpoints.list[endpoints.n++] = (struct endpoint){
-                members[i].change, &members[i].outcome->observations[j], j, false};
+                members[i].change, &members[i].outcome->observations[j], j, false, false};
     *ret = endpoints;
     return ECERT_OK;
 }
 
 /* ---- judging ---- */
-
-static const char *wanted_of(const struct ecert_change *change, size_t number)
-{
-    return number < change->served_before->len ? change->served_before->items[number] : "";
-}
 
 static void set_problem(struct ecert_observation *observation, struct ecert_buffer *words)
 {
@@ -107,16 +103,6 @@ static void set_problem(struct ecert_observation *observation, struct ecert_buff
         observation->problem = (char *)text.ptr;
         text = (struct ecert_bytes){0};
     }
-}
-
-static void add_place(struct ecert_buffer *out, const struct ecert_probe *probe)
-{
-    const bool v6 = strchr(probe->address, ':') != NULL;
-
-    ecert_buffer_printf(out, "%s%s%s:%u", v6 ? "[" : "", probe->address, v6 ? "]" : "",
-                        (unsigned)probe->port);
-    if (probe->server_name != NULL)
-        ecert_buffer_printf(out, " (%s)", probe->server_name);
 }
 
 /* "'www.myserver.com' (serial 01A2, valid until 2026-12-01)" */
@@ -168,8 +154,9 @@ static void judge_again(struct endpoint *endpoint, const X509 *leaf, struct ecer
     struct ecert_observation *observation = endpoint->observation;
 
     endpoint->settled =
-        strcmp(observation->after, wanted_of(endpoint->change, endpoint->number)) == 0;
-    if (endpoint->settled) {
+        strcmp(observation->after, ecert_look_wanted(endpoint->change, endpoint->number)) == 0;
+    if (endpoint->settled || observation->foreign) {
+        endpoint->settled = true;
         free(observation->problem);
         observation->problem = NULL;
         return;
@@ -191,7 +178,11 @@ static void judge(struct endpoint *endpoint, const struct ecert_seen *seen)
     observation->after[0] = '\0';
     observation->after_not_after = 0;
     observation->chain_sent = 0;
-    add_place(&words, &observation->probe);
+    ecert_look_add_place(&words, &observation->probe);
+    if (observation->foreign && !seen->answered) {
+        endpoint->settled = true;
+        return;
+    }
     if (!seen->answered || sk_X509_num(seen->certificates) < 1) {
         ecert_buffer_printf(&words, " does not answer (%s)",
                             seen->why_not == NULL ? "no certificate was sent" : seen->why_not);
@@ -286,15 +277,14 @@ static enum ecert_status ask_kind(const struct ecert_transaction_env *env,
                                                 timeout_ms, asking->seen, err);
 }
 
-static bool is_served_again(const struct endpoint *endpoint, const struct ecert_seen *seen)
+static bool is_served(const char *sha256, const struct ecert_seen *seen)
 {
     char now[ECERT_SHA256_HEX_LEN];
 
-    if (endpoint->change->served_before == NULL || !seen->answered ||
-        sk_X509_num(seen->certificates) < 1)
+    if (sha256 == NULL || !seen->answered || sk_X509_num(seen->certificates) < 1)
         return false;
     ecert_certificate_sha256(sk_X509_value(seen->certificates, 0), now);
-    return strcmp(now, wanted_of(endpoint->change, endpoint->number)) == 0;
+    return strcmp(now, sha256) == 0;
 }
 
 /*
@@ -315,9 +305,13 @@ static enum ecert_status ask_each_kind(const struct ecert_transaction_env *env,
         ECERT_AUTO(asking_clear) struct asking asking = {0};
 
         ECERT_TRY(ask_kind(env, endpoints, kinds[i], BACK, timeout_ms, &asking, err));
-        for (size_t k = 0; k < asking.n; k++)
-            if (is_served_again(&endpoints->list[asking.of[k]], &asking.seen[k]))
-                tell(&endpoints->list[asking.of[k]], &asking.seen[k]);
+        for (size_t k = 0; k < asking.n; k++) {
+            struct endpoint *one = &endpoints->list[asking.of[k]];
+
+            one->ours = one->ours || is_served(one->change->deployed, &asking.seen[k]);
+            if (is_served(ecert_look_wanted(one->change, one->number), &asking.seen[k]))
+                tell(one, &asking.seen[k]);
+        }
     }
     return ECERT_OK;
 }
@@ -391,6 +385,23 @@ static void tell_before_any_kind(struct endpoint *endpoint, const struct ecert_s
     endpoint->observation->before_not_after = ecert_certificate_not_after(leaf);
 }
 
+/*
+ * On the way back: a site that was disabled, or got another certificate, since ecert deployed to it
+ * is not the target's any more.  What it serves in the end is told, and undoes nothing.
+ */
+static void find_foreign(struct endpoint *endpoint)
+{
+    const struct ecert_change *change = endpoint->change;
+
+    endpoint->observation->foreign = change->served_before != NULL && change->deployed != NULL &&
+                                     !endpoint->ours &&
+                                     strcmp(endpoint->observation->before, change->deployed) != 0;
+    if (endpoint->observation->foreign) {
+        free(endpoint->observation->problem);
+        endpoint->observation->problem = NULL;
+    }
+}
+
 enum ecert_status ecert_look_before(const struct ecert_transaction_env *env,
                                     struct ecert_member *members, size_t n, struct ecert_error *err)
 {
@@ -401,7 +412,10 @@ enum ecert_status ecert_look_before(const struct ecert_transaction_env *env,
             ECERT_TRY(make_observations(&members[i], err));
     ECERT_TRY(list_endpoints(members, n, &endpoints, err));
     ECERT_TRY(ask_round(env, &endpoints, HANDSHAKE_MS, tell_before, err));
-    return ask_any_kind(env, &endpoints, HANDSHAKE_MS, tell_before_any_kind, err);
+    ECERT_TRY(ask_any_kind(env, &endpoints, HANDSHAKE_MS, tell_before_any_kind, err));
+    for (size_t i = 0; i < endpoints.n; i++)
+        find_foreign(&endpoints.list[i]);
+    return ECERT_OK;
 }
 
 /* ---- after ---- */
@@ -474,46 +488,16 @@ enum ecert_status ecert_look_after(const struct ecert_transaction_env *env,
         const int64_t left = until - ecert_clock_monotonic_ms();
         const bool early = endpoints.n == 0 && service != NULL && service->pid != 0 &&
                            ecert_clock_monotonic_ms() - start < SURVIVED_MS;
-        if (dead_rounds == 0 && ((all_settled(&endpoints) && !early) || left <= 0))
+        if (dead_rounds == 0 && ((all_settled(&endpoints) && !early) || left <= 0)) {
+            for (size_t i = 0; i < n; i++)
+                if (members[i].waiting)
+                    ecert_look_tell_foreign(&members[i]);
             return give_up(env, &endpoints, err);
+        }
         pause = dead_rounds > 0 ? 30 : next_pause(ecert_clock_monotonic_ms() - start, left);
     }
     *ret_died = true;
     return ECERT_OK;
-}
-
-bool ecert_look_is_good(const struct ecert_member *member)
-{
-    for (size_t i = 0; i < member->outcome->n_observations; i++)
-        if (member->outcome->observations[i].problem != NULL ||
-            member->outcome->observations[i].after[0] == '\0')
-            return false;
-    return true;
-}
-
-bool ecert_look_was_good(const struct ecert_member *member)
-{
-    const struct ecert_change *change = member->change;
-    char leaf[ECERT_SHA256_HEX_LEN] = "";
-
-    if (member->outcome->n_observations == 0)
-        return false;
-    if (change->served_before == NULL)
-        ecert_certificate_sha256(change->leaf, leaf);
-    for (size_t i = 0; i < member->outcome->n_observations; i++)
-        if (strcmp(member->outcome->observations[i].before,
-                   change->served_before == NULL ? leaf : wanted_of(change, i)) != 0)
-            return false;
-    return true;
-}
-
-enum ecert_status ecert_look_problem(const struct ecert_member *member, struct ecert_error *err)
-{
-    for (size_t i = 0; i < member->outcome->n_observations; i++)
-        if (member->outcome->observations[i].problem != NULL)
-            return ecert_error_set(err, ECERT_E_NETWORK, "%s",
-                                   member->outcome->observations[i].problem);
-    return ecert_error_set(err, ECERT_E_NETWORK, "it was not seen to be served");
 }
 
 /* ---- after an undo ---- */
@@ -561,7 +545,7 @@ enum ecert_status ecert_look_restored(const struct ecert_transaction_env *env,
 
         if (endpoints.list[i].settled)
             continue;
-        add_place(&place, &endpoints.list[i].observation->probe);
+        ecert_look_add_place(&place, &endpoints.list[i].observation->probe);
         return ecert_error_set(err, ECERT_E_TIMEOUT,
                                "%.*s does not serve again what it served before", (int)place.len,
                                (const char *)place.ptr);

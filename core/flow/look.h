@@ -49,4 +49,15 @@ ECERT_MUST_CHECK enum ecert_status ecert_look_restored(const struct ecert_transa
 /* The first problem of a member as an error: ECERT_E_NETWORK. */
 enum ecert_status ecert_look_problem(const struct ecert_member *member, struct ecert_error *err);
 
+/* ---- look_verdict.c: parts of the same ---- */
+
+/* On the way back: the SHA-256 that the probe of this number must see again; "" if none. */
+const char *ecert_look_wanted(const struct ecert_change *change, size_t number);
+
+/* "127.0.0.1:443 (www.myserver.com)", appended. */
+void ecert_look_add_place(struct ecert_buffer *out, const struct ecert_probe *probe);
+
+/* A note for each address that is FOREIGN and does not serve what it served before ecert. */
+void ecert_look_tell_foreign(struct ecert_member *member);
+
 #endif

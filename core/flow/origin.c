@@ -43,7 +43,7 @@ static enum ecert_status path_of(const char *state_dir, const char *name, const 
 static void encode_file(const struct ecert_origin_file *file, struct ecert_buffer *buffer)
 {
     struct ecert_message message = {.kind = RECORD_FILE};
-    uint8_t storage[5][8];
+    uint8_t storage[6][8];
 
     ecert_message_add_text(&message, file->path);
     ecert_message_add_number(&message, file->existed, storage[0]);
@@ -51,9 +51,12 @@ static void encode_file(const struct ecert_origin_file *file, struct ecert_buffe
     ecert_message_add_number(&message, file->owner.uid, storage[2]);
     ecert_message_add_number(&message, file->owner.gid, storage[3]);
     ecert_message_add_number(&message, file->owner.mode, storage[4]);
+    ecert_message_add_number(&message, file->whole, storage[5]);
     ecert_message_add(&message, ecert_secret_view(&file->before));
     ecert_message_add(&message, ecert_secret_view(&file->written));
     ecert_message_add(&message, (struct ecert_view){file->written_sha256, ECERT_SHA256_LEN});
+    ecert_message_add(&message, (struct ecert_view){file->previous_sha256,
+                                                    file->has_previous ? ECERT_SHA256_LEN : 0});
     ecert_message_encode(&message, buffer);
 }
 
@@ -96,9 +99,10 @@ static enum ecert_status decode_file(const struct ecert_message *message,
                                      struct ecert_origin *origin, struct ecert_error *err)
 {
     struct ecert_origin_file *file = NULL;
-    int64_t numbers[5] = {0};
+    int64_t numbers[6] = {0};
 
-    if (message->n != 9 || message->fields[8].len != ECERT_SHA256_LEN)
+    if (message->n != 11 || message->fields[9].len != ECERT_SHA256_LEN ||
+        (message->fields[10].len != 0 && message->fields[10].len != ECERT_SHA256_LEN))
         return ecert_error_set(err, ECERT_E_REFUSED, "a file of %zu fields", message->n);
     ECERT_TRY(add_file(origin, &file, err));
     ECERT_TRY(ecert_message_text(message, 0, &file->path, err));
@@ -108,9 +112,13 @@ static enum ecert_status decode_file(const struct ecert_message *message,
     file->secret = numbers[1] != 0;
     file->owner =
         (struct ecert_fs_owner){(uid_t)numbers[2], (gid_t)numbers[3], (mode_t)numbers[4] & 07777};
-    ECERT_TRY(ecert_secret_copy(message->fields[6], &file->before, err));
-    ECERT_TRY(ecert_secret_copy(message->fields[7], &file->written, err));
-    memcpy(file->written_sha256, message->fields[8].ptr, ECERT_SHA256_LEN);
+    file->whole = numbers[5] != 0;
+    ECERT_TRY(ecert_secret_copy(message->fields[7], &file->before, err));
+    ECERT_TRY(ecert_secret_copy(message->fields[8], &file->written, err));
+    memcpy(file->written_sha256, message->fields[9].ptr, ECERT_SHA256_LEN);
+    file->has_previous = message->fields[10].len > 0;
+    if (file->has_previous)
+        memcpy(file->previous_sha256, message->fields[10].ptr, ECERT_SHA256_LEN);
     return ECERT_OK;
 }
 
@@ -175,6 +183,13 @@ enum ecert_status ecert_origin_load(const char *state_dir, const char *name, con
     *ret = origin;
     origin = (struct ecert_origin){0};
     return ECERT_OK;
+}
+
+bool ecert_origin_wrote(const struct ecert_origin_file *file,
+                        const uint8_t sha256[ECERT_SHA256_LEN])
+{
+    return memcmp(sha256, file->written_sha256, ECERT_SHA256_LEN) == 0 ||
+           (file->has_previous && memcmp(sha256, file->previous_sha256, ECERT_SHA256_LEN) == 0);
 }
 
 enum ecert_status ecert_origin_exists(const char *state_dir, const char *name, const char *target,
@@ -248,11 +263,12 @@ static enum ecert_status without(const struct ecert_item *item, size_t member,
 }
 
 /*
- * The origin goes on with what others did to the file since we wrote it.  False: that touches our
- * lines, so that the two cannot be told apart; *ret stays as it is.
+ * The origin goes on with what others did to the file since we wrote it: from what we left, `ours`,
+ * to `now`.  False: that touches our lines, so that the two cannot be told apart; the file's
+ * record stays as it is.
  */
-static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_view now,
-                                  bool *ret_done, struct ecert_error *err)
+static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_view ours,
+                                  struct ecert_view now, bool *ret_done, struct ecert_error *err)
 {
     const struct ecert_view versions[] = {ecert_secret_view(&file->before), now};
     ECERT_AUTO(ecert_bytes_clear) struct ecert_bytes merged = {0};
@@ -260,8 +276,7 @@ static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_v
     size_t conflict = 0;
 
     *ret_done = false;
-    const enum ecert_status status =
-        ecert_diff_merge(ecert_secret_view(&file->written), versions, 2, &merged, &conflict, err);
+    const enum ecert_status status = ecert_diff_merge(ours, versions, 2, &merged, &conflict, err);
     if (status == ECERT_E_CHANGED) {
         *err = (struct ecert_error){0};
         return ECERT_OK;
@@ -275,12 +290,30 @@ static enum ecert_status carry_on(struct ecert_origin_file *file, struct ecert_v
     return ECERT_OK;
 }
 
+/* What the new one took the place of counts as ours, too, until the next one. */
+static void set_written(struct ecert_origin_file *file, const struct ecert_item *item, bool is_new)
+{
+    const bool same = memcmp(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN) == 0;
+    /* lines of others are carried on into `before`; of a whole file only what we wrote is ours */
+    const bool ours = !file->whole || ecert_origin_wrote(file, item->before_sha256);
+
+    if (!is_new && (ours || !same)) {
+        memcpy(file->previous_sha256, ours ? item->before_sha256 : file->written_sha256,
+               ECERT_SHA256_LEN);
+        file->has_previous = true;
+    }
+    memcpy(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN);
+}
+
+/* `strange` gets the lines that somebody changed since. */
 static enum ecert_status keep_item(struct ecert_origin *origin, const struct ecert_item *item,
-                                   size_t member, struct ecert_error *err)
+                                   size_t member, struct ecert_buffer *strange,
+                                   struct ecert_error *err)
 {
     struct ecert_origin_file *file = find_file(origin, item->path);
     ECERT_AUTO(ecert_secret_clear) struct ecert_secret rest = {0};
     bool follows = true;
+    const bool is_new = file == NULL;
 
     ECERT_TRY(without(item, member, &rest, err));
     if (file == NULL) {
@@ -290,14 +323,21 @@ static enum ecert_status keep_item(struct ecert_origin *origin, const struct ece
         file->owner = item->before_owner;
         file->before = rest;
         rest = (struct ecert_secret){0};
-    } else if (!file->secret && !item->secret) {
-        ECERT_TRY(carry_on(file, ecert_secret_view(&rest), &follows, err));
+    } else if (!file->whole && !item->whole) {
+        const bool ours = ecert_origin_wrote(file, item->before_sha256);
+
+        if (!ours)
+            ECERT_TRY(ecert_origin_changed_lines(ecert_secret_view(&file->written),
+                                                 ecert_secret_view(&item->before), strange, err));
+        ECERT_TRY(carry_on(file, ecert_secret_view(ours ? &item->before : &file->written),
+                           ecert_secret_view(&rest), &follows, err));
     }
     if (!follows) /* it is told when it matters: the way back will show both differences */
         return ECERT_OK;
     file->secret = file->secret || item->secret;
+    file->whole = file->whole || item->whole;
     ecert_secret_clear(&file->written);
-    memcpy(file->written_sha256, item->after_sha256, ECERT_SHA256_LEN);
+    set_written(file, item, is_new);
     return file->secret ? ECERT_OK
                         : ecert_secret_copy(ecert_secret_view(&item->after), &file->written, err);
 }
@@ -323,7 +363,7 @@ static const char *known_before(const struct ecert_origin *origin, const struct 
 
 /* Tests, activation and probes of this deployment, and what was served at each before the first. */
 static enum ecert_status keep_plan(struct ecert_origin *origin, const struct ecert_member *who,
-                                   struct ecert_error *err)
+                                   bool is_new, struct ecert_view strange, struct ecert_error *err)
 {
     const struct ecert_outcome *outcome = who->outcome;
     ECERT_AUTO(ecert_strings_clear) struct ecert_strings served = {0};
@@ -342,7 +382,9 @@ static enum ecert_status keep_plan(struct ecert_origin *origin, const struct ece
     for (size_t i = 0; i < copy.n_probes; i++) {
         const char *before = known_before(origin, &copy.probes[i]);
 
-        if (before == NULL)
+        if (ecert_origin_names(strange, copy.probes[i].server_name) || (before == NULL && !is_new))
+            before = "";
+        else if (before == NULL)
             before = i < outcome->n_observations ? outcome->observations[i].before : "";
         ECERT_TRY(ecert_strings_add(&served, before, err));
     }
@@ -355,26 +397,49 @@ static enum ecert_status keep_plan(struct ecert_origin *origin, const struct ece
     return ECERT_OK;
 }
 
+/* Is it on disk as it is? */
+static enum ecert_status is_saved(const char *state_dir, const struct ecert_change *change,
+                                  const struct ecert_origin *origin, bool *ret,
+                                  struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_secret_clear) struct ecert_secret bytes = {0};
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer buffer = {0};
+    ECERT_AUTO(ecert_auto_free) char *path = NULL;
+
+    ECERT_TRY(path_of(state_dir, change->certificate, change->target, &path, err));
+    ECERT_TRY(ecert_fs_read_secret(path, ORIGIN_MAX, &bytes, err));
+    encode(origin, &buffer);
+    *ret =
+        !buffer.failed && ecert_view_equal(ecert_buffer_view(&buffer), ecert_secret_view(&bytes));
+    if (buffer.ptr != NULL)
+        explicit_bzero(buffer.ptr, buffer.len);
+    return ECERT_OK;
+}
+
 enum ecert_status ecert_origin_keep(const char *state_dir, const struct ecert_items *items,
                                     size_t member, const struct ecert_member *who,
                                     struct ecert_error *err)
 {
     const struct ecert_change *change = who->change;
     ECERT_AUTO(ecert_origin_clear) struct ecert_origin origin = {0};
-    bool any = false;
+    ECERT_AUTO(ecert_buffer_clear) struct ecert_buffer strange = {0};
+    bool any = false, same = false;
 
     for (size_t i = 0; i < items->n; i++)
         any = any || (!items->list[i].is_link && ecert_item_is_of(&items->list[i], member));
-    if (!any)
-        return ECERT_OK;
     const enum ecert_status status =
         ecert_origin_load(state_dir, change->certificate, change->target, &origin, err);
     if (status != ECERT_OK && status != ECERT_E_NOT_FOUND)
         return status;
+    const bool is_new = status == ECERT_E_NOT_FOUND;
     *err = (struct ecert_error){0};
+    if (is_new && !any)
+        return ECERT_OK;
     for (size_t i = 0; i < items->n; i++)
         if (!items->list[i].is_link && ecert_item_is_of(&items->list[i], member))
-            ECERT_TRY(keep_item(&origin, &items->list[i], member, err));
-    ECERT_TRY(keep_plan(&origin, who, err));
-    return save(state_dir, change->certificate, change->target, &origin, err);
+            ECERT_TRY(keep_item(&origin, &items->list[i], member, &strange, err));
+    ECERT_TRY(keep_plan(&origin, who, is_new, ecert_buffer_view(&strange), err));
+    if (!any)
+        ECERT_TRY(is_saved(state_dir, change, &origin, &same, err));
+    return same ? ECERT_OK : save(state_dir, change->certificate, change->target, &origin, err);
 }

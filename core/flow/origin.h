@@ -24,10 +24,17 @@
 struct ecert_origin_file {
     char *path;
     bool existed, secret;
+    bool whole; /* ecert writes all of it (`files`, PKCS#12): its lines are never merged */
     struct ecert_fs_owner owner; /* if it existed */
     struct ecert_secret before;  /* empty if it did not exist */
     struct ecert_secret written; /* empty if it is secret */
     uint8_t written_sha256[ECERT_SHA256_LEN];
+    /*
+     * What the file held when `written` took its place, as far as it was ours: after a crash before
+     * the journal's mark "done" that is there again.
+     */
+    bool has_previous;
+    uint8_t previous_sha256[ECERT_SHA256_LEN];
 };
 
 struct ecert_origin {
@@ -43,6 +50,10 @@ ECERT_MUST_CHECK enum ecert_status ecert_origin_load(const char *state_dir, cons
                                                      const char *target, struct ecert_origin *ret,
                                                      struct ecert_error *err);
 
+/* Is this what ecert left there: what it wrote, or, after a crash, what it wrote before that? */
+bool ecert_origin_wrote(const struct ecert_origin_file *file,
+                        const uint8_t sha256[ECERT_SHA256_LEN]);
+
 /* Is there one? */
 ECERT_MUST_CHECK enum ecert_status ecert_origin_exists(const char *state_dir, const char *name,
                                                        const char *target, bool *ret,
@@ -54,11 +65,32 @@ ECERT_MUST_CHECK enum ecert_status ecert_origin_remove(const char *state_dir, co
 
 /*
  * What the transaction does with `items` for one of its members becomes part of its origin, on
- * disk.  Nothing is done where no file is the member's.  ECERT_E_IO, ECERT_E_REFUSED.
+ * disk; where no file is the member's, an origin that there is takes over tests, activation and
+ * probes.  A probe that comes later has nothing of before ecert: what it serves then may be ours.
+ * Neither has one whose name is in lines that somebody changed.  ECERT_E_IO, ECERT_E_REFUSED.
  */
 ECERT_MUST_CHECK enum ecert_status ecert_origin_keep(const char *state_dir,
                                                      const struct ecert_items *items, size_t member,
                                                      const struct ecert_member *who,
                                                      struct ecert_error *err);
+
+/*
+ * The lines that are in one of the two and not in the other, appended: what somebody changed.
+ * `to` that is empty: the file is gone.  ECERT_E_NOMEM.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_changed_lines(struct ecert_view from,
+                                                              struct ecert_view to,
+                                                              struct ecert_buffer *out,
+                                                              struct ecert_error *err);
+
+/* Is one of the lines that ecert added, which were nowhere in `before`, still there?  Blanks at
+ * their ends do not count.  True, too, if it added none.  ECERT_E_NOMEM. */
+ECERT_MUST_CHECK enum ecert_status ecert_origin_has_ours(struct ecert_view before,
+                                                         struct ecert_view written,
+                                                         struct ecert_view now, bool *ret,
+                                                         struct ecert_error *err);
+
+/* Is this host name among the words of the text, in whatever case?  NULL never is. */
+bool ecert_origin_names(struct ecert_view text, const char *name);
 
 #endif

@@ -54,6 +54,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/key_pem.c
   core/flow/ldap_source.c
   core/flow/look.c
+  core/flow/look_verdict.c
   core/flow/match.c
   core/flow/nearest.c
   core/flow/network.c
@@ -64,6 +65,7 @@ set(ECERT_FLOW_SOURCES
   core/flow/network_send.c
   core/flow/ocsp.c
   core/flow/origin.c
+  core/flow/origin_lines.c
   core/flow/outcome.c
   core/flow/outcome_json.c
   core/flow/outdated.c

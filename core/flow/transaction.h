@@ -67,7 +67,8 @@ struct ecert_change {
      * must see again; leaf, chain and the files of a pair are NULL then, and no origin is kept.
      */
     const struct ecert_strings *served_before;
-    bool look; /* false: `probe = false` in the configuration */
+    const char *deployed; /* with it: SHA-256 of the leaf that the target has; NULL: not known */
+    bool look;            /* false: `probe = false` in the configuration */
 };
 
 /* What one handshake after the activation saw; kept in the deployment's record. */
@@ -78,6 +79,7 @@ struct ecert_observation {
     char *after_title; /* CN of what was served at the end; NULL: no answer */
     int64_t before_not_after, after_not_after;
     size_t chain_sent; /* certificates sent beside the leaf */
+    bool foreign;      /* on the way back: it did not serve the target's leaf any more */
     char *problem;     /* NULL: the new leaf and a complete chain were served */
 };
 

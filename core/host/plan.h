@@ -123,4 +123,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_plan_check_places(const struct ecert_pl
                                                            const char *const *may_write,
                                                            struct ecert_error *err);
 
+/* The same for one file. */
+ECERT_MUST_CHECK enum ecert_status ecert_plan_check_place(const char *path,
+                                                          const char *const *may_write,
+                                                          struct ecert_error *err);
+
 #endif

@@ -63,3 +63,14 @@ enum ecert_status ecert_plan_check_places(const struct ecert_plan *plan,
     *err = (struct ecert_error){0}; /* a place that is not there left its words */
     return ECERT_OK;
 }
+
+enum ecert_status ecert_plan_check_place(const char *path, const char *const *may_write,
+                                         struct ecert_error *err)
+{
+    ECERT_AUTO(ecert_strings_clear) struct ecert_strings places = {0};
+
+    ECERT_TRY(resolve_places(may_write, &places, err));
+    ECERT_TRY(check_place(path, &places, err));
+    *err = (struct ecert_error){0};
+    return ECERT_OK;
+}

@@ -172,10 +172,9 @@ static const char *value_of(const struct ecert_job_spec *spec,
     return setting->default_value;
 }
 
-/* All directories that this target may write below. */
-static enum ecert_status places(const struct ecert_job_spec *spec,
-                                const struct ecert_plugin_description *plugin,
-                                struct ecert_strings *ret, struct ecert_error *err)
+enum ecert_status ecert_plugin_places(const struct ecert_job_spec *spec,
+                                      const struct ecert_plugin_description *plugin,
+                                      struct ecert_strings *ret, struct ecert_error *err)
 {
     ECERT_TRY(ecert_strings_add_all(ret, ecert_strings_array(&plugin->may_write), err));
     ECERT_TRY(ecert_strings_add_all(ret, spec->may_write, err));
@@ -198,7 +197,7 @@ static enum ecert_status read_plan(const struct ecert_job_spec *spec, struct ece
     if (ecert_plugin_decode(&stream, &plugin, err) != ECERT_OK ||
         ecert_plan_decode(stream, &read, err) != ECERT_OK)
         return damaged(spec->plugin, err);
-    ECERT_TRY(places(spec, &plugin, &may_write, err));
+    ECERT_TRY(ecert_plugin_places(spec, &plugin, &may_write, err));
     if (ecert_plan_check_places(&read, ecert_strings_array(&may_write), err) != ECERT_OK)
         return ecert_error_wrap(err, "plugin '%s'", spec->plugin);
     *ret = read;

@@ -112,6 +112,14 @@ ECERT_MUST_CHECK enum ecert_status ecert_plugin_plan_finish(const struct ecert_j
                                                             struct ecert_error *err);
 
 /*
+ * All directories that a target of `plugin` may write below, appended; of `spec` only the settings
+ * and may_write are looked at.  ECERT_E_NOMEM.
+ */
+ECERT_MUST_CHECK enum ecert_status ecert_plugin_places(
+    const struct ecert_job_spec *spec, const struct ecert_plugin_description *plugin,
+    struct ecert_strings *ret, struct ecert_error *err);
+
+/*
  * The sites that a target's server has at present.  Of `spec` the paths, the materials and what is
  * known of a leaf are empty, but for leaf.key_type.
  *

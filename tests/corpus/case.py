@@ -69,7 +69,7 @@ class Case:
         self.target = once("target")
         self.new = [Name(text) for text in once("new").split()]
         self.old = [Name(text) for text in once("old").split()]
-        self.refused = once("refused") or None
+        self.refused = values.get("refused")
         if not self.difficulty or not self.leaf:
             raise Mistake("a case needs 'difficulty' and 'leaf'")
         if not self.new and self.refused is None:

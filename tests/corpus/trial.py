@@ -295,9 +295,10 @@ certificates = (
         self.take()
         code, said = self.ecert("deploy", "--verbose")
         if code == 0:
-            raise Wrong("`ecert deploy` must refuse: %s" % self.case.refused)
-        if " ".join(self.case.refused.split()) not in " ".join(said.split()):
-            raise Wrong("`ecert deploy` does not say '%s'" % self.case.refused)
+            raise Wrong("`ecert deploy` must refuse: %s" % "; ".join(self.case.refused))
+        for words in self.case.refused:
+            if " ".join(words.split()) not in " ".join(said.split()):
+                raise Wrong("`ecert deploy` does not say '%s'" % words)
         self.unchanged("refused, but")
         for name, shown in self.shown.items():
             self.expect(name, shown)

@@ -32,7 +32,7 @@ struct change {
     const char *before; /* NULL: it does not exist */
     const char *wants[2];
     const char *after;
-    bool secret;
+    enum { LINES, SECRET, WHOLE } kind;
 };
 
 /* Member 0 keeps what it does to /etc/x/site. */
@@ -45,7 +45,7 @@ static enum ecert_status keep(const struct change *row, struct ecert_error *err)
     const struct ecert_change change = {
         .certificate = CERTIFICATE, .target = "nginx", .plan = &plan};
     struct ecert_outcome outcome = {.observations = &seen, .n_observations = 1};
-    const struct ecert_member who = {&change, &outcome, true};
+    const struct ecert_member who = {&change, &outcome, SECRET};
     struct ecert_items items = {0};
     struct ecert_item *item = NULL;
 
@@ -53,10 +53,12 @@ static enum ecert_status keep(const struct change *row, struct ecert_error *err)
     assert_int_equal(ecert_items_add(&items, &item, err), ECERT_OK);
     item->path = strdup("/etc/x/site");
     item->existed = row->before != NULL;
-    item->secret = item->whole = row->secret;
+    item->secret = row->kind == SECRET;
+    item->whole = row->kind != LINES;
     item->before_owner = (struct ecert_fs_owner){1, 2, 0640};
     item->before = secret_of(row->before == NULL ? "" : row->before);
     item->after = secret_of(row->after);
+    ecert_sha256(ecert_secret_view(&item->before), item->before_sha256);
     ecert_sha256(ecert_secret_view(&item->after), item->after_sha256);
     item->versions = calloc(2, sizeof *item->versions);
     assert_non_null(item->versions);
@@ -70,43 +72,53 @@ static enum ecert_status keep(const struct change *row, struct ecert_error *err)
 
 static const struct row {
     const char *name;
-    struct change changes[3]; /* one after the other; ends with `after` NULL */
+    struct change changes[4]; /* one after the other; ends with `after` NULL */
     const char *before, *written;
 } rows[] = {
-    {"one change", {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", false}}, "a\nb\nc\n", "a\nX\nc\n"},
+    {"one change", {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", LINES}}, "a\nb\nc\n", "a\nX\nc\n"},
     {"two changes",
-     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", false},
-      {"a\nX\nc\n", {"a\nY\nc\n"}, "a\nY\nc\n", false}},
+     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", LINES},
+      {"a\nX\nc\n", {"a\nY\nc\n"}, "a\nY\nc\n", LINES}},
      "a\nb\nc\n",
      "a\nY\nc\n"},
     {"somebody's lines in between stay",
-     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", false},
-      {"mine\na\nX\nc\n", {"mine\na\nY\nc\n"}, "mine\na\nY\nc\n", false}},
+     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", LINES},
+      {"mine\na\nX\nc\n", {"mine\na\nY\nc\n"}, "mine\na\nY\nc\n", LINES}},
      "mine\na\nb\nc\n",
      "mine\na\nY\nc\n"},
     {"somebody's change of our line: as we left it then",
-     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", false},
-      {"a\nZ\nc\n", {"a\nY\nc\n"}, "a\nY\nc\n", false}},
+     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", LINES},
+      {"a\nZ\nc\n", {"a\nY\nc\n"}, "a\nY\nc\n", LINES}},
      "a\nb\nc\n",
      "a\nX\nc\n"},
     {"undone, and done again",
-     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", false},
-      {"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", false}},
+     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", LINES},
+      {"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", LINES}},
      "a\nb\nc\n",
      "a\nX\nc\n"},
     {"another target's lines are not ours",
-     {{"a\nb\nc\nd\ne\n", {"A\nb\nc\nd\ne\n", "a\nb\nc\nd\nE\n"}, "A\nb\nc\nd\nE\n", false}},
+     {{"a\nb\nc\nd\ne\n", {"A\nb\nc\nd\ne\n", "a\nb\nc\nd\nE\n"}, "A\nb\nc\nd\nE\n", LINES}},
      "a\nb\nc\nd\nE\n",
      "A\nb\nc\nd\nE\n"},
     {"what another target wants as well stays",
-     {{"a\nb\n", {"A\nb\n", "A\nb\n"}, "A\nb\n", false}},
+     {{"a\nb\n", {"A\nb\n", "A\nb\n"}, "A\nb\n", LINES}},
      "A\nb\n",
      "A\nb\n"},
     {"a secret keeps the first bytes, and nothing of ours",
-     {{"old", {"new"}, "new", true}, {"new", {"newer"}, "newer", true}},
+     {{"old", {"new"}, "new", SECRET}, {"new", {"newer"}, "newer", SECRET}},
      "old",
      ""},
-    {"a new file", {{NULL, {"new\n"}, "new\n", false}}, "", "new\n"},
+    {"a whole file keeps the first bytes, whatever is written after them",
+     {{"old\n", {"new\n"}, "new\n", WHOLE}, {"somebody's\n", {"newer\n"}, "newer\n", WHOLE}},
+     "old\n",
+     "newer\n"},
+    {"after a crash before the end what we had written before is ours",
+     {{"a\nb\nc\n", {"a\nX\nc\n"}, "a\nX\nc\n", LINES},
+      {"a\nX\nc\n", {"a\nY\nc\n"}, "a\nY\nc\n", LINES},
+      {"a\nX\nc\n", {"a\nZ\nc\n"}, "a\nZ\nc\n", LINES}},
+     "a\nb\nc\n",
+     "a\nZ\nc\n"},
+    {"a new file", {{NULL, {"new\n"}, "new\n", LINES}}, "", "new\n"},
 };
 
 static void changes_are_kept(void **state)
@@ -137,6 +149,86 @@ static void changes_are_kept(void **state)
         assert_int_equal(ecert_origin_exists(folder, CERTIFICATE, "nginx", &there, &err), ECERT_OK);
         assert_false(there);
     }
+}
+
+/* What a crash may put back: what was there when the last one took its place, if it was ours. */
+static void what_was_written_before_counts(void **state)
+{
+    static const struct {
+        struct change change;
+        const char *ours[2], *not_ours;
+    } steps[] = {
+        {{"1", {"2"}, "2", SECRET}, {"2", "2"}, "1"},
+        {{"2", {"3"}, "3", SECRET}, {"3", "2"}, "1"},
+        /* the recovery put 2 back, and then came the same, and another */
+        {{"2", {"3"}, "3", SECRET}, {"3", "2"}, "1"},
+        {{"2", {"4"}, "4", SECRET}, {"4", "2"}, "3"},
+        {{"somebody's", {"5"}, "5", SECRET}, {"5", "4"}, "somebody's"},
+    };
+    struct ecert_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        ECERT_AUTO(ecert_origin_clear) struct ecert_origin origin = {0};
+        uint8_t sha256[ECERT_SHA256_LEN];
+
+        assert_int_equal(keep(&steps[i].change, &err), ECERT_OK);
+        assert_int_equal(ecert_origin_load(folder, CERTIFICATE, "nginx", &origin, &err), ECERT_OK);
+        for (size_t k = 0; k < 2; k++) {
+            ecert_sha256(ecert_view_of(steps[i].ours[k]), sha256);
+            assert_true(ecert_origin_wrote(&origin.files[0], sha256));
+        }
+        ecert_sha256(ecert_view_of(steps[i].not_ours), sha256);
+        assert_false(ecert_origin_wrote(&origin.files[0], sha256));
+    }
+    assert_int_equal(ecert_origin_remove(folder, CERTIFICATE, "nginx", &err), ECERT_OK);
+}
+
+static void lines_are_ours_or_others(void **state)
+{
+    static const struct {
+        const char *name, *before, *written, *now;
+        bool ours;
+    } texts[] = {
+        {"as it was written", "a\nb\n", "a\nX\n", "a\nX\n", true},
+        {"ours with other blanks", "a\nb\n", "a\nX\n", "\t X \r\nq\n", true},
+        {"put back by hand", "a\nb\n", "a\nX\n", "a\nb\n", false},
+        {"another value", "a\nb\n", "a\nX\n", "a\nY\n", false},
+        {"one of two blocks is gone, the other one not put back", "b\n{\nb\n", "X\n{\nX\n", "X\n",
+         true},
+        {"one of two blocks is gone, the other one put back", "b\n{\nb\n", "X\n{\nX\n", "b\n",
+         false},
+        {"lines that were there before are not ours", "a\n}\n", "a\nX\n}\n}\n", "q\n}\n}\n", false},
+        {"where we added nothing nobody can tell", "a\nb\n", "a\n", "a\nc\n", true},
+    };
+    static const struct {
+        const char *text, *name;
+        bool found;
+    } words[] = {
+        {"server_name C.example;\n", "c.example", true},
+        {"  c.example\n", "c.example", true},
+        {"server_name x.c.example;", "c.example", false},
+        {"c.example.org", "c.example", false},
+        {"c-example", "c.example", false},
+        {"", "c.example", false},
+        {"c.example", NULL, false},
+    };
+    struct ecert_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        bool ours = !texts[i].ours;
+
+        assert_int_equal(ecert_origin_has_ours(ecert_view_of(texts[i].before),
+                                               ecert_view_of(texts[i].written),
+                                               ecert_view_of(texts[i].now), &ours, &err),
+                         ECERT_OK);
+        if (ours != texts[i].ours)
+            fail_msg("%s: %s", texts[i].name, ours ? "ours" : "not ours");
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (ecert_origin_names(ecert_view_of(words[i].text), words[i].name) != words[i].found)
+            fail_msg("'%s'", words[i].text);
 }
 
 /* Cut anywhere, or with a byte changed: refused, or an origin; never anything else. */
@@ -198,6 +290,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_are_kept),
+        cmocka_unit_test(what_was_written_before_counts),
+        cmocka_unit_test(lines_are_ours_or_others),
         cmocka_unit_test(a_damaged_one_is_refused),
     };
 
