@@ -243,7 +243,7 @@ void ecert_nginx_pairs_find_outsiders(const struct ecert_nginx *env,
         const struct half certificates = certificates_of(server);
         const struct half keys = keys_of(server);
 
-        if (server->chosen || !server->tls)
+        if (server->chosen || !ecert_nginx_sites_may_speak_tls(sites, server))
             continue;
         if (certificates.inherited)
             scope->certificate_outsider = server;

@@ -88,8 +88,8 @@ static bool is_shadowed(const struct ecert_nginx_sites *sites,
                         const struct ecert_nginx_server *server, const char *address, uint16_t port)
 {
     for (size_t i = 0; i < server->n_listens; i++)
-        if (server->listens[i].port == port && server->listens[i].tls_over_tcp &&
-            strcmp(server->listens[i].address, address) == 0)
+        if (server->listens[i].port <= port && port <= server->listens[i].last_port &&
+            server->listens[i].tls_over_tcp && strcmp(server->listens[i].address, address) == 0)
             return false;
     return ecert_nginx_sockets_have(&sites->sockets, address, port);
 }
@@ -117,6 +117,17 @@ static bool is_wanted(const struct ecert_nginx_sites *sites,
            !ecert_nginx_sites_rejects(server) &&
            (ecert_nginx_sites_is_tls(sites, server, listen) ||
             ecert_nginx_sites_starttls(sites, server, listen) != NULL);
+}
+
+/* Of a range the one port that is looked at. */
+static struct ecert_nginx_listen at_tls(const struct ecert_nginx_sites *sites,
+                                        const struct ecert_nginx_server *server,
+                                        const struct ecert_nginx_listen *listen)
+{
+    struct ecert_nginx_listen one = *listen;
+
+    one.port = one.last_port = ecert_nginx_sites_tls_port(sites, server, listen);
+    return one;
 }
 
 /* Without a name only the default block of a socket can be asked for. */
@@ -182,8 +193,10 @@ enum ecert_status ecert_nginx_probes_emit(struct ecert_nginx *env,
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < sites->n_servers; i++) {
         const struct ecert_nginx_server *server = sites->servers[i];
-        for (size_t j = 0; server->chosen && j < server->n_listens; j++)
-            ECERT_NGINX_TRY(probe_socket(env, sites, server, &server->listens[j], &probes, err));
+        for (size_t j = 0; server->chosen && j < server->n_listens; j++) {
+            const struct ecert_nginx_listen listen = at_tls(sites, server, &server->listens[j]);
+            ECERT_NGINX_TRY(probe_socket(env, sites, server, &listen, &probes, err));
+        }
     }
     if (probes.n <= MAX_PROBES)
         return ECERT_OK;
@@ -208,18 +221,18 @@ enum ecert_status ecert_nginx_probes_of(struct ecert_nginx *env,
     if (records == NULL)
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < server->n_listens && n < MAX_ADDRESSES; i++) {
-        const struct ecert_nginx_listen *listen = &server->listens[i];
-        if (!server->read || !is_wanted(sites, server, listen) ||
-            why_not(sites, server, listen) != NULL)
+        const struct ecert_nginx_listen listen = at_tls(sites, server, &server->listens[i]);
+        if (!server->read || !is_wanted(sites, server, &listen) ||
+            why_not(sites, server, &listen) != NULL)
             continue;
         struct ecert_probe_record *record = ecert_arena_alloc(&env->arena, sizeof *record);
         if (record == NULL)
             return ecert_nginx_no_memory(env, err);
         *record = (struct ecert_probe_record){
             .size = sizeof *record,
-            .address = ecert_nginx_listen_reach(listen),
-            .port = listen->port,
-            .starttls = ecert_nginx_sites_starttls(sites, server, listen),
+            .address = ecert_nginx_listen_reach(&listen),
+            .port = listen.port,
+            .starttls = ecert_nginx_sites_starttls(sites, server, &listen),
         };
         records[n++] = record;
     }

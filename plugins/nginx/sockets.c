@@ -6,6 +6,10 @@
 
 #define BUCKETS 4096u
 
+/* `ssl` on a port: bits of ecert_nginx_sockets.ports */
+#define AT_ADDRESS   1u
+#define AT_HOST_NAME 2u
+
 struct ecert_nginx_socket {
     struct ecert_nginx_socket *next; /* of the same bucket */
     const struct ecert_nginx_scope *scope;
@@ -47,15 +51,26 @@ static struct ecert_nginx_socket *find(const struct ecert_nginx_sockets *sockets
     return socket;
 }
 
+/* The socket of one port. */
+static struct ecert_nginx_listen at_port(const struct ecert_nginx_listen *listen, unsigned port)
+{
+    struct ecert_nginx_listen one = *listen;
+
+    one.port = one.last_port = (uint16_t)port;
+    return one;
+}
+
 static struct ecert_nginx_socket *make(struct ecert_nginx *env, struct ecert_nginx_sockets *sockets,
                                        const struct ecert_nginx_listen *listen)
 {
     if (sockets->buckets == NULL)
         sockets->buckets =
             ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_socket *));
+    if (sockets->ports == NULL)
+        sockets->ports = ecert_arena_alloc(&env->arena, UINT16_MAX + 1u);
     struct ecert_nginx_socket *socket = ecert_arena_alloc(&env->arena, sizeof *socket);
     struct ecert_nginx_listen *copy = ecert_arena_alloc(&env->arena, sizeof *copy);
-    if (sockets->buckets == NULL || socket == NULL || copy == NULL)
+    if (sockets->buckets == NULL || sockets->ports == NULL || socket == NULL || copy == NULL)
         return NULL;
     *copy = *listen;
     struct ecert_nginx_socket **bucket =
@@ -65,12 +80,10 @@ static struct ecert_nginx_socket *make(struct ecert_nginx *env, struct ecert_ngi
     return socket;
 }
 
-enum ecert_status ecert_nginx_sockets_add(struct ecert_nginx *env,
-                                          struct ecert_nginx_sockets *sockets,
-                                          const struct ecert_nginx_scope *scope,
-                                          const struct ecert_nginx_server *server,
-                                          const struct ecert_nginx_listen *listen,
-                                          struct ecert_error *err)
+static enum ecert_status add(struct ecert_nginx *env, struct ecert_nginx_sockets *sockets,
+                             const struct ecert_nginx_scope *scope,
+                             const struct ecert_nginx_server *server,
+                             const struct ecert_nginx_listen *listen, struct ecert_error *err)
 {
     struct ecert_nginx_socket *socket = find(sockets, scope, listen);
 
@@ -82,25 +95,59 @@ enum ecert_status ecert_nginx_sockets_add(struct ecert_nginx *env,
         socket->first = server;
     }
     socket->ssl |= listen->ssl;
+    if (listen->ssl)
+        sockets->ports[listen->port] |= (uint8_t)(listen->by_name ? AT_HOST_NAME : AT_ADDRESS);
     if (listen->default_server)
         socket->said = server;
     return ECERT_OK;
 }
 
+enum ecert_status ecert_nginx_sockets_add(struct ecert_nginx *env,
+                                          struct ecert_nginx_sockets *sockets,
+                                          const struct ecert_nginx_scope *scope,
+                                          const struct ecert_nginx_server *server,
+                                          const struct ecert_nginx_listen *listen,
+                                          struct ecert_error *err)
+{
+    for (unsigned port = listen->port; port <= listen->last_port; port++) {
+        const struct ecert_nginx_listen one = at_port(listen, port);
+        ECERT_NGINX_TRY(add(env, sockets, scope, server, &one, err));
+    }
+    return ECERT_OK;
+}
+
 bool ecert_nginx_sockets_are_ssl(const struct ecert_nginx_sockets *sockets,
                                  const struct ecert_nginx_scope *scope,
-                                 const struct ecert_nginx_listen *listen)
+                                 const struct ecert_nginx_listen *listen, uint16_t *ret_port)
 {
-    const struct ecert_nginx_socket *socket = find(sockets, scope, listen);
+    for (unsigned port = listen->port; port <= listen->last_port; port++) {
+        const struct ecert_nginx_listen one = at_port(listen, port);
+        const struct ecert_nginx_socket *socket = find(sockets, scope, &one);
+        if (socket == NULL || !socket->ssl)
+            continue;
+        if (ret_port != NULL)
+            *ret_port = one.port;
+        return true;
+    }
+    return false;
+}
 
-    return socket != NULL && socket->ssl;
+bool ecert_nginx_sockets_may_be_ssl(const struct ecert_nginx_sockets *sockets,
+                                    const struct ecert_nginx_listen *listen)
+{
+    unsigned found = 0;
+
+    for (unsigned port = listen->port; sockets->ports != NULL && port <= listen->last_port; port++)
+        found |= sockets->ports[port];
+    return (found & AT_HOST_NAME) != 0 || (listen->by_name && found != 0);
 }
 
 const struct ecert_nginx_server *ecert_nginx_sockets_default(
     const struct ecert_nginx_sockets *sockets, const struct ecert_nginx_scope *scope,
     const struct ecert_nginx_listen *listen)
 {
-    const struct ecert_nginx_socket *socket = find(sockets, scope, listen);
+    const struct ecert_nginx_listen one = at_port(listen, listen->port);
+    const struct ecert_nginx_socket *socket = find(sockets, scope, &one);
 
     if (socket == NULL)
         return NULL;

@@ -16,10 +16,11 @@ struct ecert_nginx_host_name;
 /* {0} is the empty one; everything lives in the arena. */
 struct ecert_nginx_sockets {
     struct ecert_nginx_socket **buckets;
+    uint8_t *ports; /* which of them speak TLS: see ecert_nginx_sockets_may_be_ssl() */
     struct ecert_nginx_host_name **names;
 };
 
-/* One block listens there.  ECERT_E_NOMEM. */
+/* One block listens there, on each port of a range.  ECERT_E_NOMEM. */
 enum ecert_status ecert_nginx_sockets_add(struct ecert_nginx *env,
                                           struct ecert_nginx_sockets *sockets,
                                           const struct ecert_nginx_scope *scope,
@@ -27,12 +28,23 @@ enum ecert_status ecert_nginx_sockets_add(struct ecert_nginx *env,
                                           const struct ecert_nginx_listen *listen,
                                           struct ecert_error *err);
 
-/* Does one of the blocks say that this socket speaks TLS? */
+/*
+ * Does one of the blocks say that this socket speaks TLS?  Of a range one port is enough; the first
+ * such port is in *ret_port, which may be NULL.
+ */
 bool ecert_nginx_sockets_are_ssl(const struct ecert_nginx_sockets *sockets,
                                  const struct ecert_nginx_scope *scope,
-                                 const struct ecert_nginx_listen *listen);
+                                 const struct ecert_nginx_listen *listen, uint16_t *ret_port);
 
-/* The block that answers where no name decides; NULL: there is no such socket. */
+/*
+ * Could it be so, as one of the two is a host name that may stand for the other's address?  To know
+ * it would mean to resolve names, and nginx may get other answers when it does.
+ */
+bool ecert_nginx_sockets_may_be_ssl(const struct ecert_nginx_sockets *sockets,
+                                    const struct ecert_nginx_listen *listen);
+
+/* The block that answers where no name decides, of a range at its first port; NULL: there is no
+ * such socket. */
 const struct ecert_nginx_server *ecert_nginx_sockets_default(
     const struct ecert_nginx_sockets *sockets, const struct ecert_nginx_scope *scope,
     const struct ecert_nginx_listen *listen);

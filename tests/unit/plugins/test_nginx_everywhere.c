@@ -97,6 +97,20 @@ static const struct row {
     {.name = "a snippet's pair of the other type would stay beside ours",
      .conf = TLS("www.example.test") "include ec.conf; }" TLS("a.test") "include ec.conf; }",
      .error = {"ec.conf:1: this ssl_certificate also serves the server block at ", "nginx.conf:4, whose names"}},
+    {.name = "a snippet that an outsider has at a port of the range",
+     .n_changed = 2,
+     .conf = "\nserver { listen 443-445 ssl; server_name www.example.test; include snippet.conf; }"
+             "\nserver { listen 444; server_name b.test; include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it has none of the target's names"}},
+    {.name = "a snippet that an outsider has at a host name, which may be ours",
+     .n_changed = 2,
+     .conf = "\nserver { listen 192.0.2.1:443 ssl; server_name www.example.test; include snippet.conf; }"
+             "\nserver { listen host.invalid:443; server_name b.test; include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it does not listen with ssl"}},
+    {.name = "a snippet that a block without TLS has",
+     .conf = "\nserver { listen 192.0.2.1:443 ssl; server_name www.example.test; include snippet.conf; }"
+             "\nserver { listen 192.0.2.2:443; server_name b.test; include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it does not listen with ssl"}},
     {.name = "what a terminal could obey is not said",
      .n_changed = 2,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("www.example.test \"\x1b[2J\xff.test\"") PAIR("old") "}",

@@ -48,6 +48,14 @@ static const struct row {
      .conf = HTTP("server { listen *:443; server_name example.test; }"
                   "server { listen 443 ssl; server_name other.test; }"),
      .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "ssl of another block holds for one port of a range",
+     .conf = HTTP("server { listen 443-445; server_name example.test; }"
+                  "server { listen 444 ssl; server_name other.test; }"),
+     .probes = {"127.0.0.1 444 example.test"}},
+    {.name = "ssl of a range holds for a block at one of its ports",
+     .conf = HTTP("server { listen 444; server_name example.test; }"
+                  "server { listen 443-445 ssl; server_name other.test; }"),
+     .probes = {"127.0.0.1 444 example.test"}},
     {.name = "the PROXY protocol is not spoken",
      .conf = SITE("listen 443 ssl proxy_protocol;"),
      .note = "'listen 443' is not looked at after the reload: it expects the PROXY protocol"},
