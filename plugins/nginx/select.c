@@ -233,6 +233,16 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
                                             env->host->leaf(env->job)->key_type,
                                             wanted->pair->certificate, wanted->pair->key),
                            err);
+    if (!wanted->explicit_names && now.later != NULL)
+        return leave_named(
+            env, wanted, server,
+            ecert_arena_text(&env->arena,
+                             "of its certificates of the type '%s' nginx serves that "
+                             "of %s:%u, and another is to be replaced; remove one of "
+                             "the two pairs",
+                             env->host->leaf(env->job)->key_type, now.later->file->path,
+                             now.later->line),
+            err);
     if (wanted->everywhere)
         ECERT_NGINX_TRY(remember_leaf(env, wanted, &now, err));
     mark_found(wanted, server);

@@ -21,7 +21,9 @@ static const struct row {
     const char *no_error;       /* words that the error must not have */
     size_t n_changed;           /* values of nginx.conf */
     bool everywhere;
-    bool replaced; /* the leaf of old.pem was the target's before */
+    bool replaced;     /* the leaf of old.pem was the target's before */
+    bool ec_leaf;      /* the new one has an EC key */
+    const char *keeps; /* a path that the changed file still has; NULL: not looked at */
 } rows[] = {
     /* clang-format off */
     {.name = "off: other names are left, and it is said",
@@ -56,6 +58,26 @@ static const struct row {
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = TLS("a.example.test") PAIR("old") PAIR("ec") "}",
      .whys = {"takes: it uses the certificate that is replaced"}},
+    {.name = "of two pairs the one that is replaced, not the one of our type",
+     .everywhere = true, .replaced = true, .n_changed = 2, .ec_leaf = true,
+     .conf = TLS("a.example.test") PAIR("ec") PAIR("old") "}",
+     .keeps = "ec.pem",
+     .whys = {"takes: it uses the certificate that is replaced"}},
+    {.name = "of two pairs the target's own path, not the one of our type",
+     .n_changed = 0, .ec_leaf = true,
+     .conf = TLS("www.example.test") PAIR("ec") "ssl_certificate " FULL_CHAIN "; ssl_certificate_key " KEY "; }",
+     .whys = {"takes: it has the name 'www.example.test'"}},
+    {.name = "a pair of our type behind the target's own path would be served",
+     .names = ask_www,
+     .conf = TLS("www.example.test") "\nssl_certificate " FULL_CHAIN "; ssl_certificate_key " KEY ";\n" PAIR("other") "}",
+     .error = {"nginx.conf:5: this ssl_certificate is of the type 'rsa' and stands behind that of ",
+               "nginx.conf:4, which is to be '/live/full.pem'"}},
+    {.name = "the same, and it is left",
+     .n_changed = 2,
+     .conf = TLS("www.example.test") PAIR("old") "}"
+             TLS("www.example.test") "ssl_certificate " FULL_CHAIN "; ssl_certificate_key " KEY "; " PAIR("other") "}",
+     .whys = {"takes: it has the name 'www.example.test'",
+              "leaves: of its certificates of the type 'rsa' nginx serves that of "}},
     {.name = "inherited from http, and all of them are taken: one change",
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = PAIR("old") TLS("a.example.test") "}" TLS("b.example.test") "}",
@@ -176,6 +198,8 @@ static void check_success(const struct site *site, const struct row *row)
     }
     assert_int_equal(site->job.n_sites, n);
     assert_int_equal(file != NULL, row->n_changed > 0);
+    if (row->keeps != NULL)
+        assert_int_equal(count((const char *)file->content, row->keeps), 1);
     if (file != NULL)
         assert_int_equal(count((const char *)file->content, "/live/") -
                              count((const char *)file->expected, "/live/"),
@@ -198,6 +222,7 @@ static void check_row(void **state)
     site_write(&site, "other.pem", other_pem.ptr, other_pem.len);
     site_write(&site, "ec.pem", ec_pem.ptr, ec_pem.len);
     site.job.leaf.dns_names = wildcard;
+    site.job.leaf.key_type = row->ec_leaf ? "ec" : "rsa";
     site.job.leaf.replaced_sha1 = row->replaced ? old_sha1 : NULL;
     if (row->everywhere)
         site.settings[1] = (struct test_setting){.name = "everywhere_it_was", .value = "true"};
