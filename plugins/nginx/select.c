@@ -1,5 +1,6 @@
 #include "plugins/nginx/select.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,27 @@ static bool is_unknowable(const char *name)
     return name[0] == '~' || strchr(name, '$') != NULL;
 }
 
-/* "", "_", and what else people write for a name that nobody asks for: "--", "!@#" */
+/* 192.0.2.1 or [2001:db8::1]: no client asks for one by SNI (RFC 6066, section 3). */
+static bool is_address(const char *name)
+{
+    unsigned char binary[sizeof(struct in6_addr)];
+    char text[INET6_ADDRSTRLEN];
+    const size_t len = strlen(name);
+
+    if (inet_pton(AF_INET, name, binary) == 1 || inet_pton(AF_INET6, name, binary) == 1)
+        return true;
+    if (name[0] != '[' || name[len - 1] != ']' || len - 2 >= sizeof text)
+        return false;
+    memcpy(text, name + 1, len - 2);
+    text[len - 2] = '\0';
+    return inet_pton(AF_INET6, text, binary) == 1;
+}
+
+/* "", "_", and what else people write for a name that nobody asks for: "--", "!@#"; an address */
 static bool is_nobody(const char *name)
 {
+    if (is_address(name))
+        return true;
     while (*name != '\0' && !isalnum((unsigned char)*name) && !(*name & 0x80))
         name++;
     return *name == '\0';
@@ -72,12 +91,35 @@ static bool covers(const struct ecert_nginx *env, const char *name)
     return env->host->covers(env->job, name);
 }
 
+/* "localhost": no e-Cert can have it, and nobody outside asks for it. */
+static bool is_local(const char *name)
+{
+    return strchr(name, '.') == NULL && ecert_nginx_select_is_known(name);
+}
+
+/* Does the block have a name that the leaf covers?  Then local ones beside it do not count. */
+static bool has_covered(const struct ecert_nginx *env, const struct ecert_nginx_server *server)
+{
+    for (size_t i = 0; i < server->n_names; i++)
+        if (ecert_nginx_select_is_known(server->names[i]) && covers(env, server->names[i]))
+            return true;
+    return false;
+}
+
+/* `beside_covered`: see has_covered() */
+static bool is_uncovered(const struct ecert_nginx *env, const char *name, bool beside_covered)
+{
+    return ecert_nginx_select_is_known(name) && !covers(env, name) &&
+           !(beside_covered && is_local(name));
+}
+
 bool ecert_nginx_select_is_covered(const struct ecert_nginx *env,
                                    const struct ecert_nginx_server *server)
 {
+    const bool beside_covered = has_covered(env, server);
+
     for (size_t i = 0; i < server->n_names; i++)
-        if (is_unknowable(server->names[i]) ||
-            (!is_nobody(server->names[i]) && !covers(env, server->names[i])))
+        if (is_unknowable(server->names[i]) || is_uncovered(env, server->names[i], beside_covered))
             return false;
     return true;
 }
@@ -99,13 +141,14 @@ static enum ecert_status list_uncovered(struct ecert_nginx *env,
                                         size_t *ret_n, const char **ret, struct ecert_error *err)
 {
     const char **names = ecert_arena_alloc(&env->arena, server->n_names * sizeof *names);
+    const bool beside_covered = has_covered(env, server);
     size_t n = 0;
 
     if (names == NULL)
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < server->n_names; i++) {
         const char *name = server->names[i];
-        if (is_unknowable(name) ? unknown : !is_nobody(name) && !covers(env, name))
+        if (is_unknowable(name) ? unknown : is_uncovered(env, name, beside_covered))
             names[n++] = name;
     }
     *ret = ecert_nginx_select_list(env, names, n);
@@ -141,6 +184,22 @@ static enum ecert_status take(struct ecert_nginx *env, struct ecert_nginx_server
 {
     server->chosen = true;
     return leave(env, server, why, err);
+}
+
+/* Taken, although the block has local names too: they are said.  `why` may be NULL: no memory. */
+static enum ecert_status take_but(struct ecert_nginx *env, struct ecert_nginx_server *server,
+                                  const char *why, struct ecert_error *err)
+{
+    const char *local = NULL;
+
+    for (size_t i = 0; i < server->n_names && local == NULL; i++)
+        if (is_local(server->names[i]) && !covers(env, server->names[i]))
+            local = server->names[i];
+    if (why != NULL && local != NULL)
+        why = ecert_arena_text(&env->arena,
+                               "%s; '%s' is not counted: a name without a dot is on no e-Cert", why,
+                               local);
+    return take(env, server, why, err);
 }
 
 /* ---- by name --------------------------------------------------------------------------------- */
@@ -246,8 +305,8 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
     if (wanted->everywhere)
         ECERT_NGINX_TRY(remember_leaf(env, wanted, &now, err));
     mark_found(wanted, server);
-    return take(env, server,
-                ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for), err);
+    return take_but(env, server,
+                    ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for), err);
 }
 
 static enum ecert_status judge_by_name(struct ecert_nginx *env, struct wanted *wanted,
@@ -308,9 +367,9 @@ static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wante
     if (now.special != NULL)
         return leave(env, server, why_special(env, wanted, &now), err);
     for (size_t i = 0; i < server->n_names && server->chosen_for == NULL; i++)
-        if (ecert_nginx_select_is_known(server->names[i]))
+        if (ecert_nginx_select_is_known(server->names[i]) && !is_local(server->names[i]))
             server->chosen_for = server->names[i]; /* to ask for it */
-    return take(env, server, why_used(uses), err);
+    return take_but(env, server, why_used(uses), err);
 }
 
 static const char *why_other(struct ecert_nginx *env, const struct ecert_nginx_server *server,

@@ -3,8 +3,9 @@
  *
  * A block is chosen when one of its sockets speaks TLS and
  *   (1) one of its names is one of the target's.  The names compare without regard to case:
- *       exactly; ".x" is "x" and "*.x"; "*.x" is itself.  Regular expressions, variables and
- *       names without a letter or digit ("_", "") are nobody's;
+ *       exactly; ".x" is "x" and "*.x"; "*.x" is itself.  Regular expressions, variables, names
+ *       without a letter or digit ("_", "") and addresses, for which no client asks by SNI (RFC
+ *       6066, section 3), are nobody's;
  *       (A mail block has the one of its server_name, own or inherited; a stream block has names
  *       since nginx 1.25.5 only, and is found by (2) to (4) before.)
  * or, with the setting everywhere_it_was,
@@ -13,7 +14,8 @@
  *   (4) or holds the leaf that a block which was chosen by (1) uses now.
  *
  * All names of a chosen block must be covered by the leaf, because the block has one certificate
- * for all of them.  A block found by (1) with a name that is not covered is refused when the
+ * for all of them; but names without a dot, which no e-Cert has ("localhost"), do not count beside
+ * one that is covered.  A block found by (1) with a name that is not covered is refused when the
  * target's `server_names` asked for it, and left alone otherwise, as is one whose pair is not a
  * plain file.  Blocks found by (2) to (4) with such names, or with names that cannot be known, are
  * refused together, with the list.
@@ -40,7 +42,8 @@ enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
 bool ecert_nginx_select_is_covered(const struct ecert_nginx *env,
                                    const struct ecert_nginx_server *server);
 
-/* A host name, or a wild one: not a regular expression, with a variable, "_" or empty. */
+/* A host name, or a wild one: not a regular expression, with a variable, an address, "_" or empty.
+ */
 bool ecert_nginx_select_is_known(const char *name);
 
 /* "'a', 'b' and 3 more".  NULL: no memory. */

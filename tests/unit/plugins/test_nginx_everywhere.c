@@ -133,6 +133,10 @@ static const struct row {
      .conf = "\nserver { listen 192.0.2.1:443 ssl; server_name www.example.test; include snippet.conf; }"
              "\nserver { listen 192.0.2.2:443; server_name b.test; include snippet.conf; }",
      .whys = {"takes: it has the name 'www.example.test'", "leaves: it does not listen with ssl"}},
+    {.name = "a snippet that a block has whose only name is local",
+     .n_changed = 2,
+     .conf = TLS("www.example.test") "include snippet.conf; }" TLS("intranet") "include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it has none of the target's names"}},
     {.name = "what a terminal could obey is not said",
      .n_changed = 2,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("www.example.test \"\x1b[2J\xff.test\"") PAIR("old") "}",

@@ -145,6 +145,21 @@ static const struct row {
                                      "a.test b.test; } }",
      .why = "leaves: it also serves 'a.test', 'b.test', which the certificate does not cover",
      .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "addresses and names without a dot do not count beside a covered one",
+     .conf = SITE("listen 443 ssl; server_name 192.0.2.1 [2001:db8::1] localhost;"),
+     .why =
+         "takes: it has the name 'example.test'; 'localhost' is not counted: a name without a dot "
+         "is on no e-Cert",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "nor do addresses alone",
+     .conf = SITE("listen 443 ssl; server_name 192.0.2.1 2001:db8::1;"),
+     .why = "takes: it has the name 'example.test'",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "what looks like an address does",
+     .conf = SITE("listen 443 ssl;") "http { server { listen 443 ssl; server_name www.example.test "
+                                     "192.0.2.1.test; } }",
+     .why = "leaves: it also serves '192.0.2.1.test', which the certificate does not cover",
+     .probes = {"127.0.0.1 443 example.test"}},
     {.name = "uncovered names, explicit",
      .conf = SITE("listen 443 ssl; server_name a.test;"),
      .names = ask_both,
