@@ -263,11 +263,22 @@ static enum ecert_status remember_leaf(struct ecert_nginx *env, struct wanted *w
     return ECERT_OK;
 }
 
+/* NULL: no memory. */
+static const char *why_unknown(struct ecert_nginx *env, const struct ecert_nginx_server *server,
+                               const char *unknown)
+{
+    return ecert_arena_text(&env->arena,
+                            "it also serves what %s stands for, and nobody knows whether the "
+                            "certificate covers that; 'server_names = [\"%s\"]' takes it",
+                            unknown, server->chosen_for);
+}
+
 static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *wanted,
                                     struct ecert_nginx_server *server, struct ecert_error *err)
 {
     struct ecert_nginx_present now = {0};
     const char *uncovered = NULL;
+    const char *unknown = NULL;
     size_t n = 0;
 
     ECERT_NGINX_TRY(list_uncovered(env, server, false, &n, &uncovered, err));
@@ -280,6 +291,9 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
                                             "cover",
                                             uncovered),
                            err);
+    ECERT_NGINX_TRY(list_uncovered(env, server, true, &n, &unknown, err));
+    if (n != 0 && !wanted->explicit_names)
+        return leave_named(env, wanted, server, why_unknown(env, server, unknown), err);
     ECERT_NGINX_TRY(
         ecert_nginx_pairs_present(env, wanted->layout, server, wanted->pair, &now, err));
     if (!wanted->explicit_names && now.special != NULL)
@@ -305,8 +319,13 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
     if (wanted->everywhere)
         ECERT_NGINX_TRY(remember_leaf(env, wanted, &now, err));
     mark_found(wanted, server);
-    return take_but(env, server,
-                    ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for), err);
+    const char *why = ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for);
+    if (n != 0 && why != NULL)
+        why = ecert_arena_text(&env->arena,
+                               "%s, which 'server_names' asks for; nobody knows whether the "
+                               "certificate covers what %s stands for",
+                               why, unknown);
+    return take_but(env, server, why, err);
 }
 
 static enum ecert_status judge_by_name(struct ecert_nginx *env, struct wanted *wanted,

@@ -17,8 +17,9 @@
  * for all of them; but names without a dot, which no e-Cert has ("localhost"), do not count beside
  * one that is covered.  A block found by (1) with a name that is not covered is refused when the
  * target's `server_names` asked for it, and left alone otherwise, as is one whose pair is not a
- * plain file.  Blocks found by (2) to (4) with such names, or with names that cannot be known, are
- * refused together, with the list.
+ * plain file.  One with names that cannot be known is left alone, too, but taken when
+ * `server_names` asked for it.  Blocks found by (2) to (4) with such names, or with names that
+ * cannot be known, are refused together, with the list.
  */
 #ifndef ECERT_NGINX_SELECT_H
 #define ECERT_NGINX_SELECT_H

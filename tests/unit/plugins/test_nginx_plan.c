@@ -160,6 +160,18 @@ static const struct row {
                                      "192.0.2.1.test; } }",
      .why = "leaves: it also serves '192.0.2.1.test', which the certificate does not cover",
      .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a regular expression beside the name, default",
+     .conf = SITE("listen 443 ssl;") "http { server { listen 443 ssl; server_name www.example.test "
+                                     "'~^(.+)\\.other\\.test$'; } }",
+     .why = "leaves: it also serves what '~^(.+)\\.other\\.test$' stands for, and nobody knows "
+            "whether the certificate covers that; 'server_names = [\"www.example.test\"]' takes it",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a regular expression beside the name, explicit",
+     .conf = SITE("listen 443 ssl; server_name www.example.test ~^x$ $hostname;"),
+     .names = ask_both,
+     .why = "takes: it has the name 'example.test', which 'server_names' asks for; nobody knows "
+            "whether the certificate covers what '~^x$', '$hostname' stands for",
+     .probes = {"127.0.0.1 443 example.test"}},
     {.name = "uncovered names, explicit",
      .conf = SITE("listen 443 ssl; server_name a.test;"),
      .names = ask_both,
