@@ -21,6 +21,7 @@ struct wanted {
     bool *found;            /* of `names` */
     const char *first_left; /* of the blocks with one of the names that are left: where and why */
     struct ecert_nginx_leaves leaves;
+    unsigned refused_uses;
     const char *refused; /* the blocks that everywhere_it_was found and must not take; NULL: none */
     size_t n_refused, n_shown;
 };
@@ -316,7 +317,7 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
                              env->host->leaf(env->job)->key_type, now.later->file->path,
                              now.later->line),
             err);
-    if (wanted->everywhere)
+    if (wanted->everywhere && wanted->leaves.replaced == NULL)
         ECERT_NGINX_TRY(remember_leaf(env, wanted, &now, err));
     mark_found(wanted, server);
     const char *why = ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for);
@@ -357,9 +358,10 @@ static const char *why_used(unsigned uses)
 /* The block has names that the certificate is not for. */
 static enum ecert_status refuse_later(struct ecert_nginx *env, struct wanted *wanted,
                                       const struct ecert_nginx_server *server,
-                                      const char *uncovered, struct ecert_error *err)
+                                      const char *uncovered, unsigned uses, struct ecert_error *err)
 {
     wanted->n_refused++;
+    wanted->refused_uses |= uses;
     if (wanted->refused != NULL && strlen(wanted->refused) > MAX_REFUSED_AT)
         return ECERT_OK;
     wanted->n_shown++;
@@ -380,7 +382,7 @@ static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wante
 
     ECERT_NGINX_TRY(list_uncovered(env, server, true, &n, &uncovered, err));
     if (n != 0)
-        return refuse_later(env, wanted, server, uncovered, err);
+        return refuse_later(env, wanted, server, uncovered, uses, err);
     ECERT_NGINX_TRY(
         ecert_nginx_pairs_present(env, wanted->layout, server, wanted->pair, &now, err));
     if (now.special != NULL)
@@ -421,6 +423,20 @@ static enum ecert_status judge_by_certificate(struct ecert_nginx *env, struct wa
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+static const char *what_is_used(unsigned uses)
+{
+    switch (uses) {
+    case ECERT_NGINX_USES_PATH:
+        return "the target's own file";
+    case ECERT_NGINX_USES_OTHER:
+        return "the certificate of a site that has the target's name";
+    default:
+        return uses & ECERT_NGINX_USES_REPLACED
+                   ? "the certificate that is replaced"
+                   : "the target's own file, or the certificate of a site that has its name";
+    }
+}
+
 static enum ecert_status refuse_used(struct ecert_nginx *env, const struct wanted *wanted,
                                      struct ecert_error *err)
 {
@@ -432,9 +448,10 @@ static enum ecert_status refuse_used(struct ecert_nginx *env, const struct wante
     if (more == NULL)
         return ecert_nginx_no_memory(env, err);
     return env->host->fail(err, ECERT_E_CONFIG,
-                           "these server blocks use the certificate that is replaced, for names "
-                           "that '%s' does not cover: %s%s; give them a pair of their own",
-                           env->host->certificate(env->job), wanted->refused, more);
+                           "these server blocks use %s, for names that '%s' does not cover: %s%s; "
+                           "give them a pair of their own",
+                           what_is_used(wanted->refused_uses), env->host->certificate(env->job),
+                           wanted->refused, more);
 }
 
 static enum ecert_status refuse_none(struct ecert_nginx *env, const struct wanted *wanted,

@@ -11,7 +11,8 @@
  * or, with the setting everywhere_it_was,
  *   (2) one of its certificates is the target's own file,
  *   (3) or holds the leaf that the target had before,
- *   (4) or holds the leaf that a block which was chosen by (1) uses now.
+ *   (4) or, where no such leaf is known, which is before the first deployment, holds the leaf that
+ *       a block which was chosen by (1) uses now.
  *
  * All names of a chosen block must be covered by the leaf, because the block has one certificate
  * for all of them; but names without a dot, which no e-Cert has ("localhost"), do not count beside
