@@ -1,9 +1,12 @@
 #include "plugins/nginx/probes.h"
 
+#include "plugins/nginx/select.h"
+
 #include <ctype.h>
 #include <string.h>
 
 #define BUCKETS       4096u
+#define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 #define MAX_ADDRESSES 256u  /* a site takes no more */
 #define MAX_PROBES    8000u /* a plan takes no more than 8192 */
 
@@ -24,21 +27,36 @@ static char *lower(char *text)
     return text;
 }
 
-/*
- * A host name that the block answers to: "x" for ".x"; for "*.x" one below x that no other block
- * has as its own.
- */
+/* What to ask for so that the block answers, by this name of it; NULL: nothing. */
 static const char *probe_name(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
-                              const char *name)
+                              const struct ecert_nginx_server *server,
+                              const struct ecert_nginx_listen *listen, const char *name)
 {
-    if (name[0] == '.')
-        return lower(ecert_arena_text(&env->arena, "%s", name + 1));
-    if (name[0] != '*')
-        return lower(ecert_arena_text(&env->arena, "%s", name));
-    const char *www = lower(ecert_arena_text(&env->arena, "www%s", name + 1));
-    if (www == NULL || !ecert_nginx_sockets_have_name(&sites->sockets, www))
-        return www;
-    return lower(ecert_arena_text(&env->arena, "ecert-probe%s", name + 1));
+    static const char *const labels[] = {"", "www", "ecert-probe"};
+    const bool wild = name[0] == '.' || name[0] == '*';
+    const char *rest = name + (name[0] == '*' ? 1 : 0);
+
+    for (size_t i = name[0] == '*' ? 1 : 0; i < (wild ? COUNT(labels) : 1); i++) {
+        const char *text =
+            i == 0 ? name + (wild ? 1 : 0) : ecert_arena_text(&env->arena, "%s%s", labels[i], rest);
+        if (text == NULL || server->scope->kind == ECERT_NGINX_MAIL ||
+            ecert_nginx_sockets_owner(&sites->sockets, server->scope, listen, text) == server)
+            return text;
+    }
+    return NULL;
+}
+
+/* By the name that it was chosen for, or any other that is its own there; NULL: it has none. */
+static const char *probe_any_name(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
+                                  const struct ecert_nginx_server *server,
+                                  const struct ecert_nginx_listen *listen)
+{
+    const char *found = probe_name(env, sites, server, listen, server->chosen_for);
+
+    for (size_t i = 0; found == NULL && i < server->n_names; i++)
+        if (ecert_nginx_select_is_known(server->names[i]) && strchr(server->names[i], '.') != NULL)
+            found = probe_name(env, sites, server, listen, server->names[i]);
+    return found;
 }
 
 static bool is_same_text(const char *a, const char *b)
@@ -172,7 +190,10 @@ static enum ecert_status probe_socket(struct ecert_nginx *env,
         .starttls = ecert_nginx_sites_starttls(sites, server, listen),
     };
     if (server->chosen_for != NULL) {
-        record.server_name = probe_name(env, sites, server->chosen_for);
+        const char *name = probe_any_name(env, sites, server, listen);
+        if (name == NULL)
+            return note_unseen(env, server, listen, "other server blocks have its names", err);
+        record.server_name = lower(ecert_arena_text(&env->arena, "%s", name));
         if (record.server_name == NULL)
             return ecert_nginx_no_memory(env, err);
     }

@@ -1,5 +1,7 @@
 #include "plugins/nginx/sockets.h"
 
+#include "plugins/nginx/sites.h"
+
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -18,9 +20,17 @@ struct ecert_nginx_socket {
     bool ssl;
 };
 
+/* A name that some block has: "x" is `exact`, "*.x" is `below` x, ".x" is both. */
 struct ecert_nginx_host_name {
     struct ecert_nginx_host_name *next;
-    const char *name;
+    const char *base; /* x */
+    const struct ecert_nginx_server *server;
+    bool exact, below;
+};
+
+/* Those of one bucket, in the order of the file. */
+struct ecert_nginx_host_names {
+    struct ecert_nginx_host_name *first, *last;
 };
 
 static uint32_t hash_of(const char *text)
@@ -172,29 +182,86 @@ bool ecert_nginx_sockets_have(const struct ecert_nginx_sockets *sockets, const c
 
 enum ecert_status ecert_nginx_sockets_add_name(struct ecert_nginx *env,
                                                struct ecert_nginx_sockets *sockets,
+                                               const struct ecert_nginx_server *server,
                                                const char *name, struct ecert_error *err)
 {
-    name += name[0] == '.';
+    const bool dot = name[0] == '.';
+    const bool star = name[0] == '*' && name[1] == '.';
+
     if (sockets->names == NULL)
-        sockets->names =
-            ecert_arena_alloc(&env->arena, BUCKETS * sizeof(struct ecert_nginx_host_name *));
+        sockets->names = ecert_arena_alloc(&env->arena, BUCKETS * sizeof *sockets->names);
     struct ecert_nginx_host_name *entry = ecert_arena_alloc(&env->arena, sizeof *entry);
     if (sockets->names == NULL || entry == NULL)
         return ecert_nginx_no_memory(env, err);
-    struct ecert_nginx_host_name **bucket = &sockets->names[hash_of(name) % BUCKETS];
-    *entry = (struct ecert_nginx_host_name){.next = *bucket, .name = name};
-    *bucket = entry;
+    *entry = (struct ecert_nginx_host_name){
+        .base = name + (dot    ? 1
+                        : star ? 2
+                               : 0),
+        .server = server,
+        .exact = !star,
+        .below = dot || star,
+    };
+    struct ecert_nginx_host_names *bucket = &sockets->names[hash_of(entry->base) % BUCKETS];
+    if (bucket->last != NULL)
+        bucket->last->next = entry;
+    else
+        bucket->first = entry;
+    bucket->last = entry;
     return ECERT_OK;
 }
 
-bool ecert_nginx_sockets_have_name(const struct ecert_nginx_sockets *sockets, const char *name)
+static bool listens_on(const struct ecert_nginx_server *server,
+                       const struct ecert_nginx_scope *scope,
+                       const struct ecert_nginx_listen *listen)
 {
-    const struct ecert_nginx_host_name *entry = NULL;
-
-    if (sockets->names != NULL)
-        entry = sockets->names[hash_of(name) % BUCKETS];
-    for (; entry != NULL; entry = entry->next)
-        if (strcasecmp(entry->name, name) == 0)
+    for (size_t i = 0; server->scope == scope && i < server->n_listens; i++)
+        if (ecert_nginx_listen_is_same(&server->listens[i], listen))
             return true;
     return false;
+}
+
+/* The blocks that answer to `base` and to the names below it. */
+struct owners {
+    const struct ecert_nginx_server *exact, *below;
+};
+
+static struct owners find_owners(const struct ecert_nginx_sockets *sockets,
+                                 const struct ecert_nginx_scope *scope,
+                                 const struct ecert_nginx_listen *listen, const char *base)
+{
+    const struct ecert_nginx_host_name *entry = NULL;
+    struct owners owners = {0};
+    bool has_exact = false;
+
+    if (sockets->names != NULL)
+        entry = sockets->names[hash_of(base) % BUCKETS].first;
+    for (; entry != NULL; entry = entry->next) {
+        if (strcasecmp(entry->base, base) != 0 || !listens_on(entry->server, scope, listen) ||
+            (entry->exact && has_exact))
+            continue;
+        has_exact |= entry->exact;
+        if (entry->below && owners.below != NULL)
+            continue; /* ".x" behind "*.x": and "x" is nobody's from now on */
+        if (entry->exact)
+            owners.exact = entry->server;
+        if (entry->below)
+            owners.below = entry->server;
+    }
+    return owners;
+}
+
+const struct ecert_nginx_server *ecert_nginx_sockets_owner(
+    const struct ecert_nginx_sockets *sockets, const struct ecert_nginx_scope *scope,
+    const struct ecert_nginx_listen *listen, const char *name)
+{
+    const struct ecert_nginx_listen one = at_port(listen, listen->port);
+    struct owners owners = find_owners(sockets, scope, &one, name);
+
+    if (owners.exact != NULL)
+        return owners.exact;
+    owners.below = NULL;
+    for (const char *dot = strchr(name, '.'); dot != NULL && owners.below == NULL;
+         dot = strchr(dot + 1, '.'))
+        owners = find_owners(sockets, scope, &one, dot + 1);
+    return owners.below;
 }

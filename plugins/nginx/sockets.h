@@ -11,13 +11,13 @@
 
 struct ecert_nginx_scope;
 struct ecert_nginx_socket;
-struct ecert_nginx_host_name;
+struct ecert_nginx_host_names;
 
 /* {0} is the empty one; everything lives in the arena. */
 struct ecert_nginx_sockets {
     struct ecert_nginx_socket **buckets;
     uint8_t *ports; /* which of them speak TLS: see ecert_nginx_sockets_may_be_ssl() */
-    struct ecert_nginx_host_name **names;
+    struct ecert_nginx_host_names *names;
 };
 
 /* One block listens there, on each port of a range.  ECERT_E_NOMEM. */
@@ -53,12 +53,21 @@ const struct ecert_nginx_server *ecert_nginx_sockets_default(
 bool ecert_nginx_sockets_have(const struct ecert_nginx_sockets *sockets, const char *address,
                               uint16_t port);
 
-/* A block has the name ("x" and ".x" have "x"), which lives in the arena.  ECERT_E_NOMEM. */
+/* A block has the name, which lives in the arena.  In the order of the file.  ECERT_E_NOMEM. */
 enum ecert_status ecert_nginx_sockets_add_name(struct ecert_nginx *env,
                                                struct ecert_nginx_sockets *sockets,
+                                               const struct ecert_nginx_server *server,
                                                const char *name, struct ecert_error *err);
 
-/* Does any block have exactly this name, in any case? */
-bool ecert_nginx_sockets_have_name(const struct ecert_nginx_sockets *sockets, const char *name);
+/*
+ * The block that answers to a host name on a socket, of a range at its first port, because it has
+ * the name or the longest wildcard for it.  Of several with the same one nginx takes the first, and
+ * ".x" is ignored as a whole behind a block with "x" or "*.x" (ngx_hash_add_key(), which warns
+ * "conflicting server name"; tried with nginx 1.22).  NULL: none has, as far as names without
+ * regular expressions and wildcards at the end go.
+ */
+const struct ecert_nginx_server *ecert_nginx_sockets_owner(
+    const struct ecert_nginx_sockets *sockets, const struct ecert_nginx_scope *scope,
+    const struct ecert_nginx_listen *listen, const char *name);
 
 #endif

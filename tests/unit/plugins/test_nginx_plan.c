@@ -130,6 +130,36 @@ static const struct row {
                   "server { listen 443 ssl; server_name WWW.example.test; ssl_certificate $x; }"),
      .dns_names = wildcard,
      .probes = {"127.0.0.1 443 ecert-probe.example.test"}},
+    {.name = "a name with a dot is probed below it where another block has the name itself",
+     .conf = HTTP("server { listen 443 ssl; server_name .example.test; }"
+                  "server { listen 443 ssl; server_name www.example.test a.test; }"),
+     .dns_names = wildcard,
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a name that an earlier block has is not asked for",
+     .conf = HTTP("server { listen 443 ssl; server_name EXAMPLE.test a.test; }"
+                  "server { listen 443 ssl; server_name example.test www.example.test; }"),
+     .probes = {"127.0.0.1 443 www.example.test"}},
+    {.name = "the same on another socket is",
+     .conf = HTTP("server { listen 444 ssl; server_name example.test a.test; }"
+                  "server { listen 443 ssl; server_name example.test www.example.test; }"),
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a longer wildcard goes first, an earlier name before a later",
+     .conf = HTTP("server { listen 443 ssl; server_name *.example.test; }"
+                  "server { listen 443 ssl; server_name www.example.test a.test; }"
+                  "server { listen 443 ssl; server_name *.www.example.test a.test; }"),
+     .dns_names = wildcard,
+     .probes = {"127.0.0.1 443 ecert-probe.example.test"}},
+    {.name = "a name with a dot behind the name itself is ignored by nginx",
+     .conf = HTTP("server { listen 443 ssl; server_name example.test a.test; }"
+                  "server { listen 443 ssl; server_name .example.test; }"),
+     .dns_names = wildcard,
+     .note = "'listen 443' is not looked at after the reload: other server blocks have its names"},
+    {.name = "a name with a dot behind the wildcard is ignored by nginx, and so is the name itself",
+     .conf = HTTP("server { listen 443 ssl; server_name *.example.test a.test; }"
+                  "server { listen 443 ssl; server_name .example.test; }"
+                  "server { listen 443 ssl; server_name example.test; }"),
+     .dns_names = wildcard,
+     .note = "other server blocks have its names"},
     {.name = "unknown modules, whatever their blocks are",
      .conf = "rtmp { server { listen 1935; application a { live on; server { } } } }\n"
              "\xef\xbb\xbfx \xff\xfe { { } y { 'a }' \"{\" '~^b{2}'; } }\n" SITE(
