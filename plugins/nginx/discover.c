@@ -1,7 +1,7 @@
 #include "plugins/nginx/discover.h"
 
+#include "plugins/nginx/names.h"
 #include "plugins/nginx/probes.h"
-#include "plugins/nginx/select.h"
 #include "plugins/shared/names.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ static const char *const *known_names(struct ecert_nginx *env,
 
     for (size_t i = 0; names != NULL && i < server->n_names; i++) {
         const char *name = server->names[i];
-        if (!ecert_nginx_select_is_known(name) ||
+        if (!ecert_nginx_names_is_known(name) ||
             !ecert_names_take(left_out, name, server->block->file->path, server->block->line))
             continue;
         names[n++] = name[0] == '.' ? name + 1 : name;
@@ -162,7 +162,7 @@ static enum ecert_status judge_shared(struct ecert_nginx *env,
     const struct ecert_nginx_directive *shared = now->certificate;
 
     if (server->chosen || !server->tls || shared == NULL || !shared->ours ||
-        !ecert_nginx_select_is_covered(env, server))
+        !ecert_nginx_names_are_covered(env, server))
         return ECERT_OK;
     const struct ecert_nginx_directive *user = shared->user->block;
     site->taken = true;

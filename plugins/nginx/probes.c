@@ -1,6 +1,6 @@
 #include "plugins/nginx/probes.h"
 
-#include "plugins/nginx/select.h"
+#include "plugins/nginx/names.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -54,7 +54,8 @@ static const char *probe_any_name(struct ecert_nginx *env, const struct ecert_ng
     const char *found = probe_name(env, sites, server, listen, server->chosen_for);
 
     for (size_t i = 0; found == NULL && i < server->n_names; i++)
-        if (ecert_nginx_select_is_known(server->names[i]) && strchr(server->names[i], '.') != NULL)
+        if (ecert_nginx_names_is_known(server->names[i]) &&
+            !ecert_nginx_names_is_local(server->names[i]))
             found = probe_name(env, sites, server, listen, server->names[i]);
     return found;
 }

@@ -1,12 +1,11 @@
 #include "plugins/nginx/select.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
+#include "plugins/nginx/names.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define MAX_LISTED     8
 #define MAX_REFUSED_AT 800 /* of an error's text: the list ends there */
 
 /* What the target is for, and what was found so far. */
@@ -26,135 +25,14 @@ struct wanted {
     size_t n_refused, n_shown;
 };
 
-static bool is_unknowable(const char *name)
-{
-    return name[0] == '~' || strchr(name, '$') != NULL;
-}
-
-/* 192.0.2.1 or [2001:db8::1]: no client asks for one by SNI (RFC 6066, section 3). */
-static bool is_address(const char *name)
-{
-    unsigned char binary[sizeof(struct in6_addr)];
-    char text[INET6_ADDRSTRLEN];
-    const size_t len = strlen(name);
-
-    if (inet_pton(AF_INET, name, binary) == 1 || inet_pton(AF_INET6, name, binary) == 1)
-        return true;
-    if (name[0] != '[' || name[len - 1] != ']' || len - 2 >= sizeof text)
-        return false;
-    memcpy(text, name + 1, len - 2);
-    text[len - 2] = '\0';
-    return inet_pton(AF_INET6, text, binary) == 1;
-}
-
-/* "", "_", and what else people write for a name that nobody asks for: "--", "!@#"; an address */
-static bool is_nobody(const char *name)
-{
-    if (is_address(name))
-        return true;
-    while (*name != '\0' && !isalnum((unsigned char)*name) && !(*name & 0x80))
-        name++;
-    return *name == '\0';
-}
-
-bool ecert_nginx_select_is_known(const char *name)
-{
-    return !is_unknowable(name) && !is_nobody(name);
-}
-
 static bool is_name_of(const char *in_block, const char *wanted)
 {
-    if (!ecert_nginx_select_is_known(in_block))
+    if (!ecert_nginx_names_is_known(in_block))
         return false;
     if (in_block[0] != '.')
         return strcasecmp(in_block, wanted) == 0;
     return strcasecmp(in_block + 1, wanted) == 0 ||
            (wanted[0] == '*' && strcasecmp(in_block, wanted + 1) == 0);
-}
-
-/* "*.parent", itself, among the names of the leaf. */
-static bool covers_all_below(const struct ecert_nginx *env, const char *parent)
-{
-    const char *const *names = env->host->leaf(env->job)->dns_names;
-
-    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
-        if (names[i][0] == '*' && strcasecmp(names[i] + 1, parent) == 0)
-            return true;
-    return false;
-}
-
-static bool covers(const struct ecert_nginx *env, const char *name)
-{
-    if (name[0] == '.')
-        return env->host->covers(env->job, name + 1) && covers_all_below(env, name);
-    if (name[0] == '*')
-        return covers_all_below(env, name + 1);
-    return env->host->covers(env->job, name);
-}
-
-/* "localhost": no e-Cert can have it, and nobody outside asks for it. */
-static bool is_local(const char *name)
-{
-    return strchr(name, '.') == NULL && ecert_nginx_select_is_known(name);
-}
-
-/* Does the block have a name that the leaf covers?  Then local ones beside it do not count. */
-static bool has_covered(const struct ecert_nginx *env, const struct ecert_nginx_server *server)
-{
-    for (size_t i = 0; i < server->n_names; i++)
-        if (ecert_nginx_select_is_known(server->names[i]) && covers(env, server->names[i]))
-            return true;
-    return false;
-}
-
-/* `beside_covered`: see has_covered() */
-static bool is_uncovered(const struct ecert_nginx *env, const char *name, bool beside_covered)
-{
-    return ecert_nginx_select_is_known(name) && !covers(env, name) &&
-           !(beside_covered && is_local(name));
-}
-
-bool ecert_nginx_select_is_covered(const struct ecert_nginx *env,
-                                   const struct ecert_nginx_server *server)
-{
-    const bool beside_covered = has_covered(env, server);
-
-    for (size_t i = 0; i < server->n_names; i++)
-        if (is_unknowable(server->names[i]) || is_uncovered(env, server->names[i], beside_covered))
-            return false;
-    return true;
-}
-
-const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *names, size_t n)
-{
-    const char *text = "";
-
-    for (size_t i = 0; i < n && i < MAX_LISTED && text != NULL; i++)
-        text = ecert_arena_text(&env->arena, "%s%s'%s'", text, i == 0 ? "" : ", ", names[i]);
-    if (n > MAX_LISTED && text != NULL)
-        text = ecert_arena_text(&env->arena, "%s and %zu more", text, n - MAX_LISTED);
-    return text;
-}
-
-/* The names of the block that the leaf does not cover; with `unknown`, those that nobody knows. */
-static enum ecert_status list_uncovered(struct ecert_nginx *env,
-                                        const struct ecert_nginx_server *server, bool unknown,
-                                        size_t *ret_n, const char **ret, struct ecert_error *err)
-{
-    const char **names = ecert_arena_alloc(&env->arena, server->n_names * sizeof *names);
-    const bool beside_covered = has_covered(env, server);
-    size_t n = 0;
-
-    if (names == NULL)
-        return ecert_nginx_no_memory(env, err);
-    for (size_t i = 0; i < server->n_names; i++) {
-        const char *name = server->names[i];
-        if (is_unknowable(name) ? unknown : is_uncovered(env, name, beside_covered))
-            names[n++] = name;
-    }
-    *ret = ecert_nginx_select_list(env, names, n);
-    *ret_n = n;
-    return *ret != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
 }
 
 /* ---- why ------------------------------------------------------------------------------------- */
@@ -194,7 +72,8 @@ static enum ecert_status take_but(struct ecert_nginx *env, struct ecert_nginx_se
     const char *local = NULL;
 
     for (size_t i = 0; i < server->n_names && local == NULL; i++)
-        if (is_local(server->names[i]) && !covers(env, server->names[i]))
+        if (ecert_nginx_names_is_local(server->names[i]) &&
+            !ecert_nginx_names_covers(env, server->names[i]))
             local = server->names[i];
     if (why != NULL && local != NULL)
         why = ecert_arena_text(&env->arena,
@@ -282,7 +161,7 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
     const char *unknown = NULL;
     size_t n = 0;
 
-    ECERT_NGINX_TRY(list_uncovered(env, server, false, &n, &uncovered, err));
+    ECERT_NGINX_TRY(ecert_nginx_names_list_uncovered(env, server, false, &n, &uncovered, err));
     if (n != 0 && wanted->explicit_names)
         return refuse_names(env, server, uncovered, err);
     if (n != 0)
@@ -292,7 +171,7 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
                                             "cover",
                                             uncovered),
                            err);
-    ECERT_NGINX_TRY(list_uncovered(env, server, true, &n, &unknown, err));
+    ECERT_NGINX_TRY(ecert_nginx_names_list_uncovered(env, server, true, &n, &unknown, err));
     if (n != 0 && !wanted->explicit_names)
         return leave_named(env, wanted, server, why_unknown(env, server, unknown), err);
     ECERT_NGINX_TRY(
@@ -380,7 +259,7 @@ static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wante
     const char *uncovered = NULL;
     size_t n = 0;
 
-    ECERT_NGINX_TRY(list_uncovered(env, server, true, &n, &uncovered, err));
+    ECERT_NGINX_TRY(ecert_nginx_names_list_uncovered(env, server, true, &n, &uncovered, err));
     if (n != 0)
         return refuse_later(env, wanted, server, uncovered, uses, err);
     ECERT_NGINX_TRY(
@@ -388,7 +267,8 @@ static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wante
     if (now.special != NULL)
         return leave(env, server, why_special(env, wanted, &now), err);
     for (size_t i = 0; i < server->n_names && server->chosen_for == NULL; i++)
-        if (ecert_nginx_select_is_known(server->names[i]) && !is_local(server->names[i]))
+        if (ecert_nginx_names_is_known(server->names[i]) &&
+            !ecert_nginx_names_is_local(server->names[i]))
             server->chosen_for = server->names[i]; /* to ask for it */
     return take_but(env, server, why_used(uses), err);
 }
@@ -457,7 +337,7 @@ static enum ecert_status refuse_used(struct ecert_nginx *env, const struct wante
 static enum ecert_status refuse_none(struct ecert_nginx *env, const struct wanted *wanted,
                                      struct ecert_error *err)
 {
-    const char *names = ecert_nginx_select_list(env, wanted->names, wanted->n);
+    const char *names = ecert_nginx_names_list(env, wanted->names, wanted->n);
     const size_t n = wanted->sites->n_servers;
 
     if (names == NULL)

@@ -37,18 +37,4 @@ enum ecert_status ecert_nginx_select(struct ecert_nginx *env,
                                      const struct ecert_nginx_pair *pair,
                                      struct ecert_nginx_sites *sites, struct ecert_error *err);
 
-/*
- * Would this block be well served by the leaf, chosen or not?  False for regular expressions and
- * variables, whose names are not known.
- */
-bool ecert_nginx_select_is_covered(const struct ecert_nginx *env,
-                                   const struct ecert_nginx_server *server);
-
-/* A host name, or a wild one: not a regular expression, with a variable, an address, "_" or empty.
- */
-bool ecert_nginx_select_is_known(const char *name);
-
-/* "'a', 'b' and 3 more".  NULL: no memory. */
-const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *names, size_t n);
-
 #endif
