@@ -193,11 +193,61 @@ static const struct ecert_pem *look(const struct work *work, const struct ecert_
     return ecert_pem_look(&scan->shelf, scan->arena, scan->host, scan->job, use->path);
 }
 
-/* A single pair is ours whatever its type; of several, those of the leaf's type. */
+/* How well a pair is known for ours; only those that are known best are. */
+enum claim { CLAIM_NONE, CLAIM_TYPE, CLAIM_REPLACED, CLAIM_PATH };
+
+static enum claim claim_of(const struct work *work, const struct ecert_apache_use *use,
+                           const struct ecert_pem *pem)
+{
+    const struct ecert_apache_scan *scan = work->all->scan;
+    const struct ecert_apache_wish *wish = &work->all->wish;
+    const char *replaced = scan->host->leaf(scan->job)->replaced_sha1;
+
+    if (names(use, wish->certificate))
+        return CLAIM_PATH;
+    if (replaced != NULL && pem->sha1[0] != '\0' && strcmp(pem->sha1, replaced) == 0)
+        return CLAIM_REPLACED;
+    return pem->key_type != NULL && strcmp(pem->key_type, wish->key_type) == 0 ? CLAIM_TYPE
+                                                                               : CLAIM_NONE;
+}
+
+/* mod_ssl gives OpenSSL one after the other, and of one key type the last one stays. */
+static enum ecert_status check_last(struct work *work)
+{
+    const struct ecert_apache_wish *wish = &work->all->wish;
+    const struct ecert_apache_use *ours = NULL;
+
+    for (size_t i = 0; i < work->n_pairs; i++) {
+        const struct ecert_apache_use *use =
+            ecert_apache_use_at(work->scope, ECERT_APACHE_CERTIFICATE, i);
+        const struct ecert_pem *pem = look(work, use);
+        if (pem == NULL)
+            return no_memory(work);
+        if (work->ours[i])
+            ours = use;
+        else if (ours != NULL && pem->key_type != NULL &&
+                 strcmp(pem->key_type, wish->key_type) == 0)
+            return work->all->scan->host->fail(
+                work->err, ECERT_E_CONFIG,
+                "%s has a second certificate with a key of type '%s', '%s' in '%s' line %zu, "
+                "behind "
+                "'%s', which is to be '%s': the server would serve the second; remove one of the "
+                "two pairs",
+                work->block->host->place, wish->key_type, use->value, path_of(work, use),
+                use->piece.line, ours->value, wish->certificate);
+    }
+    return ECERT_OK;
+}
+
+/*
+ * A single pair is ours whatever its type; of several, that with the target's own path, else that
+ * with the leaf which is replaced, else those of the leaf's type.
+ */
 static enum ecert_status choose_pairs(struct work *work)
 {
     const struct ecert_apache_wish *wish = &work->all->wish;
-    size_t n_ours = 0;
+    enum claim claims[MAX_PAIRS] = {CLAIM_NONE};
+    enum claim best = CLAIM_NONE;
 
     work->n_pairs = ecert_apache_use_count(work->scope, ECERT_APACHE_CERTIFICATE);
     if (work->n_pairs > MAX_PAIRS)
@@ -207,23 +257,23 @@ static enum ecert_status choose_pairs(struct work *work)
     for (size_t i = 0; i < work->n_pairs; i++) {
         const struct ecert_apache_use *use =
             ecert_apache_use_at(work->scope, ECERT_APACHE_CERTIFICATE, i);
-        work->ours[i] = work->n_pairs == 1 || names(use, wish->certificate);
-        if (!work->ours[i]) {
-            const struct ecert_pem *pem = look(work, use);
-            if (pem == NULL)
-                return no_memory(work);
-            work->ours[i] = pem->key_type != NULL && strcmp(pem->key_type, wish->key_type) == 0;
-        }
-        n_ours += work->ours[i] ? 1 : 0;
+        const struct ecert_pem *pem = look(work, use);
+        if (pem == NULL)
+            return no_memory(work);
+        claims[i] = work->n_pairs == 1 ? CLAIM_PATH : claim_of(work, use, pem);
+        best = claims[i] > best ? claims[i] : best;
     }
-    work->others = n_ours < work->n_pairs;
-    if (work->n_pairs > 0 && n_ours == 0)
+    if (work->n_pairs > 0 && best == CLAIM_NONE)
         return work->all->scan->host->fail(
             work->err, ECERT_E_CONFIG,
             "%s has %zu directives SSLCertificateFile and none of them names a certificate with a "
             "key of type '%s'; add \"SSLCertificateFile %s\" with its SSLCertificateKeyFile",
             work->block->host->place, work->n_pairs, wish->key_type, wish->certificate);
-    return ECERT_OK;
+    for (size_t i = 0; i < work->n_pairs; i++) {
+        work->ours[i] = claims[i] == best;
+        work->others = work->others || !work->ours[i];
+    }
+    return check_last(work);
 }
 
 /* Pairs of the server level that no pair of the block takes the place of are served as well. */

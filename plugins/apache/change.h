@@ -10,11 +10,13 @@
  *     that file without its leaf, and takes the place of the inherited one.
  *   - Without SSLEngine on there is no TLS.
  *
- * So: a single pair is replaced; of several, the ones with the key type of the leaf.  A
- * SSLCertificateChainFile of the block becomes a comment when the full chain goes into
- * SSLCertificateFile; where one is inherited, or stands in a file shared with other virtual hosts,
- * the block gets its own, with the full chain.  The full chain in SSLCertificateFile needs httpd
- * 2.4.8 (2014); older servers need `files` with `certificate` and `chain`.
+ * So: a single pair is replaced; of several, the one that has the target's own path, else the one
+ * whose leaf is replaced, else the ones with the key type of the leaf; another with this key type
+ * behind it is refused, for it would be served.  A SSLCertificateChainFile of the block becomes a
+ * comment when the full chain goes into SSLCertificateFile; where one is inherited, or stands in a
+ * file shared with other virtual hosts, the block gets its own, with the full chain.  The full
+ * chain in SSLCertificateFile needs httpd 2.4.8 (2014); older servers need `files` with
+ * `certificate` and `chain`.
  */
 #ifndef ECERT_APACHE_CHANGE_H
 #define ECERT_APACHE_CHANGE_H

@@ -78,15 +78,21 @@ bool ecert_apache_pair_of(struct ecert_apache_scan *scan, const struct ecert_apa
     const struct ecert_apache_scope *certificates = scope_of(scan, block, ECERT_APACHE_CERTIFICATE);
     const char *wanted = scan->host->leaf(scan->job)->key_type;
     const size_t n = ecert_apache_use_count(certificates, ECERT_APACHE_CERTIFICATE);
+    const char *replaced = scan->host->leaf(scan->job)->replaced_sha1;
     size_t chosen = 0;
 
-    for (size_t i = n; n > 1 && i > 0; i--) { /* the first one of the type counts */
+    /* the one whose leaf is replaced; else the first one of the type counts */
+    for (size_t i = n; n > 1 && i > 0; i--) {
         const struct ecert_pem *pem =
             look(scan, ecert_apache_use_at(certificates, ECERT_APACHE_CERTIFICATE, i - 1));
         if (pem == NULL)
             return false;
         if (pem->key_type != NULL && strcmp(pem->key_type, wanted) == 0)
             chosen = i - 1;
+        if (replaced == NULL || strcmp(pem->sha1, replaced) != 0)
+            continue;
+        chosen = i - 1;
+        break;
     }
     *ret = (struct ecert_apache_pair){
         .certificate = ecert_apache_use_at(certificates, ECERT_APACHE_CERTIFICATE, chosen),

@@ -9,8 +9,8 @@
  *   (4) where nothing is known to be replaced: it has the leaf of a host that (1) took.
  * A name for which a virtual host is added (create.h) is found as well.
  *
- * What it uses may be its own or the server level's; of several pairs it is the one of our key
- * type.
+ * What it uses may be its own or the server level's; of several pairs it is the one whose leaf
+ * is replaced, else the one of our key type.
  *
  * A TLS host has SSLEngine on, in the block or from the server level; or it says nothing of it, no
  * address of it has port 80, and it is at port 443 or has an SSLCertificateFile.

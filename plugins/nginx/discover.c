@@ -1,25 +1,25 @@
 #include "plugins/nginx/discover.h"
 
+#include "plugins/nginx/names.h"
 #include "plugins/nginx/probes.h"
-#include "plugins/nginx/select.h"
 #include "plugins/shared/names.h"
 
 #include <string.h>
 
 #define MAX_PATH_LEN 4095
-#define ROUND        256 /* sites whose texts are released together */
+#define MAX_NAMES    8192u /* a site takes no more */
+#define ROUND        256   /* sites whose texts are released together */
 
-/* The names that are host names or wild ones; NULL-ended.  NULL: no memory. */
-static const char *const *known_names(struct ecert_nginx *env,
-                                      const struct ecert_nginx_server *server,
-                                      struct ecert_left_out *left_out)
+/* The names that are host names or wild ones, NULL-ended, and how many.  NULL: no memory. */
+static const char **known_names(struct ecert_nginx *env, const struct ecert_nginx_server *server,
+                                struct ecert_left_out *left_out, size_t *ret_n)
 {
     const char **names = ecert_arena_alloc(&env->arena, (2 * server->n_names + 1) * sizeof *names);
     size_t n = 0;
 
     for (size_t i = 0; names != NULL && i < server->n_names; i++) {
         const char *name = server->names[i];
-        if (!ecert_nginx_select_is_known(name) ||
+        if (!ecert_nginx_names_is_known(name) ||
             !ecert_names_take(left_out, name, server->block->file->path, server->block->line))
             continue;
         names[n++] = name[0] == '.' ? name + 1 : name;
@@ -29,6 +29,7 @@ static const char *const *known_names(struct ecert_nginx *env,
         if (names[n++] == NULL)
             return NULL;
     }
+    *ret_n = n;
     return names;
 }
 
@@ -78,6 +79,23 @@ static const char *clause_to_tell(struct ecert_nginx *env, const char *why)
     return text;
 }
 
+/* More names than a site takes: the first ones are told, and that there are more. */
+static enum ecert_status cut_names(struct ecert_nginx *env, const struct ecert_nginx_server *server,
+                                   const char **names, size_t n, struct ecert_error *err)
+{
+    if (n <= MAX_NAMES)
+        return ECERT_OK;
+    names[MAX_NAMES] = NULL;
+    const char *note = clause_to_tell(
+        env,
+        ecert_arena_text(&env->arena, "%s:%u: of the %zu names of the %s the first %u are told",
+                         server->block->file->path, server->block->line, n,
+                         ecert_nginx_sites_kind(server), MAX_NAMES));
+    if (note == NULL)
+        return ecert_nginx_no_memory(env, err);
+    return env->host->emit_note(env->job, note, err);
+}
+
 /* ---- records --------------------------------------------------------------------------------- */
 
 static enum ecert_status fill(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
@@ -86,17 +104,21 @@ static enum ecert_status fill(struct ecert_nginx *env, const struct ecert_nginx_
                               struct ecert_left_out *left_out, struct ecert_site_record *site,
                               struct ecert_error *err)
 {
+    size_t n_names = 0;
+    const char **names = known_names(env, server, left_out, &n_names);
+
+    if (names == NULL)
+        return ecert_nginx_no_memory(env, err);
+    ECERT_NGINX_TRY(cut_names(env, server, names, n_names, err));
     site->size = sizeof *site;
     site->kind = ecert_nginx_sites_kind(server);
-    site->names = known_names(env, server, left_out);
+    site->names = names;
     site->file = path_to_tell(server->block->file->path); /* "-g" is none */
     site->line = server->block->line;
     site->enabled = server->read && server->tls;
     site->tls = server->tls;
     site->certificate = path_to_tell(now->path.certificate);
     site->key = path_to_tell(now->path.key);
-    if (site->names == NULL)
-        return ecert_nginx_no_memory(env, err);
     return ecert_nginx_probes_of(env, sites, server, &site->addresses, err);
 }
 
@@ -162,7 +184,7 @@ static enum ecert_status judge_shared(struct ecert_nginx *env,
     const struct ecert_nginx_directive *shared = now->certificate;
 
     if (server->chosen || !server->tls || shared == NULL || !shared->ours ||
-        !ecert_nginx_select_is_covered(env, server))
+        !ecert_nginx_names_are_covered(env, server))
         return ECERT_OK;
     const struct ecert_nginx_directive *user = shared->user->block;
     site->taken = true;

@@ -13,19 +13,27 @@ struct ecert_nginx_listen ecert_nginx_listen_default(void)
         .address = "0.0.0.0",
         .numeric = true,
         .port = DEFAULT_PORT,
+        .last_port = DEFAULT_PORT,
         .tls_over_tcp = true,
     };
 }
 
-/* "443", or the first of "8000-8010"; 0: not a port. */
-static uint16_t parse_port(const char *text)
+/* "443" or "8000-8010" (ngx_parse_inet_url()).  False: neither, and then `ret` is as before. */
+static bool parse_ports(const char *text, struct ecert_nginx_listen *ret)
 {
     char *end = NULL;
     const unsigned long port = strtoul(text, &end, 10);
+    unsigned long last = port;
 
-    if (text[0] < '0' || text[0] > '9' || (*end != '\0' && *end != '-') || port > UINT16_MAX)
-        return 0;
-    return (uint16_t)port;
+    if (text[0] < '0' || text[0] > '9' || port == 0 || port > UINT16_MAX)
+        return false;
+    if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+        last = strtoul(end + 1, &end, 10);
+    if (*end != '\0' || last < port || last > UINT16_MAX)
+        return false;
+    ret->port = (uint16_t)port;
+    ret->last_port = (uint16_t)last;
+    return true;
 }
 
 /* A canonical text for an address, so that two spellings of one address compare equal. */
@@ -59,17 +67,23 @@ static void parse_address(struct ecert_nginx *env, char *text, struct ecert_ngin
     } else if (strchr(text, ':') != NULL) {
         port = strchr(text, ':');
         *port++ = '\0';
-    } else if (parse_port(text) != 0) { /* "127.0.0.1" is no port: the "." is in the way */
+    } else if (parse_ports(text, listen)) { /* "127.0.0.1" is no port: the "." is in the way */
         port = text;
         host = "*";
     }
-    listen->port = port == NULL ? DEFAULT_PORT : parse_port(port);
+    if (port == NULL)
+        listen->port = listen->last_port = DEFAULT_PORT;
+    else if (port != text)
+        (void)parse_ports(port, listen);
     if (strcmp(host, "*") == 0)
         host = "0.0.0.0";
-    else if (strcmp(host, "localhost") == 0)
-        host = "127.0.0.1";
+    listen->by_name = strcmp(host, "localhost") == 0;
+    if (listen->by_name)
+        host = "127.0.0.1"; /* among others, perhaps */
     const char *address = canonical(env, family, host);
-    if (address != NULL) {
+    if (address == NULL) {
+        listen->by_name = true;
+    } else {
         listen->address = address;
         listen->numeric = listen->port != 0;
     }
@@ -110,8 +124,8 @@ enum ecert_status ecert_nginx_listen_read(struct ecert_nginx *env,
 bool ecert_nginx_listen_is_same(const struct ecert_nginx_listen *a,
                                 const struct ecert_nginx_listen *b)
 {
-    return a->port == b->port && a->tls_over_tcp == b->tls_over_tcp &&
-           strcmp(a->address, b->address) == 0;
+    return a->port <= b->last_port && b->port <= a->last_port &&
+           a->tls_over_tcp == b->tls_over_tcp && strcmp(a->address, b->address) == 0;
 }
 
 const char *ecert_nginx_listen_reach(const struct ecert_nginx_listen *listen)

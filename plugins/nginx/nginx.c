@@ -6,6 +6,7 @@
  */
 #include "plugins/nginx/discover.h"
 #include "plugins/nginx/edit.h"
+#include "plugins/nginx/names.h"
 #include "plugins/nginx/pairs.h"
 #include "plugins/nginx/probes.h"
 #include "plugins/nginx/ready.h"
@@ -215,7 +216,7 @@ static enum ecert_status choose_and_edit(struct ecert_nginx *env,
                                          struct ecert_nginx_sites *sites, struct ecert_error *err)
 {
     ECERT_NGINX_TRY(ecert_nginx_select(env, layout, pair, sites, err));
-    ecert_nginx_pairs_find_outsiders(env, sites, ecert_nginx_select_is_covered);
+    ecert_nginx_pairs_find_outsiders(env, sites, ecert_nginx_names_are_covered);
     for (size_t i = 0; i < sites->n_servers; i++)
         if (sites->servers[i]->chosen)
             ECERT_NGINX_TRY(ecert_nginx_pairs_edit(env, layout, sites->servers[i], pair, err));

@@ -113,29 +113,52 @@ static bool is_same(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-/* The last certificate of our type, or with our path; none of several: `told` is false. */
-static enum ecert_status choose(struct work *work, const struct half *certificates,
-                                const struct ecert_nginx_pair *pair, size_t *ret, bool *ret_told,
-                                struct ecert_error *err)
+/* How well a pair is known for ours: the highest wins, and of equals the last. */
+enum claim { CLAIM_NONE, CLAIM_TYPE, CLAIM_REPLACED, CLAIM_PATH };
+
+static enum ecert_status claim_of(struct work *work, const struct ecert_nginx_directive *directive,
+                                  const struct ecert_nginx_pair *pair, enum claim *ret,
+                                  bool *ret_of_our_type, struct ecert_error *err)
 {
     struct ecert_nginx *env = work->env;
-    const char *wanted = env->host->leaf(env->job)->key_type;
+    const struct ecert_leaf_facts *leaf = env->host->leaf(env->job);
+    const char *path = NULL;
 
-    *ret = 0;
-    *ret_told = certificates->n <= 1;
+    ECERT_NGINX_TRY(value_path(work, directive, &path, err));
+    const struct ecert_pem *pem =
+        ecert_pem_look(&env->shelf, &env->arena, env->host, env->job, path);
+    if (pem == NULL)
+        return ecert_nginx_no_memory(env, err);
+    *ret_of_our_type = is_same(pem->key_type, leaf->key_type);
+    *ret = *ret_of_our_type ? CLAIM_TYPE : CLAIM_NONE;
+    if (pem->sha1[0] != '\0' && is_same(pem->sha1, leaf->replaced_sha1))
+        *ret = CLAIM_REPLACED;
+    if (is_same(path, pair->certificate))
+        *ret = CLAIM_PATH;
+    return ECERT_OK;
+}
+
+/* Of several pairs ours: see struct ecert_nginx_present. */
+static enum ecert_status choose(struct work *work, const struct half *certificates,
+                                const struct ecert_nginx_pair *pair,
+                                struct ecert_nginx_present *present, struct ecert_error *err)
+{
+    const struct ecert_nginx_directive *later = NULL;
+    enum claim best = CLAIM_NONE;
+
+    present->is_told = certificates->n <= 1;
     for (size_t i = certificates->n; certificates->n > 1 && i-- > 0;) {
-        const char *path = NULL;
-        ECERT_NGINX_TRY(value_path(work, certificates->list[i], &path, err));
-        const struct ecert_pem *pem =
-            ecert_pem_look(&env->shelf, &env->arena, env->host, env->job, path);
-        if (pem == NULL)
-            return ecert_nginx_no_memory(env, err);
-        if (!is_same(path, pair->certificate) &&
-            (pem->key_type == NULL || strcmp(pem->key_type, wanted) != 0))
-            continue;
-        *ret = i;
-        *ret_told = true;
-        break;
+        enum claim claim = CLAIM_NONE;
+        bool of_our_type = false;
+        ECERT_NGINX_TRY(claim_of(work, certificates->list[i], pair, &claim, &of_our_type, err));
+        if (claim > best) {
+            best = claim;
+            present->index = i;
+            present->is_told = true;
+            present->later = later;
+        }
+        if (claim != CLAIM_PATH && of_our_type && later == NULL)
+            later = certificates->list[i];
     }
     return ECERT_OK;
 }
@@ -167,7 +190,7 @@ enum ecert_status ecert_nginx_pairs_present(struct ecert_nginx *env,
     const struct half keys = keys_of(server);
     struct ecert_nginx_present present = {0};
 
-    ECERT_NGINX_TRY(choose(&work, &certificates, pair, &present.index, &present.is_told, err));
+    ECERT_NGINX_TRY(choose(&work, &certificates, pair, &present, err));
     ECERT_NGINX_TRY(read_half(&work, &certificates, present.index, &present.certificate,
                               &present.path.certificate, &present, err));
     ECERT_NGINX_TRY(
@@ -243,7 +266,7 @@ void ecert_nginx_pairs_find_outsiders(const struct ecert_nginx *env,
         const struct half certificates = certificates_of(server);
         const struct half keys = keys_of(server);
 
-        if (server->chosen || !server->tls)
+        if (server->chosen || !ecert_nginx_sites_may_speak_tls(sites, server))
             continue;
         if (certificates.inherited)
             scope->certificate_outsider = server;
@@ -396,6 +419,14 @@ static enum ecert_status check(struct work *work, const struct ecert_nginx_prese
                           "or remove a pair that is no longer wanted",
                           block->file->path, block->line, certificates->n,
                           host->leaf(work->env->job)->key_type, pair->certificate, pair->key);
+    if (present->later != NULL)
+        return host->fail(
+            err, ECERT_E_CONFIG,
+            "%s:%u: this ssl_certificate is of the type '%s' and stands behind that of "
+            "%s:%u, which is to be '%s': nginx serves the later of two; remove one of "
+            "the two pairs",
+            present->later->file->path, present->later->line, host->leaf(work->env->job)->key_type,
+            present->certificate->file->path, present->certificate->line, pair->certificate);
     if (present->special != NULL)
         return host->fail(err, ECERT_E_CONFIG,
                           "%s:%u: '%s' of %s is not the path of a file, so it is not changed by "

@@ -24,15 +24,18 @@ enum ecert_status ecert_nginx_pairs_want(struct ecert_nginx *env, struct ecert_n
                                          struct ecert_error *err);
 
 /*
- * What a block uses at present, its own or inherited: of several pairs the one that nginx serves
- * to clients of our key type, which is the last of that type; else the one that has our path
- * already, else the first.  A member is NULL where there is none, or no plain file.
+ * What a block uses at present, its own or inherited: of several pairs the one that has our path
+ * already, whatever it holds; else the one whose leaf is replaced; else the one that nginx serves
+ * to clients of our key type, which is the last of that type; else the first.  A member is NULL
+ * where there is none, or no plain file.
  */
 struct ecert_nginx_present {
     size_t index; /* of the two, among those of the block or of the block around it */
     const struct ecert_nginx_directive *certificate, *key;
     struct ecert_nginx_pair path;
-    bool is_told;        /* there is one pair at most, or one is ours by path or type */
+    bool is_told; /* there is one pair at most, or one is ours by path, leaf or type */
+    const struct ecert_nginx_directive *later; /* ssl_certificate of another pair with our key type,
+                                                  which nginx would serve instead; NULL: none */
     const char *special; /* a value that is not the path of a file: with a variable, "data:",
                             "engine:", "store:"; NULL: none */
     const struct ecert_nginx_directive *special_in; /* the directive that has it */
@@ -91,7 +94,8 @@ void ecert_nginx_pairs_find_outsiders(const struct ecert_nginx *env,
  *                   would no longer inherit.
  *
  * ECERT_E_CONFIG, naming file and line and what to write: a value that is not the path of a file;
- * several pairs of which none has our key type; not as many keys as certificates.
+ * several pairs of which none is ours, or a later one would be served instead; not as many keys as
+ * certificates.
  */
 enum ecert_status ecert_nginx_pairs_edit(struct ecert_nginx *env,
                                          const struct ecert_nginx_layout *layout,

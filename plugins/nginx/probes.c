@@ -1,9 +1,12 @@
 #include "plugins/nginx/probes.h"
 
+#include "plugins/nginx/names.h"
+
 #include <ctype.h>
 #include <string.h>
 
 #define BUCKETS       4096u
+#define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 #define MAX_ADDRESSES 256u  /* a site takes no more */
 #define MAX_PROBES    8000u /* a plan takes no more than 8192 */
 
@@ -24,21 +27,37 @@ static char *lower(char *text)
     return text;
 }
 
-/*
- * A host name that the block answers to: "x" for ".x"; for "*.x" one below x that no other block
- * has as its own.
- */
+/* What to ask for so that the block answers, by this name of it; NULL: nothing. */
 static const char *probe_name(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
-                              const char *name)
+                              const struct ecert_nginx_server *server,
+                              const struct ecert_nginx_listen *listen, const char *name)
 {
-    if (name[0] == '.')
-        return lower(ecert_arena_text(&env->arena, "%s", name + 1));
-    if (name[0] != '*')
-        return lower(ecert_arena_text(&env->arena, "%s", name));
-    const char *www = lower(ecert_arena_text(&env->arena, "www%s", name + 1));
-    if (www == NULL || !ecert_nginx_sockets_have_name(&sites->sockets, www))
-        return www;
-    return lower(ecert_arena_text(&env->arena, "ecert-probe%s", name + 1));
+    static const char *const labels[] = {"", "www", "ecert-probe"};
+    const bool wild = name[0] == '.' || name[0] == '*';
+    const char *rest = name + (name[0] == '*' ? 1 : 0);
+
+    for (size_t i = name[0] == '*' ? 1 : 0; i < (wild ? COUNT(labels) : 1); i++) {
+        const char *text =
+            i == 0 ? name + (wild ? 1 : 0) : ecert_arena_text(&env->arena, "%s%s", labels[i], rest);
+        if (text == NULL || server->scope->kind == ECERT_NGINX_MAIL ||
+            ecert_nginx_sockets_owner(&sites->sockets, server->scope, listen, text) == server)
+            return text;
+    }
+    return NULL;
+}
+
+/* By the name that it was chosen for, or any other that is its own there; NULL: it has none. */
+static const char *probe_any_name(struct ecert_nginx *env, const struct ecert_nginx_sites *sites,
+                                  const struct ecert_nginx_server *server,
+                                  const struct ecert_nginx_listen *listen)
+{
+    const char *found = probe_name(env, sites, server, listen, server->chosen_for);
+
+    for (size_t i = 0; found == NULL && i < server->n_names; i++)
+        if (ecert_nginx_names_is_known(server->names[i]) &&
+            !ecert_nginx_names_is_local(server->names[i]))
+            found = probe_name(env, sites, server, listen, server->names[i]);
+    return found;
 }
 
 static bool is_same_text(const char *a, const char *b)
@@ -88,8 +107,8 @@ static bool is_shadowed(const struct ecert_nginx_sites *sites,
                         const struct ecert_nginx_server *server, const char *address, uint16_t port)
 {
     for (size_t i = 0; i < server->n_listens; i++)
-        if (server->listens[i].port == port && server->listens[i].tls_over_tcp &&
-            strcmp(server->listens[i].address, address) == 0)
+        if (server->listens[i].port <= port && port <= server->listens[i].last_port &&
+            server->listens[i].tls_over_tcp && strcmp(server->listens[i].address, address) == 0)
             return false;
     return ecert_nginx_sockets_have(&sites->sockets, address, port);
 }
@@ -117,6 +136,17 @@ static bool is_wanted(const struct ecert_nginx_sites *sites,
            !ecert_nginx_sites_rejects(server) &&
            (ecert_nginx_sites_is_tls(sites, server, listen) ||
             ecert_nginx_sites_starttls(sites, server, listen) != NULL);
+}
+
+/* Of a range the one port that is looked at. */
+static struct ecert_nginx_listen at_tls(const struct ecert_nginx_sites *sites,
+                                        const struct ecert_nginx_server *server,
+                                        const struct ecert_nginx_listen *listen)
+{
+    struct ecert_nginx_listen one = *listen;
+
+    one.port = one.last_port = ecert_nginx_sites_tls_port(sites, server, listen);
+    return one;
 }
 
 /* Without a name only the default block of a socket can be asked for. */
@@ -161,7 +191,10 @@ static enum ecert_status probe_socket(struct ecert_nginx *env,
         .starttls = ecert_nginx_sites_starttls(sites, server, listen),
     };
     if (server->chosen_for != NULL) {
-        record.server_name = probe_name(env, sites, server->chosen_for);
+        const char *name = probe_any_name(env, sites, server, listen);
+        if (name == NULL)
+            return note_unseen(env, server, listen, "other server blocks have its names", err);
+        record.server_name = lower(ecert_arena_text(&env->arena, "%s", name));
         if (record.server_name == NULL)
             return ecert_nginx_no_memory(env, err);
     }
@@ -182,8 +215,10 @@ enum ecert_status ecert_nginx_probes_emit(struct ecert_nginx *env,
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < sites->n_servers; i++) {
         const struct ecert_nginx_server *server = sites->servers[i];
-        for (size_t j = 0; server->chosen && j < server->n_listens; j++)
-            ECERT_NGINX_TRY(probe_socket(env, sites, server, &server->listens[j], &probes, err));
+        for (size_t j = 0; server->chosen && j < server->n_listens; j++) {
+            const struct ecert_nginx_listen listen = at_tls(sites, server, &server->listens[j]);
+            ECERT_NGINX_TRY(probe_socket(env, sites, server, &listen, &probes, err));
+        }
     }
     if (probes.n <= MAX_PROBES)
         return ECERT_OK;
@@ -208,18 +243,18 @@ enum ecert_status ecert_nginx_probes_of(struct ecert_nginx *env,
     if (records == NULL)
         return ecert_nginx_no_memory(env, err);
     for (size_t i = 0; i < server->n_listens && n < MAX_ADDRESSES; i++) {
-        const struct ecert_nginx_listen *listen = &server->listens[i];
-        if (!server->read || !is_wanted(sites, server, listen) ||
-            why_not(sites, server, listen) != NULL)
+        const struct ecert_nginx_listen listen = at_tls(sites, server, &server->listens[i]);
+        if (!server->read || !is_wanted(sites, server, &listen) ||
+            why_not(sites, server, &listen) != NULL)
             continue;
         struct ecert_probe_record *record = ecert_arena_alloc(&env->arena, sizeof *record);
         if (record == NULL)
             return ecert_nginx_no_memory(env, err);
         *record = (struct ecert_probe_record){
             .size = sizeof *record,
-            .address = ecert_nginx_listen_reach(listen),
-            .port = listen->port,
-            .starttls = ecert_nginx_sites_starttls(sites, server, listen),
+            .address = ecert_nginx_listen_reach(&listen),
+            .port = listen.port,
+            .starttls = ecert_nginx_sites_starttls(sites, server, &listen),
         };
         records[n++] = record;
     }

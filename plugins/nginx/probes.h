@@ -6,10 +6,12 @@
 
 /*
  * Emits a probe for each socket of each chosen block, and a note for one that cannot be looked at:
- * it expects the PROXY protocol, has no numeric address, or another block has the address that
- * this machine would use.  A mail block with "starttls" is asked by STARTTLS.  A block without a
- * name is asked without one where it is the default of the socket, and not otherwise.  No more than
- * 8,000 probes; a note says how many there would be.  ECERT_E_NOMEM.
+ * it expects the PROXY protocol, has no numeric address, or other blocks have the address that this
+ * machine would use or all names of the block.  It is asked for by the name that it was chosen for,
+ * or by another of its names where another block answers to that.  A mail block with "starttls" is
+ * asked by STARTTLS.  A block without a name is asked without one where it is the default of the
+ * socket, and not otherwise.  No more than 8,000 probes; a note says how many there would be.
+ * ECERT_E_NOMEM.
  */
 enum ecert_status ecert_nginx_probes_emit(struct ecert_nginx *env,
                                           const struct ecert_nginx_sites *sites,

@@ -1,12 +1,10 @@
 #include "plugins/nginx/select.h"
 
-#include <ctype.h>
+#include "plugins/nginx/names.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define MAX_LISTED   8
-#define MAX_LIST_LEN 3000 /* of a list that shall be whole: a clause has room for that */
 
 /* What the target is for, and what was found so far. */
 struct wanted {
@@ -25,106 +23,14 @@ struct wanted {
     size_t n_used; /* blocks that everywhere_it_was found and whose names are not covered */
 };
 
-static bool is_unknowable(const char *name)
-{
-    return name[0] == '~' || strchr(name, '$') != NULL;
-}
-
-/* "", "_", and what else people write for a name that nobody asks for: "--", "!@#" */
-static bool is_nobody(const char *name)
-{
-    while (*name != '\0' && !isalnum((unsigned char)*name) && !(*name & 0x80))
-        name++;
-    return *name == '\0';
-}
-
-bool ecert_nginx_select_is_known(const char *name)
-{
-    return !is_unknowable(name) && !is_nobody(name);
-}
-
 static bool is_name_of(const char *in_block, const char *wanted)
 {
-    if (!ecert_nginx_select_is_known(in_block))
+    if (!ecert_nginx_names_is_known(in_block))
         return false;
     if (in_block[0] != '.')
         return strcasecmp(in_block, wanted) == 0;
     return strcasecmp(in_block + 1, wanted) == 0 ||
            (wanted[0] == '*' && strcasecmp(in_block, wanted + 1) == 0);
-}
-
-/* "*.parent", itself, among the names of the leaf. */
-static bool covers_all_below(const struct ecert_nginx *env, const char *parent)
-{
-    const char *const *names = env->host->leaf(env->job)->dns_names;
-
-    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
-        if (names[i][0] == '*' && strcasecmp(names[i] + 1, parent) == 0)
-            return true;
-    return false;
-}
-
-static bool covers(const struct ecert_nginx *env, const char *name)
-{
-    if (name[0] == '.')
-        return env->host->covers(env->job, name + 1) && covers_all_below(env, name);
-    if (name[0] == '*')
-        return covers_all_below(env, name + 1);
-    return env->host->covers(env->job, name);
-}
-
-bool ecert_nginx_select_is_covered(const struct ecert_nginx *env,
-                                   const struct ecert_nginx_server *server)
-{
-    for (size_t i = 0; i < server->n_names; i++)
-        if (is_unknowable(server->names[i]) ||
-            (!is_nobody(server->names[i]) && !covers(env, server->names[i])))
-            return false;
-    return true;
-}
-
-/* Of `n` names as many as there is room for.  NULL: no memory. */
-static const char *list(struct ecert_nginx *env, const char *const *names, size_t n, size_t max_n,
-                        size_t max_len)
-{
-    const char *text = "";
-    size_t shown = 0, len = 0;
-
-    for (; shown < n && shown < max_n && text != NULL; shown++) {
-        len += strlen(names[shown]) + 4;
-        if (shown > 0 && len > max_len)
-            break;
-        text = ecert_arena_text(&env->arena, "%s%s'%.*s'", text, shown == 0 ? "" : ", ",
-                                (int)max_len, names[shown]);
-    }
-    if (shown < n && text != NULL)
-        text = ecert_arena_text(&env->arena, "%s and %zu more", text, n - shown);
-    return text;
-}
-
-const char *ecert_nginx_select_list(struct ecert_nginx *env, const char *const *names, size_t n)
-{
-    return list(env, names, n, MAX_LISTED, MAX_LIST_LEN);
-}
-
-/* The names of the block that the leaf does not cover; with `unknown`, those that nobody knows. */
-static enum ecert_status list_uncovered(struct ecert_nginx *env,
-                                        const struct ecert_nginx_server *server, bool unknown,
-                                        size_t *ret_n, const char **ret, struct ecert_error *err)
-{
-    const char **names = ecert_arena_alloc(&env->arena, server->n_names * sizeof *names);
-    size_t n = 0;
-
-    if (names == NULL)
-        return ecert_nginx_no_memory(env, err);
-    for (size_t i = 0; i < server->n_names; i++) {
-        const char *name = server->names[i];
-        if (is_unknowable(name) ? unknown : !is_nobody(name) && !covers(env, name))
-            names[n++] = name;
-    }
-    *ret = list(env, names, n, SIZE_MAX, MAX_LIST_LEN);
-    *ret_n = n;
-    return *ret != NULL ? ECERT_OK : ecert_nginx_no_memory(env, err);
 }
 
 /* ---- why ------------------------------------------------------------------------------------- */
@@ -155,6 +61,23 @@ static enum ecert_status take(struct ecert_nginx *env, struct ecert_nginx_server
 {
     server->chosen = true;
     return leave(env, server, why, err);
+}
+
+/* Taken, although the block has local names too: they are said.  `why` may be NULL: no memory. */
+static enum ecert_status take_but(struct ecert_nginx *env, struct ecert_nginx_server *server,
+                                  const char *why, struct ecert_error *err)
+{
+    const char *local = NULL;
+
+    for (size_t i = 0; i < server->n_names && local == NULL; i++)
+        if (ecert_nginx_names_is_local(server->names[i]) &&
+            !ecert_nginx_names_covers(env, server->names[i]))
+            local = server->names[i];
+    if (why != NULL && local != NULL)
+        why = ecert_arena_text(&env->arena,
+                               "%s; '%s' is not counted: a name without a dot is on no e-Cert", why,
+                               local);
+    return take(env, server, why, err);
 }
 
 /* ---- by name --------------------------------------------------------------------------------- */
@@ -229,18 +152,32 @@ static enum ecert_status remember_leaf(struct ecert_nginx *env, struct wanted *w
     return ECERT_OK;
 }
 
+/* NULL: no memory. */
+static const char *why_unknown(struct ecert_nginx *env, const struct ecert_nginx_server *server,
+                               const char *unknown)
+{
+    return ecert_arena_text(&env->arena,
+                            "it also serves what %s stands for, and nobody knows whether the "
+                            "certificate covers that; 'server_names = [\"%s\"]' takes it",
+                            unknown, server->chosen_for);
+}
+
 static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *wanted,
                                     struct ecert_nginx_server *server, struct ecert_error *err)
 {
     struct ecert_nginx_present now = {0};
     const char *uncovered = NULL;
+    const char *unknown = NULL;
     size_t n = 0;
 
-    ECERT_NGINX_TRY(list_uncovered(env, server, false, &n, &uncovered, err));
+    ECERT_NGINX_TRY(ecert_nginx_names_list_uncovered(env, server, false, &n, &uncovered, err));
     if (n != 0 && wanted->explicit_names)
         return refuse_names(env, wanted, server, uncovered, err);
     if (n != 0)
         return leave_named(env, wanted, server, why_uncovered(env, uncovered), err);
+    ECERT_NGINX_TRY(ecert_nginx_names_list_uncovered(env, server, true, &n, &unknown, err));
+    if (n != 0 && !wanted->explicit_names)
+        return leave_named(env, wanted, server, why_unknown(env, server, unknown), err);
     ECERT_NGINX_TRY(
         ecert_nginx_pairs_present(env, wanted->layout, server, wanted->pair, &now, err));
     if (!wanted->explicit_names && now.special != NULL)
@@ -253,11 +190,26 @@ static enum ecert_status take_named(struct ecert_nginx *env, struct wanted *want
                                             env->host->leaf(env->job)->key_type,
                                             wanted->pair->certificate, wanted->pair->key),
                            err);
-    if (wanted->everywhere)
+    if (!wanted->explicit_names && now.later != NULL)
+        return leave_named(
+            env, wanted, server,
+            ecert_arena_text(&env->arena,
+                             "of its certificates of the type '%s' nginx serves that "
+                             "of %s:%u, and another is to be replaced; remove one of "
+                             "the two pairs",
+                             env->host->leaf(env->job)->key_type, now.later->file->path,
+                             now.later->line),
+            err);
+    if (wanted->everywhere && wanted->leaves.replaced == NULL)
         ECERT_NGINX_TRY(remember_leaf(env, wanted, &now, err));
     mark_found(wanted, server);
-    return take(env, server,
-                ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for), err);
+    const char *why = ecert_arena_text(&env->arena, "it has the name '%s'", server->chosen_for);
+    if (n != 0 && why != NULL)
+        why = ecert_arena_text(&env->arena,
+                               "%s, which 'server_names' asks for; nobody knows whether the "
+                               "certificate covers what %s stands for",
+                               why, unknown);
+    return take_but(env, server, why, err);
 }
 
 static enum ecert_status judge_by_name(struct ecert_nginx *env, struct wanted *wanted,
@@ -312,7 +264,7 @@ static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wante
     const char *uncovered = NULL;
     size_t n = 0;
 
-    ECERT_NGINX_TRY(list_uncovered(env, server, true, &n, &uncovered, err));
+    ECERT_NGINX_TRY(ecert_nginx_names_list_uncovered(env, server, true, &n, &uncovered, err));
     if (n != 0)
         return refuse_used(env, wanted, server, uses, uncovered, err);
     ECERT_NGINX_TRY(
@@ -320,9 +272,10 @@ static enum ecert_status take_used(struct ecert_nginx *env, struct wanted *wante
     if (now.special != NULL)
         return leave(env, server, why_special(env, wanted, &now), err);
     for (size_t i = 0; i < server->n_names && server->chosen_for == NULL; i++)
-        if (ecert_nginx_select_is_known(server->names[i]))
+        if (ecert_nginx_names_is_known(server->names[i]) &&
+            !ecert_nginx_names_is_local(server->names[i]))
             server->chosen_for = server->names[i]; /* to ask for it */
-    return take(env, server, why_used(uses), err);
+    return take_but(env, server, why_used(uses), err);
 }
 
 static const char *why_other(struct ecert_nginx *env, const struct ecert_nginx_server *server,
@@ -373,7 +326,7 @@ static enum ecert_status refuse_all(struct ecert_nginx *env, const struct wanted
 static enum ecert_status refuse_none(struct ecert_nginx *env, const struct wanted *wanted,
                                      struct ecert_error *err)
 {
-    const char *names = ecert_nginx_select_list(env, wanted->names, wanted->n);
+    const char *names = ecert_nginx_names_list(env, wanted->names, wanted->n);
     const size_t n = wanted->sites->n_servers;
 
     if (names == NULL)

@@ -146,9 +146,9 @@ static enum ecert_status add_name(struct reader *reader, struct ecert_nginx_serv
         return ecert_nginx_no_memory(reader->env, err);
     server->names = names;
     server->names[server->n_names++] = name;
-    return reader->ready
-               ? ECERT_OK
-               : ecert_nginx_sockets_add_name(reader->env, &reader->sites.sockets, name, err);
+    return reader->ready ? ECERT_OK
+                         : ecert_nginx_sockets_add_name(reader->env, &reader->sites.sockets, server,
+                                                        name, err);
 }
 
 static enum ecert_status take_names(struct reader *reader, const struct place *place,

@@ -99,7 +99,22 @@ bool ecert_nginx_sites_rejects(const struct ecert_nginx_server *server);
 bool ecert_nginx_sites_speaks_tls(const struct ecert_nginx_sites *sites,
                                   const struct ecert_nginx_server *server);
 
-/* Does connecting to `listen`, one of this server block's, start with a TLS handshake? */
+/*
+ * Could it, for all that is known?  A socket is a host name's, or another block's of the same port
+ * is, and they may be one.
+ */
+bool ecert_nginx_sites_may_speak_tls(const struct ecert_nginx_sites *sites,
+                                     const struct ecert_nginx_server *server);
+
+/* The port of a range that starts with a TLS handshake; else, and if none does, the first. */
+uint16_t ecert_nginx_sites_tls_port(const struct ecert_nginx_sites *sites,
+                                    const struct ecert_nginx_server *server,
+                                    const struct ecert_nginx_listen *listen);
+
+/*
+ * Does connecting to `listen`, one of this server block's, start with a TLS handshake?  Of a range
+ * one port is enough.
+ */
 bool ecert_nginx_sites_is_tls(const struct ecert_nginx_sites *sites,
                               const struct ecert_nginx_server *server,
                               const struct ecert_nginx_listen *listen);

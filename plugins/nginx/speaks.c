@@ -30,7 +30,29 @@ bool ecert_nginx_sites_is_tls(const struct ecert_nginx_sites *sites,
                               const struct ecert_nginx_listen *listen)
 {
     return listen->ssl || is_on(server->on.ssl, server->scope->on.ssl) ||
-           ecert_nginx_sockets_are_ssl(&sites->sockets, server->scope, listen);
+           ecert_nginx_sockets_are_ssl(&sites->sockets, server->scope, listen, NULL);
+}
+
+uint16_t ecert_nginx_sites_tls_port(const struct ecert_nginx_sites *sites,
+                                    const struct ecert_nginx_server *server,
+                                    const struct ecert_nginx_listen *listen)
+{
+    uint16_t port = listen->port;
+
+    if (!listen->ssl && !is_on(server->on.ssl, server->scope->on.ssl))
+        (void)ecert_nginx_sockets_are_ssl(&sites->sockets, server->scope, listen, &port);
+    return port;
+}
+
+bool ecert_nginx_sites_may_speak_tls(const struct ecert_nginx_sites *sites,
+                                     const struct ecert_nginx_server *server)
+{
+    if (ecert_nginx_sites_rejects(server))
+        return false;
+    for (size_t i = 0; i < server->n_listens; i++)
+        if (ecert_nginx_sockets_may_be_ssl(&sites->sockets, &server->listens[i]))
+            return true;
+    return server->tls;
 }
 
 static bool has_starttls(const struct ecert_nginx_server *server)

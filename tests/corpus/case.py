@@ -3,8 +3,8 @@
 import re
 
 ONCE = ("difficulty", "layout", "command", "arguments", "leaf", "key", "adopt", "target", "new",
-        "old", "refused")
-OFTEN = ("needs", "certificate")
+        "old")
+OFTEN = ("needs", "certificate", "refused")
 SERVERS = {"nginx": "/usr/sbin/nginx", "apache": "/usr/sbin/apachectl"}
 STARTTLS = ("smtp", "imap", "pop3")
 

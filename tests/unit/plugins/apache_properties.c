@@ -120,6 +120,15 @@ static const char *const *setting_list(const struct ecert_job *job, const char *
     return command;
 }
 
+/* Of the first deployment: nothing is replaced. */
+static const struct ecert_leaf_facts *leaf(const struct ecert_job *job)
+{
+    static const struct ecert_leaf_facts facts = {.size = sizeof facts, .key_type = "rsa"};
+
+    (void)job;
+    return &facts;
+}
+
 static enum ecert_status emit_file(struct ecert_job *job, const struct ecert_file_record *file,
                                    struct ecert_error *err)
 {
@@ -139,6 +148,7 @@ static const struct ecert_host host = {.size = offsetof(struct ecert_host, forge
                                        .glob = glob_nothing,
                                        .run = run_nothing,
                                        .setting_list = setting_list,
+                                       .leaf = leaf,
                                        .emit_file = emit_file,
                                        .fail = refuse};
 

@@ -185,6 +185,8 @@ static const struct row {
      "    SSLCertificateFile @/old/ec.pem\n    SSLCertificateKeyFile @/old/ec.key\n" TAIL,
      HEAD ON NEW TAIL},
     {.name = "two pairs of our type", HEAD ON OLD OLD TAIL, HEAD ON NEW NEW TAIL},
+    {.name = "the target's own path, and another pair of our type before it",
+     HEAD ON OLD NEW TAIL},
     {.name = "a chain file is not needed by the pair that stays", HEAD ON OLD
      " SSLCertificateFile @/old/ecfull.pem\n SSLCertificateKeyFile @/old/ec.key\n"
      " SSLCertificateChainFile @/old/rsa.pem\n" TAIL,

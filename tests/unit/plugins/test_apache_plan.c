@@ -19,6 +19,7 @@
 #define ON   "    SSLEngine on\n"
 #define OLD  "    SSLCertificateFile @/old/rsa.pem\n    SSLCertificateKeyFile @/old/rsa.key\n"
 #define EC   "    SSLCertificateFile @/old/ec.pem\n    SSLCertificateKeyFile @/old/ec.key\n"
+#define FULL "    SSLCertificateFile @/old/full.pem\n    SSLCertificateKeyFile @/old/rsa.key\n"
 #define TAIL "</VirtualHost>\n"
 
 static const char *const www[] = {"www.example.test", NULL};
@@ -216,6 +217,13 @@ static const struct where_row {
     {.name = "of two pairs the one of our type", .replaced = true, .want =
      "a.wild.test takes: it uses the certificate that is replaced; ",
      .site = HOST("a.wild.test", EC OLD)},
+    {.name = "of two pairs the one that is replaced, not the one of our type", .replaced = true, .want =
+     "a.wild.test takes: it uses the certificate that is replaced; ",
+     .site = HOST("a.wild.test", FULL OLD)},
+    {.name = "a pair of our type behind it would be served", .replaced = true, .want =
+     "a.wild.test takes: it uses the certificate that is replaced; ",
+     .site = HOST("a.wild.test", OLD FULL),
+     .error = "has a second certificate with a key of type 'rsa', '@/old/full.pem' in '@/site.conf' line"},
     {.name = "a plain one is left", .replaced = true, .want =
      "www.example.test takes: it has the name 'www.example.test'; "
      "a.wild.test leaves: it says SSLEngine off; ",

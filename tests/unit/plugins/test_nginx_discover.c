@@ -180,10 +180,46 @@ static void check_row(void **state)
     site_remove(&site);
 }
 
+/* "example.test", then 9,000 more in one server block. */
+static void write_many_names(const struct site *site)
+{
+    char *conf = calloc(9100, 16);
+    size_t len = 0;
+
+    assert_non_null(conf);
+    len += (size_t)sprintf(conf, "http {\nserver { listen 443 ssl; server_name example.test");
+    for (unsigned i = 0; i < 9000; i++)
+        len += (size_t)sprintf(conf + len, " n%u.test", i);
+    len += (size_t)sprintf(conf + len, "; }\n}\n");
+    site_write(site, "nginx.conf", conf, len);
+    free(conf);
+}
+
+static void more_names_than_a_site_takes_are_cut(void **state)
+{
+    static const char note[] = "nginx.conf:2: of the 9001 names of the server block the first 8192 "
+                               "are told";
+    struct site site;
+
+    (void)state;
+    site_make(&site);
+    write_many_names(&site);
+    site.job.plugin = &ecert_plugin;
+    site.job.settings = site.settings;
+    site.job.leaf = (struct ecert_leaf_facts){.size = sizeof site.job.leaf, .key_type = "rsa"};
+    assert_int_equal(ecert_plugin.discover(&test_host, (struct ecert_job *)&site.job, &site.err),
+                     ECERT_OK);
+    assert_int_equal(site.job.n_sites, 1);
+    assert_true(test_job_noted(&site.job, note));
+    assert_null(strstr(site.job.sites[0], "n8191.test"));
+    site_remove(&site);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows)] = {0};
+    struct CMUnitTest tests[COUNT(rows) + 1] = {0};
 
-    (void)TEST_ADD_ROWS(tests, check_row, rows);
+    tests[TEST_ADD_ROWS(tests, check_row, rows)] =
+        (struct CMUnitTest)cmocka_unit_test(more_names_than_a_site_takes_are_cut);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,9 @@ static const struct row {
     const char *no_error;       /* words that the error must not have */
     size_t n_changed;           /* values of nginx.conf */
     bool everywhere;
-    bool replaced; /* the leaf of old.pem was the target's before */
+    bool replaced;     /* the leaf of old.pem was the target's before */
+    bool ec_leaf;      /* the new one has an EC key */
+    const char *keeps; /* a path that the changed file still has; NULL: not looked at */
 } rows[] = {
     /* clang-format off */
     {.name = "off: other names are left, and it is said",
@@ -36,15 +38,15 @@ static const struct row {
               "leaves: it has none of the target's names, but it uses the certificate that is replaced; "
               "'everywhere_it_was = true' takes it",
               "leaves: it has no name, but it uses the target's own file; 'everywhere_it_was = true' takes it"}},
-    {.name = "by name, by path, by the leaf replaced, by the leaf of a named one",
-     .everywhere = true, .replaced = true, .n_changed = 9,
+    {.name = "by name, by path, by the leaf replaced, and no longer by the leaf of a named one",
+     .everywhere = true, .replaced = true, .n_changed = 7,
      .conf = TLS("www.example.test") PAIR("other") "}" TLS("a.example.test") PAIR("same") "}"
              TLS("b.example.test") PAIR("other") "}" TLS("_") PAIR("ec") "}"
              TLS("d.example.test") "ssl_certificate " FULL_CHAIN "; ssl_certificate_key k; }"
              "server { listen 443 ssl; " PAIR("old") "}",
      .whys = {"takes: it has the name 'www.example.test'",
               "takes: it uses the certificate that is replaced",
-              "takes: it uses the certificate of a site that has the target's name",
+              "leaves: it has none of the target's names",
               "leaves: it has none of the target's names",
               "takes: it uses the target's own file",
               "takes: it uses the certificate that is replaced"}},
@@ -56,6 +58,26 @@ static const struct row {
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = TLS("a.example.test") PAIR("old") PAIR("ec") "}",
      .whys = {"takes: it uses the certificate that is replaced"}},
+    {.name = "of two pairs the one that is replaced, not the one of our type",
+     .everywhere = true, .replaced = true, .n_changed = 2, .ec_leaf = true,
+     .conf = TLS("a.example.test") PAIR("ec") PAIR("old") "}",
+     .keeps = "ec.pem",
+     .whys = {"takes: it uses the certificate that is replaced"}},
+    {.name = "of two pairs the target's own path, not the one of our type",
+     .n_changed = 0, .ec_leaf = true,
+     .conf = TLS("www.example.test") PAIR("ec") "ssl_certificate " FULL_CHAIN "; ssl_certificate_key " KEY "; }",
+     .whys = {"takes: it has the name 'www.example.test'"}},
+    {.name = "a pair of our type behind the target's own path would be served",
+     .names = ask_www,
+     .conf = TLS("www.example.test") "\nssl_certificate " FULL_CHAIN "; ssl_certificate_key " KEY ";\n" PAIR("other") "}",
+     .error = {"nginx.conf:5: this ssl_certificate is of the type 'rsa' and stands behind that of ",
+               "nginx.conf:4, which is to be '/live/full.pem'"}},
+    {.name = "the same, and it is left",
+     .n_changed = 2,
+     .conf = TLS("www.example.test") PAIR("old") "}"
+             TLS("www.example.test") "ssl_certificate " FULL_CHAIN "; ssl_certificate_key " KEY "; " PAIR("other") "}",
+     .whys = {"takes: it has the name 'www.example.test'",
+              "leaves: of its certificates of the type 'rsa' nginx serves that of "}},
     {.name = "inherited from http, and all of them are taken: one change",
      .everywhere = true, .replaced = true, .n_changed = 2,
      .conf = PAIR("old") TLS("a.example.test") "}" TLS("b.example.test") "}",
@@ -85,6 +107,18 @@ static const struct row {
      .whys = {"refuses: it also serves 'a.test', which the certificate does not cover",
               "refuses: it also serves 'b.test', which the certificate does not cover",
               "leaves: it has none of the target's names"}},
+    {.name = "the leaf of a named one is nobody's concern where another is replaced",
+     .everywhere = true, .replaced = true, .n_changed = 2,
+     .conf = TLS("www.example.test") PAIR("other") "}" TLS("c.test") PAIR("other") "}",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it has none of the target's names"}},
+    {.name = "refused before the first deployment, and it says why",
+     .everywhere = true,
+     .conf = TLS("www.example.test") PAIR("old") "}" TLS("c.test") PAIR("old") "}",
+     .error = {"nginx.conf:4 ('c.test')"},
+     .no_error = "replaced",
+     .whys = {"takes: it has the name 'www.example.test'",
+              "refuses: it uses the certificate of a site that has the target's name, and the certificate does "
+              "not cover 'c.test'"}},
     {.name = "an explicit name must be found by name",
      .everywhere = true, .replaced = true, .names = ask_two,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("a.example.test") PAIR("old") "}",
@@ -111,6 +145,24 @@ static const struct row {
     {.name = "a snippet's pair of the other type would stay beside ours",
      .conf = TLS("www.example.test") "include ec.conf; }" TLS("a.test") "include ec.conf; }",
      .error = {"ec.conf:1: this ssl_certificate also serves the server block at ", "nginx.conf:4, whose names"}},
+    {.name = "a snippet that an outsider has at a port of the range",
+     .n_changed = 2,
+     .conf = "\nserver { listen 443-445 ssl; server_name www.example.test; include snippet.conf; }"
+             "\nserver { listen 444; server_name b.test; include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it has none of the target's names"}},
+    {.name = "a snippet that an outsider has at a host name, which may be ours",
+     .n_changed = 2,
+     .conf = "\nserver { listen 192.0.2.1:443 ssl; server_name www.example.test; include snippet.conf; }"
+             "\nserver { listen host.invalid:443; server_name b.test; include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it does not listen with ssl"}},
+    {.name = "a snippet that a block without TLS has",
+     .conf = "\nserver { listen 192.0.2.1:443 ssl; server_name www.example.test; include snippet.conf; }"
+             "\nserver { listen 192.0.2.2:443; server_name b.test; include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it does not listen with ssl"}},
+    {.name = "a snippet that a block has whose only name is local",
+     .n_changed = 2,
+     .conf = TLS("www.example.test") "include snippet.conf; }" TLS("intranet") "include snippet.conf; }",
+     .whys = {"takes: it has the name 'www.example.test'", "leaves: it has none of the target's names"}},
     {.name = "what a terminal could obey is not said",
      .n_changed = 2,
      .conf = TLS("www.example.test") PAIR("old") "}" TLS("www.example.test \"\x1b[2J\xff.test\"") PAIR("old") "}",
@@ -182,6 +234,8 @@ static void check_success(const struct site *site, const struct row *row)
 
     check_whys(site, row);
     assert_int_equal(file != NULL, row->n_changed > 0);
+    if (row->keeps != NULL)
+        assert_int_equal(count((const char *)file->content, row->keeps), 1);
     if (file != NULL)
         assert_int_equal(count((const char *)file->content, "/live/") -
                              count((const char *)file->expected, "/live/"),
@@ -204,6 +258,7 @@ static void check_row(void **state)
     site_write(&site, "other.pem", other_pem.ptr, other_pem.len);
     site_write(&site, "ec.pem", ec_pem.ptr, ec_pem.len);
     site.job.leaf.dns_names = wildcard;
+    site.job.leaf.key_type = row->ec_leaf ? "ec" : "rsa";
     site.job.leaf.replaced_sha1 = row->replaced ? old_sha1 : NULL;
     if (row->everywhere)
         site.settings[1] = (struct test_setting){.name = "everywhere_it_was", .value = "true"};

@@ -48,6 +48,14 @@ static const struct row {
      .conf = HTTP("server { listen *:443; server_name example.test; }"
                   "server { listen 443 ssl; server_name other.test; }"),
      .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "ssl of another block holds for one port of a range",
+     .conf = HTTP("server { listen 443-445; server_name example.test; }"
+                  "server { listen 444 ssl; server_name other.test; }"),
+     .probes = {"127.0.0.1 444 example.test"}},
+    {.name = "ssl of a range holds for a block at one of its ports",
+     .conf = HTTP("server { listen 444; server_name example.test; }"
+                  "server { listen 443-445 ssl; server_name other.test; }"),
+     .probes = {"127.0.0.1 444 example.test"}},
     {.name = "the PROXY protocol is not spoken",
      .conf = SITE("listen 443 ssl proxy_protocol;"),
      .note = "'listen 443' is not looked at after the reload: it expects the PROXY protocol"},
@@ -122,6 +130,36 @@ static const struct row {
                   "server { listen 443 ssl; server_name WWW.example.test; ssl_certificate $x; }"),
      .dns_names = wildcard,
      .probes = {"127.0.0.1 443 ecert-probe.example.test"}},
+    {.name = "a name with a dot is probed below it where another block has the name itself",
+     .conf = HTTP("server { listen 443 ssl; server_name .example.test; }"
+                  "server { listen 443 ssl; server_name www.example.test a.test; }"),
+     .dns_names = wildcard,
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a name that an earlier block has is not asked for",
+     .conf = HTTP("server { listen 443 ssl; server_name EXAMPLE.test a.test; }"
+                  "server { listen 443 ssl; server_name example.test www.example.test; }"),
+     .probes = {"127.0.0.1 443 www.example.test"}},
+    {.name = "the same on another socket is",
+     .conf = HTTP("server { listen 444 ssl; server_name example.test a.test; }"
+                  "server { listen 443 ssl; server_name example.test www.example.test; }"),
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a longer wildcard goes first, an earlier name before a later",
+     .conf = HTTP("server { listen 443 ssl; server_name *.example.test; }"
+                  "server { listen 443 ssl; server_name www.example.test a.test; }"
+                  "server { listen 443 ssl; server_name *.www.example.test a.test; }"),
+     .dns_names = wildcard,
+     .probes = {"127.0.0.1 443 ecert-probe.example.test"}},
+    {.name = "a name with a dot behind the name itself is ignored by nginx",
+     .conf = HTTP("server { listen 443 ssl; server_name example.test a.test; }"
+                  "server { listen 443 ssl; server_name .example.test; }"),
+     .dns_names = wildcard,
+     .note = "'listen 443' is not looked at after the reload: other server blocks have its names"},
+    {.name = "a name with a dot behind the wildcard is ignored by nginx, and so is the name itself",
+     .conf = HTTP("server { listen 443 ssl; server_name *.example.test a.test; }"
+                  "server { listen 443 ssl; server_name .example.test; }"
+                  "server { listen 443 ssl; server_name example.test; }"),
+     .dns_names = wildcard,
+     .note = "other server blocks have its names"},
     {.name = "unknown modules, whatever their blocks are",
      .conf = "rtmp { server { listen 1935; application a { live on; server { } } } }\n"
              "\xef\xbb\xbfx \xff\xfe { { } y { 'a }' \"{\" '~^b{2}'; } }\n" SITE(
@@ -136,6 +174,33 @@ static const struct row {
      .conf = SITE("listen 443 ssl;") "http { server { listen 443 ssl; server_name www.example.test "
                                      "a.test b.test; } }",
      .why = "leaves: it also serves 'a.test', 'b.test', which the certificate does not cover",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "addresses and names without a dot do not count beside a covered one",
+     .conf = SITE("listen 443 ssl; server_name 192.0.2.1 [2001:db8::1] localhost;"),
+     .why =
+         "takes: it has the name 'example.test'; 'localhost' is not counted: a name without a dot "
+         "is on no e-Cert",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "nor do addresses alone",
+     .conf = SITE("listen 443 ssl; server_name 192.0.2.1 2001:db8::1;"),
+     .why = "takes: it has the name 'example.test'",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "what looks like an address does",
+     .conf = SITE("listen 443 ssl;") "http { server { listen 443 ssl; server_name www.example.test "
+                                     "192.0.2.1.test; } }",
+     .why = "leaves: it also serves '192.0.2.1.test', which the certificate does not cover",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a regular expression beside the name, default",
+     .conf = SITE("listen 443 ssl;") "http { server { listen 443 ssl; server_name www.example.test "
+                                     "'~^(.+)\\.other\\.test$'; } }",
+     .why = "leaves: it also serves what '~^(.+)\\.other\\.test$' stands for, and nobody knows "
+            "whether the certificate covers that; 'server_names = [\"www.example.test\"]' takes it",
+     .probes = {"127.0.0.1 443 example.test"}},
+    {.name = "a regular expression beside the name, explicit",
+     .conf = SITE("listen 443 ssl; server_name www.example.test ~^x$ $hostname;"),
+     .names = ask_both,
+     .why = "takes: it has the name 'example.test', which 'server_names' asks for; nobody knows "
+            "whether the certificate covers what '~^x$', '$hostname' stands for",
      .probes = {"127.0.0.1 443 example.test"}},
     {.name = "uncovered names, explicit",
      .conf = SITE("listen 443 ssl; server_name a.test;"),
