@@ -31,7 +31,7 @@ count() { # name file exit-code
 }
 
 step() {
-    printf '== %s\n' "$1"
+    printf '== %s (after %d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
 }
 
 build() { # folder cmake-options...
@@ -114,7 +114,7 @@ step "any bytes for the lexers and editors"
 if cmake -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DECERT_FUZZ=ON -DECERT_SANITIZE=address,undefined >"$LOG/build" 2>&1 &&
     cmake --build build/fuzz --parallel "$(nproc)" --target fuzzers >>"$LOG/build" 2>&1; then
-    timeout 600 tests/fuzz/run.sh build/fuzz runs 20000 >"$LOG/tap" 2>&1 </dev/null
+    timeout 600 tests/fuzz/run.sh build/fuzz runs 5000 >"$LOG/tap" 2>&1 </dev/null
     count fuzz "$LOG/tap" $?
 else
     grep -E 'error|warning|Error' "$LOG/build" | head -n 40
@@ -122,11 +122,12 @@ else
     failed=$((failed + 1))
 fi
 step "system tests: real servers"
-# Two files at a time, the longest first; each has its own folders and ports. The load alone, at last.
+# Three files at a time, because they wait as much as they work, the longest first; each has its own
+# folders and ports. The load alone, at last.
 system() { # file...
     local file name running=0
     for file in "$@"; do
-        if [ "$running" -ge 2 ]; then
+        if [ "$running" -ge 3 ]; then
             wait -n
             running=$((running - 1))
         fi
