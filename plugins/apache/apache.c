@@ -15,6 +15,7 @@
 #include "plugins/apache/discover.h"
 #include "plugins/apache/module.h"
 #include "plugins/apache/service.h"
+#include "plugins/apache/sharing.h"
 #include "plugins/apache/site.h"
 
 #include <ctype.h>

@@ -36,8 +36,9 @@ enum ecert_apache_directive {
     ECERT_APACHE_ALIAS,       /* ServerAlias, one use for each name; only where it is asked for */
     ECERT_APACHE_LISTEN,
     ECERT_APACHE_DIALOG, /* SSLPassPhraseDialog */
+    ECERT_APACHE_MACRO,  /* Use; its first word is the macro's name */
 };
-#define ECERT_APACHE_DIRECTIVE_COUNT 8
+#define ECERT_APACHE_DIRECTIVE_COUNT 9
 
 /* One directive as it stands in a file. */
 struct ecert_apache_use {
