@@ -216,6 +216,8 @@ enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
                                            const struct ecert_apache_block *block, const char *name,
                                            struct ecert_error *err)
 {
+    if (name == NULL) /* which host answers without a name is not asked */
+        return ECERT_OK;
     /* a wildcard name is looked at by one of the names that it stands for */
     const char *sni =
         strncmp(name, "*.", 2) == 0 ? ecert_arena_text(scan->arena, "www%s", name + 1) : name;

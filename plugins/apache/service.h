@@ -13,8 +13,9 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_emit_service(struct ecert_apache
                                                              struct ecert_error *err);
 
 /*
- * Probe records of one block, for each of its addresses.  A wildcard address is looked at where
- * the server listens: at the first Listen for that port with an address, else on 127.0.0.1 (for
+ * Probe records of one block, for each of its addresses; without a `name` none.  A wildcard address
+ * is looked at where the server listens: at the first Listen for that port with an address, else on
+ * 127.0.0.1 (for
  * "::", ::1).  An address with port 80 is passed over where there are others.  Of all blocks' the
  * first ECERT_APACHE_MAX_PROBES are emitted; scan->n_probes counts all.
  */
