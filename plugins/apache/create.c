@@ -2,6 +2,7 @@
 
 #include "plugins/apache/choose.h"
 #include "plugins/apache/copy.h"
+#include "plugins/apache/sharing.h"
 
 #include <fnmatch.h>
 #include <string.h>
@@ -138,14 +139,6 @@ static const struct ecert_apache_block *find_twin(const struct search *search,
     return NULL;
 }
 
-static bool is_read_again(const struct ecert_apache_scan *scan, size_t node)
-{
-    for (size_t i = 0; i < scan->tree.n_nodes; i++)
-        if (i != node && scan->tree.files_of[i] == scan->tree.files_of[node])
-            return true;
-    return false;
-}
-
 /* A directive of certificates that an included file has: it is the other one's too. */
 static bool includes_tls(const struct ecert_apache_block *block)
 {
@@ -175,7 +168,7 @@ static enum ecert_status check_block(const struct search *search,
         return refuse(search, block, "a macro makes it, and macros are not edited");
     if (!block->found)
         return refuse(search, block, "its <VirtualHost> line was not found there");
-    if (is_read_again(scan, block->node))
+    if (ecert_apache_is_read_again(scan, block->node))
         return refuse(search, block, "the server reads the file more than once");
     if (includes_tls(block))
         return refuse(search, block, "a file that it includes sets SSL directives");

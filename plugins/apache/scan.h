@@ -67,6 +67,7 @@ struct ecert_apache_block {
     struct ecert_apache_host *host;
     size_t order; /* in which the server read it, from 1; 0: not known (a macro, or not found) */
     bool found;   /* its head stands where the server says; otherwise the rest is empty */
+    bool left;    /* it is not changed; see sharing.h */
     bool of_parameters; /* a macro with parameters made it */
     size_t node;
     struct ecert_view text;

@@ -4,6 +4,8 @@
 
 void ecert_apache_find_shared(struct ecert_apache_scan *scan, const bool *chosen)
 {
+    for (size_t i = 0; i < scan->n_blocks; i++)
+        scan->blocks[i].left = !chosen[i];
     for (size_t i = 0; i < scan->tree.n_files; i++)
         scan->tree.files[i].shared = scan->tree.files[i].compared = false;
     for (size_t i = 0; i < scan->tree.n_nodes; i++)
@@ -43,4 +45,43 @@ bool ecert_apache_is_shared(struct ecert_apache_scan *scan, size_t node)
     }
     file->compared = true;
     return file->shared;
+}
+
+static const struct ecert_apache_file *file_of(const struct ecert_apache_scan *scan,
+                                               const struct ecert_apache_block *block)
+{
+    return block->found && block->node != ECERT_APACHE_NO_NODE
+               ? &scan->tree.files[scan->tree.files_of[block->node]]
+               : NULL;
+}
+
+const struct ecert_apache_block *ecert_apache_find_twin(const struct ecert_apache_scan *scan,
+                                                        const struct ecert_apache_block *block)
+{
+    const struct ecert_apache_file *file = file_of(scan, block);
+
+    for (size_t i = 0; file != NULL && i < scan->n_blocks; i++) {
+        const struct ecert_apache_block *other = &scan->blocks[i];
+        const struct ecert_apache_file *read = other->left ? file_of(scan, other) : NULL;
+        if (read == NULL || read == file || other->host->line != block->host->line)
+            continue;
+        if (has_same_bytes(file, read) && is_same_file(scan, file->path, read->path))
+            return other;
+    }
+    return NULL;
+}
+
+bool ecert_apache_is_read_again(const struct ecert_apache_scan *scan, size_t node)
+{
+    const struct ecert_apache_tree *tree = &scan->tree;
+    const struct ecert_apache_file *file = &tree->files[tree->files_of[node]];
+
+    for (size_t i = 0; i < tree->n_nodes; i++)
+        if (i != node && tree->files_of[i] == tree->files_of[node])
+            return true;
+    for (size_t i = 0; i < tree->n_files; i++)
+        if (&tree->files[i] != file && has_same_bytes(file, &tree->files[i]) &&
+            is_same_file(scan, file->path, tree->files[i].path))
+            return true;
+    return false;
 }

@@ -11,10 +11,20 @@
 
 #include "plugins/apache/scan.h"
 
-/* Mark the files that a virtual host which is not chosen reads, or the server level. */
+/* Mark the virtual hosts that are not chosen, and the files that they read, or the server level. */
 void ecert_apache_find_shared(struct ecert_apache_scan *scan, const bool *chosen);
 
 /* Is the file of this node marked, by any path to it? */
 bool ecert_apache_is_shared(struct ecert_apache_scan *scan, size_t node);
+
+/* Does the server read the file of this node more than once, by whatever path? */
+bool ecert_apache_is_read_again(const struct ecert_apache_scan *scan, size_t node);
+
+/*
+ * Another virtual host that the lines of this one make, and that is not chosen: the server reads
+ * the file by another path too, with other variables.  NULL: none.
+ */
+const struct ecert_apache_block *ecert_apache_find_twin(const struct ecert_apache_scan *scan,
+                                                        const struct ecert_apache_block *block);
 
 #endif
