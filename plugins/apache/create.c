@@ -2,9 +2,9 @@
 
 #include "plugins/apache/choose.h"
 #include "plugins/apache/copy.h"
+#include "plugins/apache/service.h"
 #include "plugins/apache/sharing.h"
 
-#include <fnmatch.h>
 #include <string.h>
 #include <strings.h>
 
@@ -62,15 +62,6 @@ static bool has_name(const struct ecert_apache_host *host, const char *name)
     return false;
 }
 
-/* Also by a wild alias. */
-static bool answers_to(const struct ecert_apache_host *host, const char *name)
-{
-    for (size_t i = 0; i < host->n_names; i++)
-        if (fnmatch(host->names[i], name, FNM_NOESCAPE | FNM_CASEFOLD) == 0)
-            return true;
-    return false;
-}
-
 /* Plain HTTP at port 80, and neither at port 443 nor at every port. */
 static bool is_plain(const struct ecert_apache_scan *scan, const struct ecert_apache_block *block)
 {
@@ -83,7 +74,7 @@ static bool has_tls(const struct ecert_apache_scan *scan, const char *name)
 {
     for (size_t i = 0; i < scan->n_blocks; i++) {
         const struct ecert_apache_block *block = &scan->blocks[i];
-        if (!answers_to(block->host, name) || is_plain(scan, block))
+        if (!ecert_apache_answers_to(block->host, name) || is_plain(scan, block))
             continue;
         if (has_port(block->host, 443) || has_port(block->host, 0) ||
             ecert_apache_why_plain(scan, block) == NULL)
