@@ -15,6 +15,7 @@
 #include "plugins/apache/discover.h"
 #include "plugins/apache/module.h"
 #include "plugins/apache/service.h"
+#include "plugins/apache/sharing.h"
 #include "plugins/apache/site.h"
 
 #include <ctype.h>
@@ -232,6 +233,24 @@ static enum ecert_status check_macro(const struct ecert_apache_changes *changes,
         wish->chain != NULL ? wish->chain : "");
 }
 
+/* The same lines may make another virtual host, where the file is read by another path too. */
+static enum ecert_status check_twin(const struct ecert_apache_changes *changes, size_t n_before,
+                                    const struct ecert_apache_block *block, struct ecert_error *err)
+{
+    const struct ecert_apache_block *twin = NULL;
+
+    for (size_t i = n_before; i < changes->edits.n && twin == NULL; i++)
+        if (strcmp(changes->edits.edits[i].path, block->host->file) == 0)
+            twin = ecert_apache_find_twin(changes->scan, block);
+    if (twin == NULL)
+        return ECERT_OK;
+    return changes->scan->host->fail(
+        err, ECERT_E_CONFIG,
+        "the virtual host '%.200s' (%.400s) and '%.200s' (%.400s), which is not changed, are the "
+        "same lines of one file; give each of them a file of its own",
+        block->host->names[0], block->host->place, twin->host->names[0], twin->host->place);
+}
+
 static enum ecert_status change_all(struct ecert_apache_changes *changes,
                                     const struct ecert_apache_verdict *verdicts,
                                     struct ecert_error *err)
@@ -250,6 +269,7 @@ static enum ecert_status change_all(struct ecert_apache_changes *changes,
             continue;
         ECERT_APACHE_TRY(ecert_apache_change(changes, &scan->blocks[i], err));
         ECERT_APACHE_TRY(check_macro(changes, n_before, verdicts, i, err));
+        ECERT_APACHE_TRY(check_twin(changes, n_before, &scan->blocks[i], err));
     }
     return ecert_apache_edits_emit(scan->host, scan->job, &changes->edits, err);
 }

@@ -1,5 +1,8 @@
 #include "plugins/apache/change.h"
 
+#include "plugins/apache/macro.h"
+#include "plugins/apache/sharing.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -33,22 +36,11 @@ static const char *path_of(const struct work *work, const struct ecert_apache_us
     return ecert_apache_use_file(work->all->scan, work->block, use);
 }
 
-void ecert_apache_find_shared(struct ecert_apache_scan *scan, const bool *chosen)
-{
-    for (size_t i = 0; i < scan->tree.n_files; i++)
-        scan->tree.files[i].shared = false;
-    for (size_t i = 0; i < scan->tree.n_nodes; i++)
-        if (scan->owners[i] == 0 || !chosen[scan->owners[i] - 1])
-            scan->tree.files[scan->tree.files_of[i]].shared = true;
-}
-
 /* Is this file also read by a virtual host, or by the server, that is not changed? */
 static bool is_shared(const struct work *work, size_t node)
 {
-    const struct ecert_apache_tree *tree = &work->all->scan->tree;
-
     return node != ECERT_APACHE_NO_NODE && node != work->block->node &&
-           tree->files[tree->files_of[node]].shared;
+           ecert_apache_is_shared(work->all->scan, node);
 }
 
 static enum ecert_status refuse_shared(const struct work *work, const struct ecert_apache_use *use)
@@ -305,6 +297,27 @@ static const struct ecert_apache_use *key_goes_behind(const struct work *work,
                : certificate;
 }
 
+static enum ecert_macro_gives macro_gives(const struct work *work, const char *directive)
+{
+    return ecert_apache_macro_gives(work->all->scan, work->scope, directive);
+}
+
+/* Directives of a macro count as well, and a certificate with the key of another ends the server.
+ */
+static enum ecert_status refuse_macro(const struct work *work, const char *directive)
+{
+    const struct ecert_apache_wish *wish = &work->all->wish;
+    const struct ecert_apache_use *use = ecert_apache_use_at(work->scope, ECERT_APACHE_MACRO, 0);
+
+    return work->all->scan->host->fail(
+        work->err, ECERT_E_CONFIG,
+        "the macro of 'Use %.100s' in '%s' line %zu may give %s for the virtual host at %s, and "
+        "macros are not edited; write \"SSLCertificateFile %s\" and \"SSLCertificateKeyFile %s\" "
+        "into the <VirtualHost> instead of what the macro gives",
+        use->value, path_of(work, use), use->piece.line, directive, work->block->host->place,
+        wish->certificate, wish->key != NULL ? wish->key : "...");
+}
+
 /* The key of the pair `i`, of which `n_keys` have one by now. */
 static enum ecert_status set_key(struct work *work, size_t i, size_t *n_keys)
 {
@@ -315,6 +328,8 @@ static enum ecert_status set_key(struct work *work, size_t i, size_t *n_keys)
 
     if (use != NULL)
         return key != NULL ? set_value(work, use, key) : ECERT_OK;
+    if (macro_gives(work, "SSLCertificateKeyFile") != ECERT_MACRO_GIVES_NOT)
+        return refuse_macro(work, "SSLCertificateKeyFile");
     if (key == NULL)
         return work->all->scan->host->fail(
             work->err, ECERT_E_CONFIG,
@@ -392,6 +407,9 @@ static enum ecert_status neutralise_chain(struct work *work)
     const struct ecert_apache_use *use = NULL;
     bool shared = false;
 
+    if (last == NULL && !work->others &&
+        macro_gives(work, "SSLCertificateChainFile") == ECERT_MACRO_GIVES)
+        return override(work);
     if (last != NULL ? names(last, work->all->wish.certificate) : inherited == NULL)
         return ECERT_OK;
     if (work->others)
@@ -446,7 +464,11 @@ static enum ecert_status add_pair(struct work *work)
     const struct ecert_apache_wish *wish = &work->all->wish;
     const struct ecert_apache_use *key = ecert_apache_use_at(work->scope, ECERT_APACHE_KEY, 0);
     const char *word = as_word(work, wish->certificate, 0);
+    const enum ecert_macro_gives macro_certificate = macro_gives(work, "SSLCertificateFile");
 
+    if (key != NULL ? macro_certificate != ECERT_MACRO_GIVES_NOT
+                    : macro_certificate != macro_gives(work, "SSLCertificateKeyFile"))
+        return refuse_macro(work, "a part of the pair");
     if (key == NULL && wish->key == NULL)
         return work->all->scan->host->fail(
             work->err, ECERT_E_CONFIG,

@@ -48,9 +48,6 @@ ECERT_MUST_CHECK enum ecert_status ecert_apache_change(struct ecert_apache_chang
                                                        const struct ecert_apache_block *block,
                                                        struct ecert_error *err);
 
-/* Mark the files that a virtual host which is not chosen reads, or the server level. */
-void ecert_apache_find_shared(struct ecert_apache_scan *scan, const bool *chosen);
-
 /*
  * A path as a word of the configuration: in quotes where it must be, or was (`quote` is the one
  * that it had, 0 if none).  NULL: no memory.

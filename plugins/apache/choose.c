@@ -3,6 +3,7 @@
 #include "plugins/apache/create.h"
 #include "plugins/apache/module.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,15 +107,45 @@ bool ecert_apache_pair_of(struct ecert_apache_scan *scan, const struct ecert_apa
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* "'a', 'b'": the names that the leaf does not cover; "" when it covers all.  NULL: no memory. */
+/* 192.0.2.1 or [2001:db8::1]: no client asks for one by SNI (RFC 6066, section 3). */
+static bool is_address(const char *name)
+{
+    unsigned char binary[sizeof(struct in6_addr)];
+
+    return name[0] == '[' || inet_pton(AF_INET, name, binary) == 1 ||
+           inet_pton(AF_INET6, name, binary) == 1;
+}
+
+/* "localhost": no e-Cert can have it, and nobody outside asks for it.  "*" is any name. */
+static bool is_local(const char *name)
+{
+    return strpbrk(name, ".*?") == NULL;
+}
+
+/* The first name that the leaf covers; NULL: none. */
+static const char *first_covered(const struct ecert_apache_scan *scan,
+                                 const struct ecert_apache_host *host)
+{
+    for (size_t i = 0; i < host->n_names; i++)
+        if (scan->host->covers(scan->job, host->names[i]))
+            return host->names[i];
+    return NULL;
+}
+
+/*
+ * "'a', 'b'": the names that the leaf does not cover; "" when it covers all.  Addresses do not
+ * count, and local names not beside one that is covered.  NULL: no memory.
+ */
 static const char *uncovered(const struct ecert_apache_scan *scan,
                              const struct ecert_apache_host *host)
 {
+    const bool beside_covered = first_covered(scan, host) != NULL;
     const char *list = "";
     size_t len = 0, n_more = 0;
 
     for (size_t i = 0; list != NULL && i < host->n_names; i++) {
-        if (scan->host->covers(scan->job, host->names[i]))
+        if (is_address(host->names[i]) || (beside_covered && is_local(host->names[i])) ||
+            scan->host->covers(scan->job, host->names[i]))
             continue;
         len += strlen(host->names[i]) + 4;
         if (n_more > 0 || (list[0] != '\0' && len > MAX_LIST_LEN))
@@ -147,8 +178,23 @@ static void mark_found(struct choice *choice, const struct ecert_apache_host *ho
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
 
+/* `why`, with the local name that does not count, if there is one.  NULL: no memory. */
+static const char *but_local(const struct ecert_apache_scan *scan,
+                             const struct ecert_apache_host *host, const char *why)
+{
+    for (size_t i = 0; why != NULL && i < host->n_names; i++)
+        if (is_local(host->names[i]) && !is_address(host->names[i]) &&
+            !scan->host->covers(scan->job, host->names[i]))
+            return ecert_arena_text(scan->arena,
+                                    "%s; '%.200s' is not counted: a name without a dot is on no "
+                                    "e-Cert",
+                                    why, host->names[i]);
+    return why;
+}
+
 static bool take(struct choice *choice, size_t i, const char *name, const char *why)
 {
+    why = but_local(choice->scan, choice->scan->blocks[i].host, why);
     choice->verdicts[i] = (struct ecert_apache_verdict){.taken = true, .name = name, .why = why};
     choice->n_taken++;
     mark_found(choice, choice->scan->blocks[i].host);
@@ -327,7 +373,7 @@ static bool consider_use(struct choice *choice, size_t i)
     if (names == NULL)
         return false;
     if (names[0] == '\0')
-        return take(choice, i, block->host->n_names > 0 ? block->host->names[0] : "", how);
+        return take(choice, i, first_covered(scan, block->host), how);
     return refuse_used(choice, i, how, names);
 }
 

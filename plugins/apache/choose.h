@@ -12,6 +12,10 @@
  * What it uses may be its own or the server level's; of several pairs it is the one whose leaf
  * is replaced, else the one of our key type.
  *
+ * All names of a host must be covered.  Addresses are nobody's, because no client asks for one by
+ * SNI (RFC 6066, section 3), and names without a dot, which no e-Cert has ("localhost"), do not
+ * count beside one that is covered.
+ *
  * A TLS host has SSLEngine on, in the block or from the server level; or it says nothing of it, no
  * address of it has port 80, and it is at port 443 or has an SSLCertificateFile.
  */
@@ -33,7 +37,7 @@ struct ecert_apache_names {
 struct ecert_apache_verdict {
     bool taken;
     bool refused;     /* because of it there is no plan */
-    const char *name; /* of a taken host: the one to ask it for */
+    const char *name; /* of a taken host: the one to ask it for; NULL: it has none but addresses */
     const char *why;  /* one clause */
 };
 

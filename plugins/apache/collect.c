@@ -11,6 +11,7 @@ static const char *const directive_names[ECERT_APACHE_DIRECTIVE_COUNT] = {
     [ECERT_APACHE_ALIAS] = "ServerAlias",
     [ECERT_APACHE_LISTEN] = "Listen",
     [ECERT_APACHE_DIALOG] = "SSLPassPhraseDialog",
+    [ECERT_APACHE_MACRO] = "Use",
 };
 
 static bool names_a_file(enum ecert_apache_directive directive)

@@ -2,8 +2,9 @@
 
 #include "plugins/apache/choose.h"
 #include "plugins/apache/copy.h"
+#include "plugins/apache/service.h"
+#include "plugins/apache/sharing.h"
 
-#include <fnmatch.h>
 #include <string.h>
 #include <strings.h>
 
@@ -61,15 +62,6 @@ static bool has_name(const struct ecert_apache_host *host, const char *name)
     return false;
 }
 
-/* Also by a wild alias. */
-static bool answers_to(const struct ecert_apache_host *host, const char *name)
-{
-    for (size_t i = 0; i < host->n_names; i++)
-        if (fnmatch(host->names[i], name, FNM_NOESCAPE | FNM_CASEFOLD) == 0)
-            return true;
-    return false;
-}
-
 /* Plain HTTP at port 80, and neither at port 443 nor at every port. */
 static bool is_plain(const struct ecert_apache_scan *scan, const struct ecert_apache_block *block)
 {
@@ -82,7 +74,7 @@ static bool has_tls(const struct ecert_apache_scan *scan, const char *name)
 {
     for (size_t i = 0; i < scan->n_blocks; i++) {
         const struct ecert_apache_block *block = &scan->blocks[i];
-        if (!answers_to(block->host, name) || is_plain(scan, block))
+        if (!ecert_apache_answers_to(block->host, name) || is_plain(scan, block))
             continue;
         if (has_port(block->host, 443) || has_port(block->host, 0) ||
             ecert_apache_why_plain(scan, block) == NULL)
@@ -138,14 +130,6 @@ static const struct ecert_apache_block *find_twin(const struct search *search,
     return NULL;
 }
 
-static bool is_read_again(const struct ecert_apache_scan *scan, size_t node)
-{
-    for (size_t i = 0; i < scan->tree.n_nodes; i++)
-        if (i != node && scan->tree.files_of[i] == scan->tree.files_of[node])
-            return true;
-    return false;
-}
-
 /* A directive of certificates that an included file has: it is the other one's too. */
 static bool includes_tls(const struct ecert_apache_block *block)
 {
@@ -175,7 +159,7 @@ static enum ecert_status check_block(const struct search *search,
         return refuse(search, block, "a macro makes it, and macros are not edited");
     if (!block->found)
         return refuse(search, block, "its <VirtualHost> line was not found there");
-    if (is_read_again(scan, block->node))
+    if (ecert_apache_is_read_again(scan, block->node))
         return refuse(search, block, "the server reads the file more than once");
     if (includes_tls(block))
         return refuse(search, block, "a file that it includes sets SSL directives");

@@ -3,6 +3,7 @@
 #include "plugins/apache/collect.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* An earlier host of the same lines, which no parameter makes another one; hosts are sorted by file
  * and line of the macro. */
@@ -90,4 +91,76 @@ enum ecert_status ecert_apache_macro_walk(struct ecert_apache_scan *scan, size_t
     block->text = file->text;
     block->head = head;
     return walk_block(&walk, block) ? ECERT_OK : ecert_apache_no_memory(scan, err);
+}
+
+/* ---- macros within a host -------------------------------------------------------------------- */
+
+/* What the macro gives that begins at the lexer, to its end. */
+static enum ecert_macro_gives look_into(struct ecert_apache_lexer *lexer, const char *directive)
+{
+    enum ecert_macro_gives found = ECERT_MACRO_GIVES_NOT;
+    struct ecert_apache_piece piece = {0};
+
+    while (ecert_apache_next(lexer, &piece)) {
+        if (piece.kind == ECERT_APACHE_CLOSE && ecert_apache_is(lexer->text, &piece, "Macro"))
+            break;
+        if (piece.kind != ECERT_APACHE_DIRECTIVE)
+            continue;
+        if (ecert_apache_is(lexer->text, &piece, directive))
+            return ECERT_MACRO_GIVES;
+        if (ecert_apache_is(lexer->text, &piece, "Use") ||
+            ecert_apache_is(lexer->text, &piece, "Include") ||
+            ecert_apache_is(lexer->text, &piece, "IncludeOptional") ||
+            memchr("$%@", lexer->text.ptr[piece.name.begin], 3) != NULL)
+            found = ECERT_MACRO_MAY_GIVE;
+    }
+    return found;
+}
+
+static bool is_macro(const struct ecert_apache_scan *scan, struct ecert_view text,
+                     const struct ecert_apache_piece *piece, const char *name)
+{
+    struct ecert_apache_word word = {0};
+    size_t at = piece->name.end;
+
+    if (piece->kind != ECERT_APACHE_OPEN || !ecert_apache_is(text, piece, "Macro") ||
+        !ecert_apache_next_word(text, piece, &at, &word))
+        return false;
+    const char *value = ecert_apache_word_value(&scan->variables, text, word);
+    return value == NULL || strcasecmp(value, name) == 0;
+}
+
+/* Every definition of that name counts: which one was in force is not followed. */
+static enum ecert_macro_gives gives(const struct ecert_apache_scan *scan, const char *name,
+                                    const char *directive)
+{
+    enum ecert_macro_gives most = ECERT_MACRO_GIVES_NOT;
+    bool found = false;
+
+    for (size_t i = 0; i < scan->tree.n_files; i++) {
+        struct ecert_apache_lexer lexer = {.text = scan->tree.files[i].text};
+        struct ecert_apache_piece piece = {0};
+        while (scan->tree.files[i].is_read && ecert_apache_next(&lexer, &piece)) {
+            if (!is_macro(scan, lexer.text, &piece, name))
+                continue;
+            const enum ecert_macro_gives this_one = look_into(&lexer, directive);
+            most = this_one > most ? this_one : most;
+            found = true;
+        }
+    }
+    return found ? most : ECERT_MACRO_MAY_GIVE;
+}
+
+enum ecert_macro_gives ecert_apache_macro_gives(const struct ecert_apache_scan *scan,
+                                                const struct ecert_apache_scope *scope,
+                                                const char *directive)
+{
+    enum ecert_macro_gives most = ECERT_MACRO_GIVES_NOT;
+
+    for (size_t i = 0; i < ecert_apache_use_count(scope, ECERT_APACHE_MACRO); i++) {
+        const struct ecert_apache_use *use = ecert_apache_use_at(scope, ECERT_APACHE_MACRO, i);
+        const enum ecert_macro_gives this_one = gives(scan, use->value, directive);
+        most = this_one > most ? this_one : most;
+    }
+    return most;
 }

@@ -36,8 +36,9 @@ enum ecert_apache_directive {
     ECERT_APACHE_ALIAS,       /* ServerAlias, one use for each name; only where it is asked for */
     ECERT_APACHE_LISTEN,
     ECERT_APACHE_DIALOG, /* SSLPassPhraseDialog */
+    ECERT_APACHE_MACRO,  /* Use; its first word is the macro's name */
 };
-#define ECERT_APACHE_DIRECTIVE_COUNT 8
+#define ECERT_APACHE_DIRECTIVE_COUNT 9
 
 /* One directive as it stands in a file. */
 struct ecert_apache_use {
@@ -66,6 +67,7 @@ struct ecert_apache_block {
     struct ecert_apache_host *host;
     size_t order; /* in which the server read it, from 1; 0: not known (a macro, or not found) */
     bool found;   /* its head stands where the server says; otherwise the rest is empty */
+    bool left;    /* it is not changed; see sharing.h */
     bool of_parameters; /* a macro with parameters made it */
     size_t node;
     struct ecert_view text;

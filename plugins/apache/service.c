@@ -1,9 +1,13 @@
 #include "plugins/apache/service.h"
 
+#include "plugins/apache/create.h"
+
 #include <arpa/inet.h>
+#include <fnmatch.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static size_t count(const char *const *list)
 {
@@ -212,22 +216,105 @@ bool ecert_apache_probe_of(struct ecert_apache_scan *scan, const struct ecert_ap
     return ret->address != NULL && !(port == 80 && has_other_port(host, 80));
 }
 
+bool ecert_apache_answers_to(const struct ecert_apache_host *host, const char *name)
+{
+    for (size_t i = 0; i < host->n_names; i++)
+        if (strcasecmp(host->names[i], name) == 0 ||
+            (strpbrk(host->names[i], "*?") != NULL &&
+             fnmatch(host->names[i], name, FNM_NOESCAPE | FNM_CASEFOLD) == 0))
+            return true;
+    return false;
+}
+
+static bool is_at(const struct ecert_apache_host *host, const struct ecert_apache_address *address)
+{
+    for (size_t i = 0; i < host->n_addresses; i++) {
+        const struct ecert_apache_address *own = &host->addresses[i];
+        if ((own->port == address->port || own->port == 0 || address->port == 0) &&
+            (strcmp(own->text, address->text) == 0 ||
+             (ecert_apache_is_any(own->text) && ecert_apache_is_any(address->text))))
+            return true;
+    }
+    return false;
+}
+
+/* Of those at an address the first that has the name answers, wild or not: is it one that stays? */
+static bool is_answered_by_other(const struct ecert_apache_scan *scan,
+                                 const struct ecert_apache_block *block,
+                                 const struct ecert_apache_address *address, const char *name)
+{
+    for (size_t i = 0; i < scan->n_blocks; i++) {
+        const struct ecert_apache_block *other = &scan->blocks[i];
+        if (other->left && (block->order == 0 || other->order < block->order) &&
+            is_at(other->host, address) && ecert_apache_answers_to(other->host, name))
+            return true;
+    }
+    return false;
+}
+
+/* By this name, or for a wild one by one that it stands for; *ret NULL: others answer to it.
+ * False: no memory. */
+static bool choose_sni(const struct ecert_apache_scan *scan, const struct ecert_apache_block *block,
+                       const struct ecert_apache_address *address, const char *name,
+                       const char **ret)
+{
+    static const char *const labels[] = {"www", "ecert-probe"};
+    const bool wild = strncmp(name, "*.", 2) == 0;
+
+    *ret = NULL;
+    for (size_t i = 0; i < (wild ? 2 : 1) && *ret == NULL; i++) {
+        const char *sni = wild ? ecert_arena_text(scan->arena, "%s%s", labels[i], name + 1) : name;
+        if (sni == NULL)
+            return false;
+        *ret = is_answered_by_other(scan, block, address, sni) ? NULL : sni;
+    }
+    return true;
+}
+
+/* By the name that it was chosen for, else by any other that the leaf covers. */
+static bool choose_any_sni(const struct ecert_apache_scan *scan,
+                           const struct ecert_apache_block *block,
+                           const struct ecert_apache_address *address, const char *name,
+                           const char **ret)
+{
+    const struct ecert_apache_host *host = block->host;
+
+    if (!choose_sni(scan, block, address, name, ret))
+        return false;
+    for (size_t i = 0; i < host->n_names && *ret == NULL; i++)
+        if (scan->host->covers(scan->job, host->names[i]) &&
+            !choose_sni(scan, block, address, host->names[i], ret))
+            return false;
+    return true;
+}
+
+static enum ecert_status note_hidden(struct ecert_apache_scan *scan,
+                                     const struct ecert_apache_block *block,
+                                     struct ecert_error *err)
+{
+    const char *text = ecert_arena_text(
+        scan->arena, "the virtual host '%s' (%s) is not asked: others before it have its names",
+        block->host->names[0], block->host->place);
+
+    return text == NULL ? ecert_apache_no_memory(scan, err)
+                        : scan->host->emit_note(scan->job, text, err);
+}
+
 enum ecert_status ecert_apache_emit_probes(struct ecert_apache_scan *scan,
                                            const struct ecert_apache_block *block, const char *name,
                                            struct ecert_error *err)
 {
-    /* a wildcard name is looked at by one of the names that it stands for */
-    const char *sni =
-        strncmp(name, "*.", 2) == 0 ? ecert_arena_text(scan->arena, "www%s", name + 1) : name;
-
-    if (sni == NULL)
-        return ecert_apache_no_memory(scan, err);
+    if (name == NULL) /* which host answers without a name is not asked */
+        return ECERT_OK;
     for (size_t i = 0; i < block->host->n_addresses; i++) {
         struct ecert_probe_record probe = {0};
         if (!ecert_apache_probe_of(scan, block->host, i, &probe))
             continue;
-        probe.server_name = sni;
-        if (scan->n_probes++ < ECERT_APACHE_MAX_PROBES)
+        if (!choose_any_sni(scan, block, &block->host->addresses[i], name, &probe.server_name))
+            return ecert_apache_no_memory(scan, err);
+        if (probe.server_name == NULL)
+            ECERT_APACHE_TRY(note_hidden(scan, block, err));
+        else if (scan->n_probes++ < ECERT_APACHE_MAX_PROBES)
             ECERT_APACHE_TRY(scan->host->emit_probe(scan->job, &probe, err));
     }
     return ECERT_OK;

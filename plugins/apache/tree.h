@@ -19,7 +19,8 @@ struct ecert_apache_file {
     const char *path;
     struct ecert_view text;
     bool is_read;
-    bool shared; /* read by somebody who is not changed: set by who changes it */
+    bool shared;   /* read by somebody who is not changed; see sharing.h */
+    bool compared; /* with the files of other paths */
 };
 
 struct ecert_apache_tree {
