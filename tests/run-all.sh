@@ -34,11 +34,15 @@ step() {
     printf '== %s (after %d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
 }
 
-build() { # folder cmake-options...
-    local folder=$1
+build() { # folder [--target name] cmake-options...
+    local folder=$1 target=()
     shift
-    if ! { cmake -S . -B "$folder" "$@" && cmake --build "$folder" --parallel "$(nproc)"; } \
-        >"$LOG/build" 2>&1; then
+    if [ "$1" = --target ]; then
+        target=(--target "$2")
+        shift 2
+    fi
+    if ! { cmake -S . -B "$folder" "$@" &&
+        cmake --build "$folder" --parallel "$(nproc)" "${target[@]}"; } >"$LOG/build" 2>&1; then
         grep -E 'error|warning|Error' "$LOG/build" | head -n 40
         echo "FAILED build of $folder"
         failed=$((failed + 1))
@@ -48,8 +52,9 @@ build() { # folder cmake-options...
 }
 
 # Each unit test is one program; what stands before "--" is put before it (valgrind ...). As many run
-# at a time as there are processors; they are counted in their order.
-units() { # folder kind [prefix...] -- [name...]   (no name: all)
+# at a time as there are processors. They wait as much as they work: something else may go on
+# beside them, and they are counted afterwards, in their order.
+run_units() { # folder kind [prefix...] -- name...
     local folder=$1 kind=$2 program prefix=() running=0
     shift 2
     while [ "$1" != -- ]; do
@@ -57,7 +62,6 @@ units() { # folder kind [prefix...] -- [name...]   (no name: all)
         shift
     done
     shift
-    [ $# -gt 0 ] || set -- $(basename -a "$folder"/tests/unit/test_* | sed 's/^test_//')
     for program in "$@"; do
         if [ "$running" -ge "$(nproc)" ]; then
             wait -n
@@ -65,15 +69,24 @@ units() { # folder kind [prefix...] -- [name...]   (no name: all)
         fi
         {
             CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "${prefix[@]}" "$folder/tests/unit/test_$program" \
-                >"$LOG/$program.tap" 2>&1 </dev/null
-            echo $? >"$LOG/$program.code"
+                >"$LOG/$kind-$program.tap" 2>&1 </dev/null
+            echo $? >"$LOG/$kind-$program.code"
         } &
         running=$((running + 1))
     done
     wait
+}
+
+count_units() { # kind name...
+    local kind=$1 program
+    shift
     for program in "$@"; do
-        count "$kind $program" "$LOG/$program.tap" "$(cat "$LOG/$program.code")"
+        count "$kind $program" "$LOG/$kind-$program.tap" "$(cat "$LOG/$kind-$program.code")"
     done
+}
+
+all_units() { # folder
+    basename -a "$1"/tests/unit/test_* | sed 's/^test_//'
 }
 
 # What runs under valgrind: everything that parses or builds in memory. Left to the sanitizers, which
@@ -96,30 +109,37 @@ export ASAN_OPTIONS=handle_segv=0:handle_abort=0:handle_sigfpe=0
 step "build with gcc, warnings are errors"
 build build/gcc -DCMAKE_C_COMPILER=gcc -DECERT_WERROR=ON || exit 1
 step "build with clang, warnings are errors"
-build build/clang -DCMAKE_C_COMPILER=clang -DECERT_WERROR=ON
+build build/clang -DCMAKE_C_COMPILER=clang -DECERT_WERROR=ON -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_C_FLAGS_DEBUG=-O0 # for its warnings: nothing of it is run
 step "format, layers, headers, documents"
 bats --formatter tap tests/lint >"$LOG/tap" 2>&1 </dev/null
 count lint "$LOG/tap" $?
-step "unit tests"
-units build/gcc unit --
-step "unit tests with address and undefined-behaviour sanitizers"
+step "unit tests, and beside them the build with sanitizers"
+mapfile -t programs < <(all_units build/gcc)
+run_units build/gcc unit -- "${programs[@]}" &
+beside=$!
+sanitized=yes
 build build/sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug \
-    -DECERT_SANITIZE=address,undefined -DECERT_WERROR=OFF &&
-    units build/sanitize sanitized --
-step "unit tests with valgrind"
-units build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes -- "${VALGRIND[@]}"
-step "any bytes for the lexers and editors"
+    -DECERT_SANITIZE=address,undefined -DECERT_WERROR=OFF || sanitized=no
+wait "$beside"
+count_units unit "${programs[@]}"
+step "unit tests with address and undefined-behaviour sanitizers, and beside them the fuzz targets"
+[ "$sanitized" = no ] || run_units build/sanitize sanitized -- "${programs[@]}" &
+beside=$!
 # the targets alone: the rest of this build is that of the step with sanitizers, by gcc
-if cmake -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    -DECERT_FUZZ=ON -DECERT_SANITIZE=address,undefined >"$LOG/build" 2>&1 &&
-    cmake --build build/fuzz --parallel "$(nproc)" --target fuzzers >>"$LOG/build" 2>&1; then
+fuzzers=yes
+build build/fuzz --target fuzzers -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DECERT_FUZZ=ON -DECERT_SANITIZE=address,undefined || fuzzers=no
+wait "$beside"
+[ "$sanitized" = no ] || count_units sanitized "${programs[@]}"
+step "unit tests with valgrind"
+run_units build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes -- "${VALGRIND[@]}"
+count_units valgrind "${VALGRIND[@]}"
+step "any bytes for the lexers and editors"
+if [ "$fuzzers" = yes ]; then
     timeout 600 tests/fuzz/run.sh build/fuzz runs 5000 >"$LOG/tap" 2>&1 </dev/null
     count fuzz "$LOG/tap" $?
-else
-    grep -E 'error|warning|Error' "$LOG/build" | head -n 40
-    echo "FAILED build of build/fuzz"
-    failed=$((failed + 1))
 fi
 step "system tests: real servers"
 # Three files at a time, because they wait as much as they work, the longest first; each has its own
@@ -150,17 +170,23 @@ others=()
 for file in tests/system/*.bats; do
     case " ${long[*]} tests/system/load.bats " in *" $file "*) ;; *) others+=("$file") ;; esac
 done
-system "${long[@]}" "${others[@]}"
-# One worker per processor; what was left out of all cases is said once.
+# Beside them the configurations; what was left out of all cases is said once.
 for server in nginx apache; do
-    step "configurations as they are in the wild: $server"
-    ECERT_BUILD="$PWD/build/gcc" timeout 600 tests/corpus/run.py "$server" >"$LOG/tap" 2>"$LOG/words" \
-        </dev/null
-    code=$?
-    cat "$LOG/words" >>"$LOG/tap"
-    count "corpus of $server" "$LOG/tap" "$code"
-    grep '^# ecert had no private view' "$LOG/tap" | sort | uniq -c
+    ECERT_BUILD="$PWD/build/gcc" timeout 800 tests/corpus/run.py --workers 1 "$server" \
+        >"$LOG/corpus-$server.tap" 2>"$LOG/words-$server" </dev/null
+    echo $? >"$LOG/corpus-$server.code"
+done &
+beside=$!
+system "${long[@]}" "${others[@]}"
+step "configurations as they are in the wild: nginx, apache"
+wait "$beside"
+for server in nginx apache; do
+    cat "$LOG/words-$server" >>"$LOG/corpus-$server.tap"
+    count "corpus of $server" "$LOG/corpus-$server.tap" "$(cat "$LOG/corpus-$server.code")"
+    grep '^# ecert had no private view' "$LOG/corpus-$server.tap" | sort | uniq -c
 done
+step "deployments under load"
 system tests/system/load.bats
+step "done"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
