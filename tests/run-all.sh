@@ -51,19 +51,19 @@ build() { # folder [--target name] cmake-options...
     passed=$((passed + 1))
 }
 
-# Each unit test is one program; what stands before "--" is put before it (valgrind ...). As many run
-# at a time as there are processors. They wait as much as they work: something else may go on
-# beside them, and they are counted afterwards, in their order.
-run_units() { # folder kind [prefix...] -- name...
-    local folder=$1 kind=$2 program prefix=() running=0
-    shift 2
+# Each unit test is one program; what stands before "--" is put before it (valgrind ...). They wait as
+# much as they work: several run at a time, something else may go on beside them, and they are
+# counted afterwards, in their order.
+run_units() { # at-a-time folder kind [prefix...] -- name...
+    local many=$1 folder=$2 kind=$3 program prefix=() running=0
+    shift 3
     while [ "$1" != -- ]; do
         prefix+=("$1")
         shift
     done
     shift
     for program in "$@"; do
-        if [ "$running" -ge "$(nproc)" ]; then
+        if [ "$running" -ge "$many" ]; then
             wait -n
             running=$((running - 1))
         fi
@@ -94,7 +94,7 @@ all_units() { # folder
 # whose children are part of the test (a child that leaves early is a leak to valgrind) or use system
 # calls that valgrind 3.19 does not know (openat2, pidfd).
 VALGRIND=(apache_dump apache_lexer authority bundle bytes chain_cross config config_keys diff
-    example iis_export_script iis_export_text journal lent message nearest nginx_edit nginx_lexer
+    example iis_export_text journal lent message nearest nginx_edit nginx_lexer
     nginx_plan plan store)
 
 # The CA's real certificates, where they lie beside the checkout; without them five tests say that
@@ -116,7 +116,7 @@ bats --formatter tap tests/lint >"$LOG/tap" 2>&1 </dev/null
 count lint "$LOG/tap" $?
 step "unit tests, and beside them the build with sanitizers"
 mapfile -t programs < <(all_units build/gcc)
-run_units build/gcc unit -- "${programs[@]}" &
+run_units "$(nproc)" build/gcc unit -- "${programs[@]}" &
 beside=$!
 sanitized=yes
 build build/sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug \
@@ -124,7 +124,7 @@ build build/sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug \
 wait "$beside"
 count_units unit "${programs[@]}"
 step "unit tests with address and undefined-behaviour sanitizers, and beside them the fuzz targets"
-[ "$sanitized" = no ] || run_units build/sanitize sanitized -- "${programs[@]}" &
+[ "$sanitized" = no ] || run_units $((2 * $(nproc))) build/sanitize sanitized -- "${programs[@]}" &
 beside=$!
 # the targets alone: the rest of this build is that of the step with sanitizers, by gcc
 fuzzers=yes
@@ -133,7 +133,7 @@ build build/fuzz --target fuzzers -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Re
 wait "$beside"
 [ "$sanitized" = no ] || count_units sanitized "${programs[@]}"
 step "unit tests with valgrind"
-run_units build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
+run_units "$(nproc)" build/gcc valgrind valgrind -q --error-exitcode=99 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes -- "${VALGRIND[@]}"
 count_units valgrind "${VALGRIND[@]}"
 step "any bytes for the lexers and editors"
