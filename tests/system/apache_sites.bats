@@ -66,10 +66,10 @@ all_serve() { # FILE NAME...
     before=$(config_tree "$W/apache")
     run_ecert deploy
     [ "$status" -eq 1 ]
-    says "everywhere_it_was finds virtual hosts with names that the certificate does not cover" \
-        "$W/apache/sites/shop.example.net.conf:1 ('shop.example.net')" \
-        "$W/apache/sites/mail.example.net.conf:1 ('mail.example.net')"
-    says_not "('shop.myserver.com')"
+    says "everywhere_it_was finds 2 virtual hosts with names that '$NAME' does not cover" \
+        "refuses $W/apache/sites/shop.example.net.conf:1 'shop.example.net': " \
+        "refuses $W/apache/sites/mail.example.net.conf:1 'mail.example.net': "
+    says_not "refuses $W/apache/sites/shop.myserver.com"
     is "files" "$before" "$(config_tree "$W/apache")"
     all_serve "$W/$OLD.pem" "$NAME" shop.myserver.com shop.example.net
 
