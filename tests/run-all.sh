@@ -172,7 +172,7 @@ for file in tests/system/*.bats; do
 done
 # Beside them the configurations; what was left out of all cases is said once.
 for server in nginx apache; do
-    ECERT_BUILD="$PWD/build/gcc" timeout 800 tests/corpus/run.py --workers 1 "$server" \
+    ECERT_BUILD="$PWD/build/gcc" timeout 800 tests/corpus/run.py "$server" \
         >"$LOG/corpus-$server.tap" 2>"$LOG/words-$server" </dev/null
     echo $? >"$LOG/corpus-$server.code"
 done &
