@@ -176,10 +176,8 @@ for server in nginx apache; do
         >"$LOG/corpus-$server.tap" 2>"$LOG/words-$server" </dev/null
     echo $? >"$LOG/corpus-$server.code"
 done &
-beside=$!
-system "${long[@]}" "${others[@]}"
+system "${long[@]}" "${others[@]}" # waits for both
 step "configurations as they are in the wild: nginx, apache"
-wait "$beside"
 for server in nginx apache; do
     cat "$LOG/words-$server" >>"$LOG/corpus-$server.tap"
     count "corpus of $server" "$LOG/corpus-$server.tap" "$(cat "$LOG/corpus-$server.code")"
